@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+
+/**
+ * What the frontend and the courier say to each other: one JSON object a line (UTF-8, LF), the frontend's on
+ * the courier's standard input, the courier's on its standard output. Nothing the courier says is trusted;
+ * the frontend verifies records and manifests itself.
+ *
+ * The courier speaks first: one `ready` line. Each request is answered by any number of `entries` lines and
+ * then exactly one `found`, `manifest`, `recorded` or `failed` line with the request's id. Requests may be
+ * answered in any order. End of input ends the courier.
+ */
+
+/** The longest line either side accepts, in bytes without the LF. */
+export const MAX_LINE_BYTES = 8 * 1024 * 1024;
+/** The most entries a courier brings for one tag. */
+export const MAX_ENTRIES = 10_000;
+/** The largest manifest or index that is fetched, in bytes (the limit that registries themselves set). */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+const id = v.pipe(v.number(), v.integer(), v.minValue(1));
+const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
+const url = v.pipe(v.string(), v.maxLength(2048), v.url());
+const base64 = (maxBytes: number) => v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.base64());
+
+/** Ask a Rekor v1 log for every entry indexed under `hash`. */
+const FindRequest = v.object({
+  id,
+  ask: v.literal("find"),
+  log: url,
+  /** `sha256:` and 64 hex digits: the digest of the tag's full name. */
+  hash: v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/)),
+  /** The UUID of an entry just written: the answer waits a little until the log shows it. */
+  including: v.optional(text(80)),
+});
+
+/** Ask the registry, anonymously, what a tag names. */
+const ManifestRequest = v.object({
+  id,
+  ask: v.literal("manifest"),
+  /** The registry as in a reference: `docker.io`, `localhost:5000`. */
+  registry: text(255),
+  repository: text(255),
+  tag: text(128),
+  plainHttp: v.boolean(),
+});
+
+/** Sign a statement with the build's signing key and append it to a Rekor v1 log as `intoto` 0.0.2. */
+const RecordRequest = v.object({
+  id,
+  ask: v.literal("record"),
+  log: url,
+  /** The exact bytes of the in-toto statement. */
+  statement: base64(64 * 1024),
+});
+
+export const Request = v.variant("ask", [FindRequest, ManifestRequest, RecordRequest]);
+export type Request = v.InferOutput<typeof Request>;
+
+/** The first line: who could sign here. Neither field: no signing secret was given. */
+const Ready = v.object({
+  say: v.literal("ready"),
+  /** The SPKI PEM of the signing key's public half. */
+  publicKey: v.optional(text(4096)),
+  /** Why the secret that was given cannot sign: a message code and a text without any of the secret. */
+  signerProblem: v.optional(text(1024)),
+});
+
+/** Some of the entries asked for, each as the log answered it: UUID to entry. */
+const Entries = v.object({
+  say: v.literal("entries"),
+  id,
+  entries: v.array(v.object({ uuid: text(80), entry: v.unknown() })),
+});
+
+/** All entries have been said. */
+const Found = v.object({ say: v.literal("found"), id });
+
+const Manifest = v.object({
+  say: v.literal("manifest"),
+  id,
+  /** The exact bytes that the registry served. */
+  bytes: base64(MAX_MANIFEST_BYTES),
+  mediaType: text(255),
+});
+
+const Recorded = v.object({ say: v.literal("recorded"), id, uuid: text(80) });
+
+/**
+ * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and
+ * the server said no (4xx). `bad-answer`: it answered something that is not an answer. `not-found`: the
+ * registry knows no such tag. `needs-credentials`: the registry does not show it to everybody.
+ * `no-signer`: there is nothing to sign with.
+ */
+const Failed = v.object({
+  say: v.literal("failed"),
+  id,
+  code: v.picklist(["unreachable", "refused", "bad-answer", "not-found", "needs-credentials", "no-signer"]),
+  /** For the person at the terminal: what was tried on which URL and what came back. No secrets. */
+  message: text(2048),
+});
+
+export const Answer = v.variant("say", [Ready, Entries, Found, Manifest, Recorded, Failed]);
+export type Answer = v.InferOutput<typeof Answer>;
+export type FailureCode = v.InferOutput<typeof Failed>["code"];
