@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * Why an entry of a log is no record for us.
+ *
+ * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
+ * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
+ * - `untrusted-signer`: signed with a key that nobody here trusts
+ * - `no-payload`: the log did not bring the statement, only its hash (it stores them a moment after the entry)
+ * - `wrong-payload`: the statement brought is not the one whose hash was logged
+ * - `wrong-uuid`: shown under a UUID that is not its own
+ * - `wrong-subject`: a sighting of another tag
+ * - `replayed`: the log's time is too far from the time of observation: a copy logged again
+ * - `unknown-log`: a log that the trusted root does not have
+ * - `not-in-log`: the log's promise, proof or checkpoint does not hold
+ * - `bad-signature`: the envelope's signature does not hold
+ */
+export type RecordErrorCode =
+  | "malformed"
+  | "not-a-sighting"
+  | "untrusted-signer"
+  | "no-payload"
+  | "wrong-payload"
+  | "wrong-uuid"
+  | "wrong-subject"
+  | "replayed"
+  | "unknown-log"
+  | "not-in-log"
+  | "bad-signature";
+
+/** An entry of a log that is no record for us; the cause, if any, is the proof's or the parser's own error. */
+export class RecordError extends Error {
+  override readonly name = "RecordError";
+  readonly code: RecordErrorCode;
+
+  constructor(code: RecordErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+/** `bad-root`: a trusted root that cannot be used; `not-a-key`: no public key in PEM; `unfit-key`: of a kind we cannot use. */
+export type TrustErrorCode = "bad-root" | "not-a-key" | "unfit-key";
+
+/** Something wrong in what the operator gave us to trust. */
+export class TrustError extends Error {
+  override readonly name = "TrustError";
+  readonly code: TrustErrorCode;
+
+  constructor(code: TrustErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

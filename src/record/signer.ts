@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createPublicKey, type KeyObject } from "node:crypto";
+import { type Sha256, sha256 } from "../image/digest.ts";
+import { excerpt } from "../log/excerpt.ts";
+import { TrustError } from "./error.ts";
+
+/** A public key whose sightings count. */
+export interface TrustedKey {
+  readonly kind: "key";
+  readonly publicKey: KeyObject;
+  /** The sha256 of the key's SPKI in DER, with its point uncompressed: how logs store it. */
+  readonly fingerprint: Sha256;
+}
+
+/** Somebody whose sightings count. */
+export type TrustedSigner = TrustedKey;
+
+const MAX_PEM_LENGTH = 8 * 1024;
+const PEM = /^\s*-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/;
+
+/** A single PEM block: its label and its bytes; undefined when the text is not exactly one (RFC 7468). */
+export function readPem(text: string): { readonly label: string; readonly der: Uint8Array } | undefined {
+  if (text.length > MAX_PEM_LENGTH) return undefined;
+  const [, label, body] = PEM.exec(text) ?? [];
+  if (label === undefined || body === undefined) return undefined;
+  const base64 = body.replace(/\s+/g, "");
+  const der = Buffer.from(base64, "base64");
+  return der.toString("base64") === base64 ? { label, der } : undefined;
+}
+
+function nameKind(key: KeyObject): string {
+  const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
+  const detail = modulusLength === undefined ? namedCurve : `${modulusLength} bit`;
+  return `${key.asymmetricKeyType ?? "unknown"}${detail === undefined ? "" : ` (${detail})`}`;
+}
+
+/**
+ * Whether records can be signed with such a key: ECDSA on P-256 with sha256, or Ed25519. Only these two are
+ * signed, logged and verified with the same hash by every tool; a record in another would stay unreadable to some.
+ */
+function isFit(key: KeyObject): boolean {
+  return (
+    key.asymmetricKeyType === "ed25519" ||
+    (key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1")
+  );
+}
+
+function decode(der: Uint8Array): KeyObject {
+  try {
+    const key = createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
+    // By way of JWK, so that a key given with a compressed point has the same bytes as everywhere else.
+    return isFit(key) ? createPublicKey({ key: key.export({ format: "jwk" }), format: "jwk" }) : key;
+  } catch (cause) {
+    throw new TrustError("not-a-key", "read a public key: the PEM block holds none that can be decoded", {
+      cause,
+    });
+  }
+}
+
+/**
+ * Reads a public key to trust: one PEM block `PUBLIC KEY` (SPKI), P-256 or Ed25519.
+ * Throws TrustError: "not-a-key", or "unfit-key" for RSA and other curves. What was given is never repeated in the
+ * message, since it may be the private key by mistake.
+ */
+export function parsePublicKey(pem: string): TrustedSigner {
+  const block = readPem(pem);
+  if (block === undefined) {
+    throw new TrustError(
+      "not-a-key",
+      'read a public key: it is not one PEM block, which begins with "-----BEGIN PUBLIC KEY-----"',
+    );
+  }
+  const { label, der } = block;
+  if (label.endsWith("PRIVATE KEY")) {
+    throw new TrustError(
+      "not-a-key",
+      'read a public key: this is a private key; keep it secret and give its public half ("openssl pkey -pubout")',
+    );
+  }
+  if (label === "RSA PUBLIC KEY") throw unfit("rsa");
+  if (label !== "PUBLIC KEY") {
+    throw new TrustError(
+      "not-a-key",
+      `read a public key: the PEM block is a "${excerpt(label)}", not a "PUBLIC KEY"`,
+    );
+  }
+  const publicKey = decode(der);
+  if (!isFit(publicKey)) throw unfit(nameKind(publicKey));
+  return {
+    kind: "key",
+    publicKey,
+    fingerprint: sha256(publicKey.export({ format: "der", type: "spki" })),
+  };
+}
+
+function unfit(kind: string): TrustError {
+  return new TrustError(
+    "unfit-key",
+    `read a public key: records are not signed with a key of kind ${kind}; use a P-256 key ("openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256") or Ed25519`,
+  );
+}
+
+/** A signer in a few characters, for people: `key sha256:ab12cd34ef56…`. */
+export function signerName(signer: TrustedSigner): string {
+  switch (signer.kind) {
+    case "key":
+      return `key ${signer.fingerprint.slice(0, "sha256:".length + 12)}…`;
+  }
+}

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+import { ECDH, generateKeyPairSync, type KeyObject } from "node:crypto";
+import { describe, expect, test } from "vitest";
+import { sha256 } from "../../src/image/digest.ts";
+import { TrustError } from "../../src/record/error.ts";
+import { parsePublicKey, signerName } from "../../src/record/signer.ts";
+
+const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" });
+const ed25519 = generateKeyPairSync("ed25519");
+
+const pem = (key: KeyObject): string => key.export({ type: "spki", format: "pem" }).toString();
+const der = (key: KeyObject): Buffer => key.export({ type: "spki", format: "der" });
+const secret = p256.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+
+describe("a key that may sign records is trusted by the hash of its bytes", () => {
+  test.for([
+    { row: "P-256", key: p256.publicKey, text: pem(p256.publicKey) },
+    { row: "Ed25519", key: ed25519.publicKey, text: pem(ed25519.publicKey) },
+    {
+      row: "with lines that end in CRLF",
+      key: p256.publicKey,
+      text: pem(p256.publicKey).replaceAll("\n", "\r\n"),
+    },
+    { row: "with empty lines around", key: p256.publicKey, text: `\n\n${pem(p256.publicKey)}\n\n` },
+    { row: "without a line break at the end", key: p256.publicKey, text: pem(p256.publicKey).trimEnd() },
+  ])("$row", ({ key, text }) => {
+    const signer = parsePublicKey(text);
+    expect(signer).toMatchObject({ kind: "key", fingerprint: sha256(der(key)) });
+    expect(signer.publicKey.equals(key)).toBe(true);
+  });
+
+  test("also when its point is compressed, as the same key", () => {
+    const point = der(p256.publicKey).subarray(-65);
+    const short = ECDH.convertKey(point, "prime256v1", undefined, undefined, "compressed");
+    // SPKI of P-256 with a point of 33 bytes instead of 65.
+    const head = Buffer.from("3039301306072a8648ce3d020106082a8648ce3d030107032200", "hex");
+    const body = Buffer.concat([head, Buffer.from(short)]).toString("base64");
+    const signer = parsePublicKey(`-----BEGIN PUBLIC KEY-----\n${body}\n-----END PUBLIC KEY-----\n`);
+    expect(signer.fingerprint).toBe(sha256(der(p256.publicKey)));
+  });
+
+  test("and shown to people by the start of it", () => {
+    const signer = parsePublicKey(pem(p256.publicKey));
+    expect(signerName(signer)).toBe(`key ${signer.fingerprint.slice(0, 19)}…`);
+  });
+});
+
+describe("anything else is refused with the reason, and never repeated", () => {
+  const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const p384 = generateKeyPairSync("ec", { namedCurve: "P-384" });
+  const secp256k1 = generateKeyPairSync("ec", { namedCurve: "secp256k1" });
+
+  test.for([
+    {
+      row: "an RSA key",
+      text: pem(rsa.publicKey),
+      code: "unfit-key",
+      says: "kind rsa (2048 bit); use a P-256 key",
+    },
+    {
+      row: "an RSA key in its own format",
+      text: rsa.publicKey.export({ type: "pkcs1", format: "pem" }).toString(),
+      code: "unfit-key",
+      says: "kind rsa; use a P-256 key",
+    },
+    {
+      row: "a P-384 key",
+      text: pem(p384.publicKey),
+      code: "unfit-key",
+      says: "kind ec (secp384r1); use a P-256",
+    },
+    {
+      row: "a secp256k1 key",
+      text: pem(secp256k1.publicKey),
+      code: "unfit-key",
+      says: "kind ec (secp256k1)",
+    },
+    {
+      row: "an X25519 key",
+      text: pem(generateKeyPairSync("x25519").publicKey),
+      code: "unfit-key",
+      says: "kind x25519",
+    },
+    { row: "a private key", text: secret, code: "not-a-key", says: "give its public half" },
+    {
+      row: "an encrypted private key",
+      text: secret.replaceAll("PRIVATE", "ENCRYPTED PRIVATE"),
+      code: "not-a-key",
+      says: "give its public half",
+    },
+    {
+      row: "a certificate",
+      text: pem(p256.publicKey).replaceAll("PUBLIC KEY", "CERTIFICATE"),
+      code: "not-a-key",
+      says: 'is a "CERTIFICATE", not a "PUBLIC KEY"',
+    },
+    { row: "two keys", text: pem(p256.publicKey).repeat(2), code: "not-a-key", says: "not one PEM block" },
+    { row: "nothing", text: "", code: "not-a-key", says: "not one PEM block" },
+    { row: "a word", text: "key.pub", code: "not-a-key", says: "not one PEM block" },
+    {
+      row: "a key without its last line",
+      text: pem(p256.publicKey).replace(/-----END.*\n/, ""),
+      code: "not-a-key",
+      says: "not one PEM block",
+    },
+    {
+      row: "a key cut short",
+      text: pem(p256.publicKey).replace(/.{40}\n-----END/, "\n-----END"),
+      code: "not-a-key",
+      says: "holds none that can be decoded",
+    },
+    {
+      row: "a huge text",
+      text: `-----BEGIN PUBLIC KEY-----\n${"A".repeat(1_000_000)}\n-----END PUBLIC KEY-----`,
+      code: "not-a-key",
+      says: "not one PEM block",
+    },
+  ] as const)("$row", ({ text, code, says }) => {
+    const read = () => parsePublicKey(text);
+    expect(read).toThrow(TrustError);
+    expect(read).toThrow(expect.objectContaining({ code, message: expect.stringContaining(says) }));
+    const [, line = text] = text.split("\n");
+    expect(read).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining(line || "BEGIN RSA") }),
+    );
+  });
+});
