@@ -21,7 +21,15 @@ export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const url = v.pipe(v.string(), v.maxLength(2048), v.url());
-const base64 = (maxBytes: number) => v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.base64());
+/** An entry's leaf hash in hex, or the tree's id and the leaf hash: it becomes part of URLs and of messages. */
+const uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
+// A check of our own: valibot's regular expression for base64 exhausts the stack on a few megabytes.
+const base64 = (maxBytes: number) =>
+  v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.check(isBase64, "is not base64"));
+
+function isBase64(value: string): boolean {
+  return /^[A-Za-z0-9+/]*={0,2}$/.test(value) && Buffer.from(value, "base64").toString("base64") === value;
+}
 
 /** Ask a Rekor v1 log for every entry indexed under `hash`. */
 const FindRequest = v.object({
@@ -31,7 +39,7 @@ const FindRequest = v.object({
   /** `sha256:` and 64 hex digits: the digest of the tag's full name. */
   hash: v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/)),
   /** The UUID of an entry just written: the answer waits a little until the log shows it. */
-  including: v.optional(text(80)),
+  including: v.optional(uuid),
 });
 
 /** Ask the registry, anonymously, what a tag names. */
@@ -66,11 +74,14 @@ const Ready = v.object({
   signerProblem: v.optional(text(1024)),
 });
 
-/** Some of the entries asked for, each as the log answered it: UUID to entry. */
+/**
+ * Some of the entries asked for, each as the log answered it. `null` is an entry that the index names and the log
+ * does not have, or that is larger than any record.
+ */
 const Entries = v.object({
   say: v.literal("entries"),
   id,
-  entries: v.array(v.object({ uuid: text(80), entry: v.unknown() })),
+  entries: v.array(v.object({ uuid, entry: v.unknown() })),
 });
 
 /** All entries have been said. */
@@ -84,7 +95,7 @@ const Manifest = v.object({
   mediaType: text(255),
 });
 
-const Recorded = v.object({ say: v.literal("recorded"), id, uuid: text(80) });
+const Recorded = v.object({ say: v.literal("recorded"), id, uuid });
 
 /**
  * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and

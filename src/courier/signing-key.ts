@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
+
+/** A P-256 key that signs. The private half cannot be read out of it. */
+export interface SigningKey {
+  /** SPKI PEM. */
+  readonly publicKey: string;
+  /** Base64 of the sha256 of the SPKI DER: the hint by which a bundle names its key. */
+  readonly hint: string;
+  /** ECDSA with SHA-256 over these bytes, DER. */
+  sign(bytes: Uint8Array): Buffer;
+}
+
+/** Why a secret is no signing key. The message tells what to do and shows nothing of the secret. */
+export class SigningKeyError extends Error {
+  override readonly name = "SigningKeyError";
+  readonly code:
+    | "empty"
+    | "too-large"
+    | "not-pem"
+    | "public"
+    | "encrypted"
+    | "several"
+    | "unreadable"
+    | "not-p256";
+  constructor(code: SigningKeyError["code"], wrong: string) {
+    super(`${wrong}; ${MAKE_ONE}`);
+    this.code = code;
+  }
+}
+
+/** The largest secret that is read, in bytes. */
+export const MAX_KEY_BYTES = 64 * 1024;
+const MAKE_ONE =
+  'make a P-256 key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing-key.pem"';
+
+// Up to the END line of the same label; a block has no dashes in it.
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*-----END \1-----/g;
+
+/**
+ * Reads a P-256 private key from PEM: PKCS#8 `PRIVATE KEY` or SEC1 `EC PRIVATE KEY`, with or without the
+ * `EC PARAMETERS` that openssl writes before it. Throws SigningKeyError.
+ */
+export function readSigningKey(secret: Uint8Array): SigningKey {
+  const key = privateKey(onlyPrivateBlock(secret));
+  if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
+    throw new SigningKeyError("not-p256", `it is ${kindOf(key)}, and only P-256 keys can sign here`);
+  }
+  // By way of JWK: a key file can hold the point compressed, and then the same key would have two names.
+  const half = createPublicKey({ key: createPublicKey(key).export({ format: "jwk" }), format: "jwk" });
+  const spki = half.export({ type: "spki", format: "der" });
+  return {
+    publicKey: half.export({ type: "spki", format: "pem" }).toString(),
+    hint: createHash("sha256").update(spki).digest("base64"),
+    sign: (bytes) => sign("sha256", bytes, key),
+  };
+}
+
+function onlyPrivateBlock(secret: Uint8Array): string {
+  if (secret.length > MAX_KEY_BYTES) {
+    throw new SigningKeyError("too-large", `it is larger than ${MAX_KEY_BYTES} bytes, which no key is`);
+  }
+  const text = Buffer.from(secret).toString("latin1");
+  if (text.trim() === "") throw new SigningKeyError("empty", "it is empty");
+  const blocks = [...text.matchAll(BLOCK)].map(([block, label = ""]) => ({ block, label }));
+  const keys = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
+  const [first, ...others] = keys;
+  if (first === undefined) {
+    if (blocks.some(({ label }) => label.endsWith("PUBLIC KEY") || label.endsWith("CERTIFICATE"))) {
+      throw new SigningKeyError(
+        "public",
+        "it is a public key or a certificate, and a private key is needed to sign",
+      );
+    }
+    throw new SigningKeyError("not-pem", "it is not a private key in PEM form");
+  }
+  if (others.length > 0)
+    throw new SigningKeyError("several", `it holds ${keys.length} private keys, not one`);
+  if (first.label.includes("ENCRYPTED") || /^Proc-Type:.*ENCRYPTED/m.test(first.block)) {
+    throw new SigningKeyError(
+      "encrypted",
+      'it is encrypted, and nobody can be asked for its password here: give it decrypted ("openssl pkey -in KEY -out signing-key.pem")',
+    );
+  }
+  return first.block;
+}
+
+function privateKey(block: string): KeyObject {
+  try {
+    return createPrivateKey({ key: block, format: "pem" });
+  } catch {
+    // Not even OpenSSL's reason is passed on: it is about the key's content.
+    throw new SigningKeyError("unreadable", "it says that it is a private key, but cannot be read as one");
+  }
+}
+
+function kindOf(key: KeyObject): string {
+  const { namedCurve, modulusLength } = key.asymmetricKeyDetails ?? {};
+  switch (key.asymmetricKeyType) {
+    case "rsa":
+    case "rsa-pss":
+      return `an RSA key of ${modulusLength ?? "unknown"} bits`;
+    case "ec":
+      return namedCurve === undefined
+        ? "an EC key with parameters of its own"
+        : `an EC key on curve ${namedCurve}`;
+    case undefined:
+      return "a key of unknown kind";
+    default:
+      return `a key of kind ${key.asymmetricKeyType}`;
+  }
+}

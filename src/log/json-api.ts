@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+import { excerpt } from "./excerpt.ts";
+
+/** One HTTP request to a log, with its bounds; `attempts` above 1 allows repeating it when that may help. */
+export interface LogRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: string;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  readonly attempts: number;
+}
+
+/** What a log answered, of whatever status; header names in lower case. */
+export interface LogAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * The way to a log. Rejects when there is no whole answer; with an error whose `code` is `too-large` when there
+ * would be one of more than `maxBytes`.
+ */
+export type AskLog = (request: LogRequest) => Promise<LogAnswer>;
+
+/**
+ * What came of asking a log that answered: `unreachable` (429 or 5xx: it could not say), `refused` (another 4xx, or
+ * a URL that we do not ask), `bad-answer` (what it said is no answer).
+ */
+export class LogError extends Error {
+  override readonly name = "LogError";
+  readonly code: "unreachable" | "refused" | "bad-answer";
+  /** The HTTP status; 0 when it was not asked at all. */
+  readonly status: number;
+  constructor(code: LogError["code"], message: string, options?: ErrorOptions & { status?: number }) {
+    super(message, options);
+    this.code = code;
+    this.status = options?.status ?? 0;
+  }
+}
+
+/**
+ * Reads the URL of a log: http or https and at most a path, given back with a slash at its end. Throws LogError
+ * `refused`, which never shows credentials.
+ */
+export function logUrl(text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  // Only the host is ever shown: anything else of a URL like this may be somebody's credentials.
+  const shownHost = `log URL with host "${excerpt(url?.host ?? "")}"`;
+  if (url?.username || url?.password) {
+    throw new LogError("refused", `${shownHost} has credentials in it; remove them`);
+  }
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== "" || url.hash !== "") {
+    throw new LogError("refused", `${shownHost} is not of the form https://HOST or https://HOST/PATH`);
+  }
+  if (!url.pathname.endsWith("/")) url.pathname += "/";
+  return url;
+}
+
+/** Asks and reads the answer as JSON. Throws LogError, and what `ask` throws. */
+export async function askJson(
+  ask: AskLog,
+  request: LogRequest,
+): Promise<{ value: unknown; answer: LogAnswer }> {
+  const answer = await ask(request);
+  const { status } = answer;
+  if (status < 200 || status >= 300) {
+    const code = status === 429 || status >= 500 ? "unreachable" : status >= 400 ? "refused" : "bad-answer";
+    throw new LogError(code, `${asked(request)}: the log answered ${shown(answer)}`, { status });
+  }
+  try {
+    const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer.bytes));
+    return { value, answer };
+  } catch {
+    throw badAnswer(request, answer, "is not JSON; is this the URL of a Rekor v1 log?");
+  }
+}
+
+/** The error for an answer that is JSON, but not what was asked; `wrong` goes on from "the answer". */
+export function badAnswer(request: LogRequest, answer: LogAnswer, wrong: string): LogError {
+  return new LogError("bad-answer", `${asked(request)}: the answer ${wrong} (${shown(answer)})`, {
+    status: answer.status,
+  });
+}
+
+function asked({ method, url }: LogRequest): string {
+  return `${method} ${excerpt(`${url.protocol}//${url.host}${url.pathname}`, 300)}`;
+}
+
+function shown({ status, headers, bytes }: LogAnswer): string {
+  const type = headers["content-type"];
+  const content = type === undefined ? "no content type" : `content type "${excerpt(type)}"`;
+  return `status ${status}, ${content}, ${bytes.length === 0 ? "no body" : `"${excerpt(bytes)}"`}`;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+import { askJson, badAnswer, LogError, type AskLog, type LogRequest } from "./json-api.ts";
+
+/** Which log, until when. */
+export interface LogCall {
+  /** As `logUrl` gives it. */
+  readonly log: URL;
+  readonly signal: AbortSignal;
+}
+
+/** An entry as the log answers it, unverified. `null`: the log's index names it, but there is nothing usable. */
+export interface RawEntry {
+  /** 64 hex digits (leaf hash), or 80 (tree id and leaf hash), lower case. */
+  readonly uuid: string;
+  readonly entry: unknown;
+}
+
+/**
+ * The largest entry that is read. A statement of 64 KiB with its signature, certificate and proofs stays below
+ * half of it, so what is larger is nobody's record.
+ */
+export const MAX_ENTRY_BYTES = 256 * 1024;
+/** Rekor answers 422 to more. */
+const BATCH = 10;
+const MAX_BATCH_BYTES = BATCH * MAX_ENTRY_BYTES + 64 * 1024;
+const MAX_INDEX_BYTES = 4 * 1024 * 1024;
+const BATCHES_AT_ONCE = 4;
+
+const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
+const Index = v.array(Uuid);
+const EntryMap = v.record(Uuid, v.unknown());
+
+/** Whether two UUIDs name the same leaf; the tree id in front may be missing in either. */
+export function sameLeaf(one: string, other: string): boolean {
+  return one.length === other.length ? one === other : one.slice(-64) === other.slice(-64);
+}
+
+/**
+ * The UUIDs of all entries that the log's index has under `sha256:…`, each once, in the log's (arbitrary) order.
+ * Throws LogError, also when there are more than `max`.
+ */
+export async function findUuids(
+  ask: AskLog,
+  { log, hash, max, signal }: LogCall & { readonly hash: string; readonly max: number },
+): Promise<readonly string[]> {
+  const request = post({ log, signal }, "api/v1/index/retrieve", { hash }, MAX_INDEX_BYTES);
+  const { value, answer } = await askJson(ask, { ...request, attempts: 4 });
+  const index = v.safeParse(Index, value);
+  if (!index.success) throw badAnswer(request, answer, "is not a list of entry UUIDs");
+  const uuids = [...new Set(index.output)];
+  if (uuids.length > max) {
+    throw badAnswer(
+      request,
+      answer,
+      `lists ${uuids.length} entries for one tag, more than ${max} are not read`,
+    );
+  }
+  return uuids;
+}
+
+/**
+ * Brings the entries of these UUIDs, some at a time, each exactly once, to `take`. An entry that the log does not
+ * have or that is larger than MAX_ENTRY_BYTES comes as `null`. Throws LogError, and what `ask` throws.
+ */
+export async function retrieveEntries(
+  ask: AskLog,
+  { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },
+  take: (entries: readonly RawEntry[]) => void | Promise<void>,
+): Promise<void> {
+  const batches = Array.from({ length: Math.ceil(uuids.length / BATCH) }, (_, n) =>
+    uuids.slice(n * BATCH, (n + 1) * BATCH),
+  );
+  const stop = new AbortController();
+  const call = { log, signal: AbortSignal.any([signal, stop.signal]) };
+  // One iterator shared by all workers hands every batch out once.
+  const rest = batches.values();
+  const failures: unknown[] = [];
+  const work = async () => {
+    try {
+      for (const batch of rest) {
+        const entries = await retrieveBatch(ask, { ...call, uuids: batch });
+        if (failures.length > 0) return;
+        await take(entries);
+      }
+    } catch (error) {
+      failures.push(error);
+      stop.abort();
+    }
+  };
+  await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, work));
+  // Those after the first only say that they were stopped.
+  if (failures.length > 0) throw failures[0];
+}
+
+/** The entry of this UUID; undefined when the log has none. Throws LogError, and what `ask` throws. */
+export async function readEntry(
+  ask: AskLog,
+  { log, uuid, signal }: LogCall & { readonly uuid: string },
+): Promise<RawEntry | undefined> {
+  return readOne(ask, get({ log, signal }, `api/v1/log/entries/${uuid}`), uuid);
+}
+
+/** The entry at this index of the whole log; undefined when the log has none. Throws LogError, and what `ask` throws. */
+export async function readEntryAt(
+  ask: AskLog,
+  { log, logIndex, signal }: LogCall & { readonly logIndex: string },
+): Promise<RawEntry | undefined> {
+  return readOne(ask, get({ log, signal }, `api/v1/log/entries?logIndex=${encodeURIComponent(logIndex)}`));
+}
+
+async function retrieveBatch(
+  ask: AskLog,
+  { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },
+): Promise<readonly RawEntry[]> {
+  const request = post(
+    { log, signal },
+    "api/v1/log/entries/retrieve",
+    { entryUUIDs: uuids },
+    MAX_BATCH_BYTES,
+  );
+  const found = new Map<string, RawEntry>();
+  try {
+    const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
+    const maps = v.safeParse(v.array(EntryMap), value);
+    if (!maps.success) throw badAnswer(request, answer, "is not a list of entries by UUID");
+    for (const [uuid, entry] of maps.output.flatMap((map) => Object.entries(map))) {
+      const asked = uuids.find((one) => sameLeaf(one, uuid));
+      if (asked === undefined) {
+        throw badAnswer(request, answer, `has entry "${uuid}", which was not asked for`);
+      }
+      if (!found.has(asked)) found.set(asked, { uuid, entry });
+    }
+  } catch (error) {
+    // One entry that the log cannot read or that is huge spoils the answer for all ten of them.
+    const oneByOne = isTooLarge(error) || (error instanceof LogError && error.status >= 500);
+    if (!oneByOne) throw error;
+  }
+  const entries: RawEntry[] = [];
+  for (const uuid of uuids) {
+    entries.push(found.get(uuid) ?? (await readSmallEntry(ask, { log, uuid, signal })));
+  }
+  return entries;
+}
+
+async function readSmallEntry(ask: AskLog, call: LogCall & { readonly uuid: string }): Promise<RawEntry> {
+  try {
+    return (await readEntry(ask, call)) ?? { uuid: call.uuid, entry: null };
+  } catch (error) {
+    if (isTooLarge(error)) return { uuid: call.uuid, entry: null };
+    throw error;
+  }
+}
+
+async function readOne(ask: AskLog, request: LogRequest, uuid?: string): Promise<RawEntry | undefined> {
+  let asked;
+  try {
+    asked = await askJson(ask, request);
+  } catch (error) {
+    if (error instanceof LogError && error.status === 404) return undefined;
+    throw error;
+  }
+  const map = v.safeParse(EntryMap, asked.value);
+  const [first, ...others] = map.success ? Object.entries(map.output) : [];
+  if (first === undefined || others.length > 0) {
+    throw badAnswer(request, asked.answer, "is not one entry by its UUID");
+  }
+  if (uuid !== undefined && !sameLeaf(uuid, first[0])) {
+    throw badAnswer(request, asked.answer, `has entry "${first[0]}", which was not asked for`);
+  }
+  return { uuid: first[0], entry: first[1] };
+}
+
+function get(call: LogCall, path: string): LogRequest {
+  const url = new URL(path, call.log);
+  const headers = { accept: "application/json" };
+  return { method: "GET", url, headers, maxBytes: MAX_ENTRY_BYTES, signal: call.signal, attempts: 4 };
+}
+
+function post(call: LogCall, path: string, body: unknown, maxBytes: number): LogRequest {
+  return {
+    method: "POST",
+    url: new URL(path, call.log),
+    headers: { accept: "application/json", "content-type": "application/json" },
+    body: JSON.stringify(body),
+    maxBytes,
+    signal: call.signal,
+    attempts: 1,
+  };
+}
+
+function isTooLarge(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "too-large";
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { splitLines } from "../../src/courier/lines.ts";
+
+async function* chunked(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
+  // One buffer for all chunks: who reads must not keep what it was given.
+  const memory = Buffer.alloc(size);
+  for (let at = 0; at < bytes.length; at += size) {
+    const length = bytes.copy(memory, 0, at, at + size);
+    yield memory.subarray(0, length);
+  }
+}
+
+async function lines(text: string | Buffer, { size = 3, max = 10 } = {}): Promise<string[]> {
+  const read: string[] = [];
+  for await (const line of splitLines(chunked(Buffer.from(text), size), max)) read.push(line);
+  return read;
+}
+
+test.for([1, 2, 3, 7, 100])("lines come whole from chunks of %i bytes", async (size) => {
+  expect(await lines("one\n\nøre €\n\uFEFFx\r\n", { size })).toEqual(["one", "", "øre €", "\uFEFFx\r"]);
+});
+
+test("no bytes are no lines", async () => {
+  expect(await lines("")).toEqual([]);
+});
+
+test("a line of exactly the limit is a line", async () => {
+  expect(await lines(`${"a".repeat(10)}\n`)).toEqual(["a".repeat(10)]);
+});
+
+test.for([
+  { row: "a line over the limit", text: `${"a".repeat(11)}\n`, code: "too-long" },
+  { row: "an endless line", text: "a".repeat(1000), code: "too-long" },
+  { row: "a line without its end", text: "one\ntwo", code: "cut-off" },
+  { row: "what is not UTF-8", text: Buffer.from([0xff, 0x0a]), code: "not-utf-8" },
+])("$row is refused ($code)", async ({ text, code }) => {
+  await expect(lines(text)).rejects.toMatchObject({ name: "LineError", code });
+});
+
+test("an error of the chunks comes through", async () => {
+  const failing = (async function* (): AsyncGenerator<Uint8Array> {
+    yield Buffer.from("one\n");
+    throw new Error("the process died");
+  })();
+  const seen: string[] = [];
+  await expect(
+    (async () => {
+      for await (const line of splitLines(failing)) seen.push(line);
+    })(),
+  ).rejects.toThrow("the process died");
+  expect(seen).toEqual(["one"]);
+});
