@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/** Longer words are nobody's slip of the finger. */
+const MAX_LENGTH = 64;
+
+/** How many characters must be added, taken away or exchanged to make one of the other (Levenshtein). */
+function distance(one: string, other: string): number {
+  let previous = Array.from({ length: other.length + 1 }, (_, index) => index);
+  for (let row = 1; row <= one.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= other.length; column++) {
+      const exchanged = (previous[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1);
+      current.push(Math.min(exchanged, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous[other.length] ?? 0;
+}
+
+function plain(word: string): string {
+  return word.toLowerCase().replaceAll(/[-_ ]/g, "");
+}
+
+/** The word that was probably meant, or undefined when none is close. Case, `-` and `_` hardly count. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
+  if (word.length > MAX_LENGTH) return undefined;
+  const [best] = known
+    .map((each) => ({ each, far: distance(plain(word), plain(each)) }))
+    .toSorted((one, other) => one.far - other.far);
+  if (best === undefined) return undefined;
+  return best.far <= Math.min(2, Math.floor(best.each.length / 3)) ? best.each : undefined;
+}
+
+/** ` (did you mean "x"?)`, or nothing. */
+export function suggestion(word: string, known: readonly string[]): string {
+  const near = nearest(word, known);
+  return near === undefined ? "" : ` (did you mean "${near}"?)`;
+}
+
+/** `"a", "b" or "c"`. */
+export function quotedList(words: readonly string[]): string {
+  const quoted = words.map((word) => `"${word}"`);
+  return quoted.length < 2 ? quoted.join("") : `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+}

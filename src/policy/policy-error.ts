@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+
+/**
+ * - `too-large`, `syntax`: the file is not YAML as we take it
+ * - `version`: made for a newer version of this program, or for none
+ * - `unknown-key`, `wrong-value`: the text says which, and what is allowed
+ * - `not-supported`: a part of the format that this version does not act on yet
+ * - `loosens`: a build argument would loosen or redirect what the baked file sets
+ */
+export type PolicyErrorCode =
+  | "too-large"
+  | "syntax"
+  | "version"
+  | "unknown-key"
+  | "wrong-value"
+  | "not-supported"
+  | "loosens";
+
+/** One thing that is wrong with a policy. */
+export interface PolicyProblem {
+  readonly code: PolicyErrorCode;
+  /** `policy.yaml:3`, `policy.yaml:3:7` or `--build-arg TLOG_X`. */
+  readonly place: string;
+  /** The line in the file, from 1. */
+  readonly line?: number;
+  readonly text: string;
+}
+
+const MAX_SHOWN = 10;
+
+/** A policy that cannot be used; nothing is built with half of one. The message has one line for each problem. */
+export class PolicyError extends Error {
+  override readonly name = "PolicyError";
+  /** Of the first problem, as is `line`. */
+  readonly code: PolicyErrorCode;
+  readonly line?: number;
+
+  constructor(first: PolicyProblem, ...more: readonly PolicyProblem[]) {
+    const problems = [first, ...more];
+    const lines = problems.slice(0, MAX_SHOWN).map(({ place, text }) => `${place}: ${text}`);
+    if (problems.length > MAX_SHOWN) lines.push(`and ${problems.length - MAX_SHOWN} more`);
+    super(lines.join("\n"));
+    this.code = first.code;
+    if (first.line !== undefined) this.line = first.line;
+  }
+}
+
+/** Throws PolicyError when there are any problems. */
+export function throwProblems(problems: readonly PolicyProblem[]): void {
+  const [first, ...more] = problems;
+  if (first !== undefined) throw new PolicyError(first, ...more);
+}

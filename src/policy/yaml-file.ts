@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  LineCounter,
+  parseDocument,
+  visit,
+  type YAMLMap,
+} from "yaml";
+import { excerpt } from "../log/excerpt.ts";
+import { PolicyError, type PolicyErrorCode, type PolicyProblem, throwProblems } from "./policy-error.ts";
+
+/** A YAML file that is one plain mapping: no anchors, tags, merge keys, directives or keys given twice. */
+export interface YamlFile {
+  readonly root: YAMLMap;
+  /** The whole content as plain values. */
+  readonly value: unknown;
+  /** The line of a node, from 1. */
+  readonly lineOf: (node: unknown) => number;
+}
+
+/** The largest file that is read, in bytes. */
+export const MAX_FILE = 256 * 1024;
+/** More problems than are ever shown need not be looked for. */
+const ENOUGH = 100;
+
+/** Reads a YAML file. `name` is for messages. Throws PolicyError (`too-large`, `syntax`). */
+export function readYamlFile(text: string, name: string): YamlFile {
+  const fail = (code: PolicyErrorCode, why: string, line?: number): never => {
+    throw new PolicyError(
+      line === undefined
+        ? { code, place: name, text: why }
+        : { code, place: `${name}:${line}`, line, text: why },
+    );
+  };
+  if (Buffer.byteLength(text) > MAX_FILE) fail("too-large", `it is larger than ${MAX_FILE / 1024} KiB`);
+  if (/^[\ufeff\s]*$/.test(text)) {
+    fail(
+      "syntax",
+      'it is empty; a policy begins with "version: 1", and to have no policy is to have no file',
+    );
+  }
+  const directive = text.split("\n", ENOUGH).findIndex((line) => line.startsWith("%"));
+  if (directive >= 0) fail("syntax", 'a policy is plain YAML 1.2 without "%" directives', directive + 1);
+
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, {
+    version: "1.2",
+    schema: "core",
+    // They are looked for below: the parser's own way takes quadratic time.
+    uniqueKeys: false,
+    merge: false,
+    prettyErrors: false,
+    lineCounter,
+  });
+  throwProblems(
+    syntaxProblems(document, (offset) => lineCounter.linePos(offset)).map((found) => ({
+      ...found,
+      place: `${name}:${found.place}`,
+    })),
+  );
+  const lineOf = (node: unknown) => lineCounter.linePos((isNode(node) && node.range?.[0]) || 0).line;
+  const problems = fancyParts(document).map(({ node, text: why }): PolicyProblem => {
+    const line = lineOf(node);
+    return { code: "syntax", place: `${name}:${line}`, line, text: why };
+  });
+  throwProblems(problems.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)));
+  const root = document.contents;
+  if (!isMap(root))
+    return fail("syntax", 'it is not a mapping of keys to values; a policy begins with "version: 1"');
+  return { root, value: document.toJS({ maxAliasCount: 0 }), lineOf };
+}
+
+const PARSER_WORDS = new Map([
+  ["RESOURCE_EXHAUSTION", "it is nested too deeply"],
+  ["MULTIPLE_DOCS", "a second document begins here; a policy is one"],
+]);
+
+/** What is no YAML at all; nothing is told twice. The place is line and column. */
+function syntaxProblems(
+  { errors }: Document.Parsed,
+  position: (offset: number) => { line: number; col: number },
+): PolicyProblem[] {
+  const exhausted = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
+  const told = new Map<string, PolicyProblem>();
+  for (const { pos, code, message } of exhausted ? [exhausted] : errors.slice(0, ENOUGH)) {
+    const { line, col } = position(pos[0]);
+    const text = PARSER_WORDS.get(code) ?? excerpt(message, 160);
+    told.set(`${line}:${col}:${text}`, { code: "syntax", place: `${line}:${col}`, line, text });
+  }
+  return [...told.values()];
+}
+
+/** What YAML allows and nobody needs in a policy; each could make a file mean another thing than it seems to. */
+function fancyParts(document: Document.Parsed): { node: unknown; text: string }[] {
+  const found: { node: unknown; text: string }[] = [];
+  visit(document, {
+    Node(_, node) {
+      if (isAlias(node)) {
+        found.push({ node, text: `the alias "*${excerpt(node.source)}" is not allowed; repeat the value` });
+      } else if (node.anchor) {
+        found.push({ node, text: `the anchor "&${excerpt(node.anchor)}" is not allowed; repeat the value` });
+      }
+      if (node.tag) found.push({ node, text: `the tag "${excerpt(node.tag)}" is not allowed; leave it out` });
+      if (isMap(node)) found.push(...fancyKeys(node));
+      return found.length < ENOUGH ? undefined : visit.BREAK;
+    },
+  });
+  return found;
+}
+
+function fancyKeys({ items }: YAMLMap): { node: unknown; text: string }[] {
+  const names = new Set<string>();
+  return items.flatMap(({ key: node }) => {
+    const name: unknown = isScalar(node) ? node.value : undefined;
+    if (typeof name !== "string") return { node, text: "a key must be text" };
+    if (name === "<<") return { node, text: 'the merge key "<<" is not allowed; repeat the values' };
+    if (names.has(name)) return { node, text: `the key "${excerpt(name)}" is there twice` };
+    names.add(name);
+    return [];
+  });
+}

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { PolicyError } from "../../src/policy/policy-error.ts";
+import { readPolicy } from "../../src/policy/policy.ts";
+import { ALICE, asBlock, BOB } from "./signers.ts";
+
+function read(buildArgs: Record<string, string>, file?: string) {
+  return readPolicy({ file, buildArgs });
+}
+
+async function refusal(buildArgs: Record<string, string>, file?: string): Promise<PolicyError> {
+  const error: unknown = await read(buildArgs, file).catch((thrown: unknown) => thrown);
+  if (!(error instanceof PolicyError)) throw new Error(`not refused: ${JSON.stringify(error)}`);
+  return error;
+}
+
+test("without a file and arguments: the public log, new tags recorded, doubt refused", async () => {
+  expect(await read({})).toEqual({
+    log: { url: "https://rekor.sigstore.dev" },
+    trust: [],
+    default: { unseen: "record", unknown: "block" },
+    registries: [],
+    timeoutMs: 30_000,
+    sources: {
+      logUrl: "default",
+      trust: "default",
+      unseen: "default",
+      unknown: "default",
+      registries: "default",
+      timeoutMs: "default",
+    },
+  });
+});
+
+test("arguments set what no file sets", async () => {
+  const policy = await read({
+    TLOG_REKOR_URL: "http://rekor.local:3000/",
+    TLOG_UNSEEN: "allow",
+    TLOG_UNKNOWN: "warn",
+    TLOG_TIMEOUT: "600",
+    TLOG_TRUST_KEY: ALICE.publicPem,
+    TLOG_PLAIN_HTTP: "rekor.local:3000, Registry.local:5000",
+    HTTP_PROXY: "not ours",
+    tlog_unseen: "not ours",
+  });
+  expect(policy).toMatchObject({
+    log: { url: "http://rekor.local:3000" },
+    trust: [{ kind: "key" }],
+    default: { unseen: "allow", unknown: "warn" },
+    registries: [
+      { host: "rekor.local:3000", plainHttp: true },
+      { host: "registry.local:5000", plainHttp: true },
+    ],
+    timeoutMs: 600_000,
+    sources: {
+      logUrl: "TLOG_REKOR_URL",
+      trust: "TLOG_TRUST_KEY",
+      unseen: "TLOG_UNSEEN",
+      unknown: "TLOG_UNKNOWN",
+      registries: "TLOG_PLAIN_HTTP",
+      timeoutMs: "TLOG_TIMEOUT",
+    },
+  });
+});
+
+const BAKED = `version: 1
+log: { url: https://rekor.example.org }
+default: { unseen: record, unknown: block }
+trust:
+  - key: |
+${asBlock(ALICE.publicPem)}
+registries:
+  - { host: "registry.local:5000", plain-http: true }
+  - { host: "tls.local:5000" }
+`;
+
+test.for([
+  {
+    row: "a stricter answer to new tags",
+    args: { TLOG_UNSEEN: "block" },
+    gives: { default: { unseen: "block" }, sources: { unseen: "TLOG_UNSEEN" } },
+  },
+  {
+    row: "the same answer to new tags",
+    args: { TLOG_UNSEEN: "record" },
+    gives: { default: { unseen: "record" }, sources: { unseen: "policy.yaml:3" } },
+  },
+  {
+    row: "the same answer to doubt",
+    args: { TLOG_UNKNOWN: "block" },
+    gives: { sources: { unknown: "policy.yaml:3" } },
+  },
+  {
+    row: "the same log, written otherwise",
+    args: { TLOG_REKOR_URL: "https://REKOR.example.org:443/" },
+    gives: { log: { url: "https://rekor.example.org" }, sources: { logUrl: "policy.yaml:2" } },
+  },
+  {
+    row: "a key that is trusted anyway",
+    args: { TLOG_TRUST_KEY: ALICE.publicPem },
+    gives: { sources: { trust: "policy.yaml:4" } },
+  },
+  {
+    row: "hosts for plain http that are named anyway",
+    args: { TLOG_PLAIN_HTTP: "registry.local:5000,localhost:5000" },
+    gives: { sources: { registries: "policy.yaml:9" } },
+  },
+  {
+    row: "a longer deadline, which no file sets",
+    args: { TLOG_TIMEOUT: "90" },
+    gives: { timeoutMs: 90_000 },
+  },
+])("a baked file lets through $row", async ({ args, gives }) => {
+  // One line more or less of PEM must not matter to the rows above.
+  const lines = BAKED.split("\n").findIndex((line) => line.startsWith("registries")) + 1;
+  const want = JSON.parse(JSON.stringify(gives).replace("policy.yaml:9", `policy.yaml:${lines}`)) as object;
+  expect(await read(args, BAKED)).toMatchObject(want);
+});
+
+test.for([
+  {
+    row: "new tags let through",
+    args: { TLOG_UNSEEN: "allow" },
+    says: /^--build-arg TLOG_UNSEEN: "allow" is looser than "record", which policy\.yaml:3 sets; leave the argument out/,
+  },
+  {
+    row: "doubt let through",
+    args: { TLOG_UNKNOWN: "warn" },
+    says: /^--build-arg TLOG_UNKNOWN: "warn" is looser than "block", which policy\.yaml:3 sets/,
+  },
+  {
+    row: "another log",
+    args: { TLOG_REKOR_URL: "https://rekor.sigstore.dev" },
+    says: /^--build-arg TLOG_REKOR_URL: "https:\/\/rekor\.sigstore\.dev" is not the log "https:\/\/rekor\.example\.org", which policy\.yaml:2 sets/,
+  },
+  {
+    row: "the same log by another path",
+    args: { TLOG_REKOR_URL: "https://rekor.example.org/other" },
+    says: /is not the log/,
+  },
+  {
+    row: "another key",
+    args: { TLOG_TRUST_KEY: BOB.publicPem },
+    says: /^--build-arg TLOG_TRUST_KEY: the key "sha256:[0-9a-f]{64}" is not among the signers, which policy\.yaml:4 sets/,
+  },
+  {
+    row: "another host for plain http",
+    args: { TLOG_PLAIN_HTTP: "evil.local:5000" },
+    says: /^--build-arg TLOG_PLAIN_HTTP: "evil\.local:5000" is not among the hosts for plain http, which policy\.yaml:\d+ sets/,
+  },
+  {
+    row: "plain http for a host that the file names without it",
+    args: { TLOG_PLAIN_HTTP: "tls.local:5000" },
+    says: /"tls\.local:5000" is not among the hosts/,
+  },
+])("a baked file is a floor: no $row", async ({ args, says }) => {
+  const error = await refusal(args, BAKED);
+  expect(error.code).toBe("loosens");
+  expect(error.message).toMatch(says);
+});
+
+test("an empty list of registries is a floor too", async () => {
+  const error = await refusal({ TLOG_PLAIN_HTTP: "registry.local:5000" }, "version: 1\nregistries: []\n");
+  expect(error.message).toContain("which policy.yaml:2 sets");
+});
+
+test("what a baked file leaves open can be set", async () => {
+  const policy = await read(
+    { TLOG_UNSEEN: "allow", TLOG_TRUST_KEY: BOB.publicPem },
+    "version: 1\nlog: { url: https://rekor.example.org }\n",
+  );
+  expect(policy).toMatchObject({
+    log: { url: "https://rekor.example.org" },
+    default: { unseen: "allow" },
+    trust: [{ kind: "key" }],
+  });
+});
+
+test.for([
+  {
+    row: "a misspelt name",
+    args: { TLOG_UNSEN: "block" },
+    code: "unknown-key",
+    says: '--build-arg TLOG_UNSEN: no such argument (did you mean "TLOG_UNSEEN"?); there are TLOG_PLAIN_HTTP, TLOG_REKOR_URL',
+  },
+  {
+    row: "a name that nothing is near",
+    args: { TLOG_COLOUR: "red" },
+    code: "unknown-key",
+    says: "--build-arg TLOG_COLOUR: no such argument; there are",
+  },
+  {
+    row: "a name of a later version",
+    args: { TLOG_LOCK: "update" },
+    code: "not-supported",
+    says: "--build-arg TLOG_LOCK: it is not supported yet",
+  },
+  {
+    row: "an empty value",
+    args: { TLOG_UNSEEN: "" },
+    code: "wrong-value",
+    says: "--build-arg TLOG_UNSEEN: it is empty; give it a value or leave it out",
+  },
+  {
+    row: "a blank value",
+    args: { TLOG_TRUST_KEY: " \n" },
+    code: "wrong-value",
+    says: "--build-arg TLOG_TRUST_KEY: it is empty",
+  },
+  {
+    row: "a choice that does not exist",
+    args: { TLOG_UNSEEN: "blok" },
+    code: "wrong-value",
+    says: '--build-arg TLOG_UNSEEN: "blok" is not "allow", "record" or "block" (did you mean "block"?)',
+  },
+  {
+    row: "a choice in capitals",
+    args: { TLOG_UNKNOWN: "BLOCK" },
+    code: "wrong-value",
+    says: 'did you mean "block"?',
+  },
+  {
+    row: "no time at all",
+    args: { TLOG_TIMEOUT: "0" },
+    code: "wrong-value",
+    says: '"0" is not a whole number of seconds from 1 to 600',
+  },
+  { row: "too long a time", args: { TLOG_TIMEOUT: "601" }, code: "wrong-value", says: '"601" is not' },
+  { row: "a time with a unit", args: { TLOG_TIMEOUT: "30s" }, code: "wrong-value", says: '"30s" is not' },
+  { row: "half a second", args: { TLOG_TIMEOUT: "0.5" }, code: "wrong-value", says: '"0.5" is not' },
+  {
+    row: "a log in plain http",
+    args: { TLOG_REKOR_URL: "http://rekor.local:3000" },
+    code: "wrong-value",
+    says: "plain http is for loopback and for hosts named",
+  },
+  {
+    row: "an empty host in a list",
+    args: { TLOG_PLAIN_HTTP: "a.local:1,,b.local:2" },
+    code: "wrong-value",
+    says: '--build-arg TLOG_PLAIN_HTTP: "": it is not a host',
+  },
+  {
+    row: "a key that is none",
+    args: { TLOG_TRUST_KEY: "abc" },
+    code: "wrong-value",
+    says: "--build-arg TLOG_TRUST_KEY: read a public key: it is not one PEM block",
+  },
+])("refuses $row", async ({ args, code, says }) => {
+  const error = await refusal(args as unknown as Record<string, string>);
+  expect(error.code).toBe(code);
+  expect(error.message).toContain(says);
+});
+
+test("a password in the log's address is not repeated", async () => {
+  const error = await refusal({ TLOG_REKOR_URL: "https://ci:hunter2@rekor.example.org" });
+  expect(error.message).toContain("credentials");
+  expect(error.message).not.toContain("hunter2");
+});
+
+test("tells all that is wrong with the arguments at once", async () => {
+  const error = await refusal({ TLOG_UNSEEN: "x", TLOG_TIMEOUT: "x", TLOG_X: "x" });
+  expect(error.message.split("\n").map((line) => line.slice(0, 24))).toEqual([
+    "--build-arg TLOG_X: no s",
+    "--build-arg TLOG_UNSEEN:",
+    "--build-arg TLOG_TIMEOUT",
+  ]);
+});

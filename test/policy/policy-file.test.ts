@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, test } from "vitest";
+import { PolicyError } from "../../src/policy/policy-error.ts";
+import { readPolicy } from "../../src/policy/policy.ts";
+import { ALICE, asBlock, BOB } from "./signers.ts";
+
+const GOOD = `version: 1
+log: { url: https://rekor.example.org }
+trust:
+  - key: |
+${asBlock(ALICE.publicPem)}
+default: { unseen: allow, unknown: warn }
+registries:
+  - { host: "registry.local:5000", plain-http: true }
+  - host: docker.io
+`;
+
+function read(file: string) {
+  return readPolicy({ file, buildArgs: {} });
+}
+
+async function refusal(file: string): Promise<PolicyError> {
+  const error: unknown = await read(file).catch((thrown: unknown) => thrown);
+  if (!(error instanceof PolicyError)) throw new Error(`not refused: ${JSON.stringify(error)}`);
+  return error;
+}
+
+/** The good file with one text in place of another. */
+function changed(from: string, to: string): string {
+  if (!GOOD.includes(from)) throw new Error(`the good file has no "${from}"`);
+  return GOOD.replace(from, to);
+}
+
+test("a policy file sets every part, and each knows its line", async () => {
+  const policy = await read(GOOD);
+  expect(policy).toMatchObject({
+    log: { url: "https://rekor.example.org" },
+    trust: [{ kind: "key", fingerprint: expect.stringMatching(/^sha256:/) }],
+    default: { unseen: "allow", unknown: "warn" },
+    registries: [
+      { host: "registry.local:5000", plainHttp: true },
+      { host: "docker.io", plainHttp: false },
+    ],
+    timeoutMs: 30_000,
+    sources: {
+      logUrl: "policy.yaml:2",
+      trust: "policy.yaml:3",
+      unseen: "policy.yaml:9",
+      unknown: "policy.yaml:9",
+      registries: "policy.yaml:10",
+      timeoutMs: "default",
+    },
+  });
+});
+
+test("a file with a version alone leaves the defaults", async () => {
+  expect(await read("version: 1\n")).toEqual(await readPolicy({ file: undefined, buildArgs: {} }));
+});
+
+test.for([
+  { row: "a byte order mark", file: `\ufeff${GOOD}` },
+  { row: "Windows line ends", file: GOOD.replaceAll("\n", "\r\n") },
+  { row: "a document marker and comments", file: `---\n# ours\n${GOOD}` },
+])("reads a file with $row", async ({ file }) => {
+  expect((await read(file)).log.url).toBe("https://rekor.example.org");
+});
+
+test.for([
+  {
+    row: "a misspelt key",
+    from: "log:",
+    to: "lgo:",
+    code: "unknown-key",
+    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, log, trust, default, registries',
+  },
+  {
+    row: "a misspelt key further in",
+    from: "plain-http",
+    to: "plain_http",
+    code: "unknown-key",
+    says: 'policy.yaml:11: the key "plain_http" is not known in "registries[0]" (did you mean "plain-http"?); allowed there: host, plain-http',
+  },
+  {
+    row: "a key that nothing is near",
+    from: "unknown: warn",
+    to: "colour: red",
+    code: "unknown-key",
+    says: 'policy.yaml:9: the key "colour" is not known in "default"; allowed there: unseen, unknown',
+  },
+  {
+    row: "a key that every object has",
+    from: "log:",
+    to: "constructor:",
+    code: "unknown-key",
+    says: 'policy.yaml:2: the key "constructor" is not known',
+  },
+  {
+    row: "a key that would reach the prototype",
+    from: "log:",
+    to: "__proto__:",
+    code: "unknown-key",
+    says: 'the key "__proto__" is not known',
+  },
+  {
+    row: "a profile",
+    from: "version: 1",
+    to: "version: 1\nprofile: strict",
+    code: "not-supported",
+    says: 'policy.yaml:2: "profile" is not supported yet',
+  },
+  {
+    row: "rules",
+    from: "default:",
+    to: "rules:\n  - { match: x, action: pin }\ndefault:",
+    code: "not-supported",
+    says: 'policy.yaml:9: "rules" is not supported yet',
+  },
+  {
+    row: "a minimal age",
+    from: "unknown: warn",
+    to: "min-age: 3",
+    code: "not-supported",
+    says: '"default.min-age" is not supported yet',
+  },
+  {
+    row: "a private registry",
+    from: "host: docker.io",
+    to: "host: docker.io\n    private: true",
+    code: "not-supported",
+    says: 'policy.yaml:13: "registries[1].private" is not supported yet',
+  },
+  {
+    row: "no version",
+    from: "version: 1",
+    to: "# nothing",
+    code: "wrong-value",
+    says: '"version" is missing',
+  },
+  {
+    row: "a version in quotes",
+    from: "version: 1",
+    to: 'version: "1"',
+    code: "wrong-value",
+    says: 'policy.yaml:1: "version" must be the number 1, not the text "1"',
+  },
+  {
+    row: "version 0",
+    from: "version: 1",
+    to: "version: 0",
+    code: "wrong-value",
+    says: '"version" must be the number 1, not number 0',
+  },
+  {
+    row: "a choice that does not exist",
+    from: "unseen: allow",
+    to: "unseen: alow",
+    code: "wrong-value",
+    says: 'policy.yaml:9: "default.unseen" must be "allow", "record" or "block", not the text "alow" (did you mean "allow"?)',
+  },
+  {
+    row: "true for a choice",
+    from: "unknown: warn",
+    to: "unknown: true",
+    code: "wrong-value",
+    says: '"default.unknown" must be "warn" or "block", not boolean true',
+  },
+  {
+    row: "text for a mapping",
+    from: "{ url: https://rekor.example.org }",
+    to: "https://rekor.example.org",
+    code: "wrong-value",
+    says: 'policy.yaml:2: "log" must be a mapping of keys to values, not the text',
+  },
+  {
+    row: "a mapping without its key",
+    from: "{ url: https://rekor.example.org }",
+    to: "{}",
+    code: "wrong-value",
+    says: 'policy.yaml:2: "log.url" is missing',
+  },
+  {
+    row: "nothing for a mapping",
+    from: "{ url: https://rekor.example.org }",
+    to: "",
+    code: "wrong-value",
+    says: '"log" must be a mapping of keys to values, not nothing',
+  },
+  {
+    row: "yes, which YAML 1.2 takes for text",
+    from: "plain-http: true",
+    to: "plain-http: yes",
+    code: "wrong-value",
+    says: '"registries[0].plain-http" must be true or false, not the text "yes"',
+  },
+  {
+    row: "a host with a scheme",
+    from: "registry.local:5000",
+    to: "http://registry.local:5000",
+    code: "wrong-value",
+    says: 'policy.yaml:11: "registries[0].host": "http://registry.local:5000": write the host alone, without "http://"',
+  },
+  {
+    row: "a host given twice",
+    from: "host: docker.io",
+    to: "host: Registry.local:5000",
+    code: "wrong-value",
+    says: 'policy.yaml:12: "registries[1].host": "registry.local:5000" is there twice',
+  },
+  {
+    row: "a log in plain http",
+    from: "https://rekor",
+    to: "http://rekor",
+    code: "wrong-value",
+    says: 'policy.yaml:2: "log.url": "http://rekor.example.org": plain http is for loopback and for hosts named in "registries"',
+  },
+])("refuses $row", async ({ from, to, code, says }) => {
+  const error = await refusal(changed(from, to));
+  expect(error.code).toBe(code);
+  expect(error.message).toContain(says);
+  expect(error.message.split("\n")).toHaveLength(1);
+});
+
+test("refuses a file for a newer version, and says nothing else of it", async () => {
+  const error = await refusal("version: 2\nnew-thing: 1\n");
+  expect(error).toMatchObject({ code: "version", line: 1 });
+  expect(error.message).toBe(
+    'policy.yaml:1: it is made for a newer tlog-dockerfile: this one reads "version: 1", not 2',
+  );
+});
+
+test("refuses keyless signers as not supported yet, and does not ask for their key", async () => {
+  const error = await refusal(
+    "version: 1\ntrust:\n  - { issuer: https://issuer.example, identity: ci@example.org }\n",
+  );
+  expect(error.code).toBe("not-supported");
+  expect(error.message).toBe(
+    'policy.yaml:3: "trust[0].issuer" is not supported yet by this version of tlog-dockerfile; leave it out\n' +
+      'policy.yaml:3: "trust[0].identity" is not supported yet by this version of tlog-dockerfile; leave it out',
+  );
+});
+
+test.for([
+  { row: "an empty list of signers", trust: "[]", says: '"trust" is empty; leave it out, or name somebody' },
+  {
+    row: "a signer that is no mapping",
+    trust: "[abc]",
+    says: '"trust[0]" must be a mapping of keys to values, not text',
+  },
+  { row: "a number for a key", trust: "[{ key: 5 }]", says: '"trust[0].key" must be text, not number 5' },
+  {
+    row: "a key that is none",
+    trust: "[{ key: abc }]",
+    says: '"trust[0].key": read a public key: it is not one PEM block',
+  },
+])("refuses $row", async ({ trust, says }) => {
+  expect((await refusal(`version: 1\ntrust: ${trust}\n`)).message).toBe(
+    `policy.yaml:2: ${says}${says.includes("PEM") ? ', which begins with "-----BEGIN PUBLIC KEY-----"' : ""}`,
+  );
+});
+
+test("refuses a private key and does not repeat it", async () => {
+  const secret = BOB.privatePem.split("\n")[1] ?? "";
+  const error = await refusal(`version: 1\ntrust:\n  - key: |\n${asBlock(BOB.privatePem)}\n`);
+  expect(error.message).toMatch(/^policy\.yaml:3: "trust\[0\]\.key": .*private key/);
+  expect(secret.length).toBeGreaterThan(40);
+  expect(error.message).not.toContain(secret.slice(0, 16));
+});
+
+test("does not repeat a private key that stands where a signer should", async () => {
+  const secret = BOB.privatePem.split("\n")[1] ?? "";
+  const error = await refusal(`version: 1\ntrust:\n  - |\n${asBlock(BOB.privatePem)}\n`);
+  expect(error.message).not.toContain(secret.slice(0, 16));
+});
+
+test("a log in plain http is allowed where the registries name its host", async () => {
+  const file =
+    'version: 1\nlog: { url: "http://rekor.local:3000/" }\nregistries: [{ host: "rekor.local:3000", plain-http: true }]\n';
+  expect((await read(file)).log.url).toBe("http://rekor.local:3000");
+  const error = await refusal(file.replace("plain-http: true", "plain-http: false"));
+  expect(error.message).toContain('name "rekor.local:3000" there');
+});
+
+test("tells all that is wrong at once, in the order of the lines, ten at most", async () => {
+  const wrong = Array.from({ length: 9 }, (_, index) => `key${index}: 1`).join("\n");
+  const error = await refusal(`version: 1\n${wrong}\nlog: { url: 3 }\ndefault: { unseen: 1 }\nrules: []\n`);
+  const lines = error.message.split("\n");
+  expect(lines).toHaveLength(11);
+  expect(lines[0]).toMatch(/^policy\.yaml:2: the key "key0" is not known/);
+  expect(lines[9]).toBe('policy.yaml:11: "log.url" must be text, not number 3');
+  expect(lines[10]).toBe("and 2 more");
+  expect(error).toMatchObject({ code: "unknown-key", line: 2 });
+});
+
+test("names the file as it was given", async () => {
+  const reading = readPolicy({
+    file: "version: 3",
+    fileName: "/etc/tlog-dockerfile/policy.yaml",
+    buildArgs: {},
+  });
+  await expect(reading).rejects.toThrow("/etc/tlog-dockerfile/policy.yaml:1: it is made for a newer");
+});
+
+test("a message keeps control characters of the file out of the terminal", async () => {
+  const error = await refusal('version: 1\n"a\\e[2Jb": 1\n');
+  expect(error.message).toContain('the key "a?[2Jb" is not known');
+});
