@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+
+/** What BuildKit tells a frontend container through its environment. */
+export interface BuildOptions {
+  /** The build's options, as `docker buildx build` sent them: `target`, `platform`, `build-arg:NAME`, `context:NAME`, … */
+  readonly options: Readonly<Record<string, string>>;
+  /** The platform of the builder itself, `linux/amd64`; empty when BuildKit does not say. */
+  readonly buildPlatform: string;
+}
+
+const OPTION = "BUILDKIT_FRONTEND_OPT_";
+const BUILD_ARG = "build-arg:";
+
+/** Reads the options from the environment of a frontend container (BuildKit, frontend/gateway). Never throws. */
+export function readBuildOptions(environment: Readonly<Record<string, string | undefined>>): BuildOptions {
+  const options: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith(OPTION) || value === undefined) continue;
+    const equals = value.indexOf("=");
+    if (equals < 0) options[value] = "";
+    else options[value.slice(0, equals)] = value.slice(equals + 1);
+  }
+  return { options, buildPlatform: firstPlatform(environment["BUILDKIT_WORKERS"] ?? "") };
+}
+
+/** BuildKit's workers, as JSON; a worker's first platform is its own. */
+const Workers = v.array(
+  v.object({
+    platforms: v.array(
+      v.object({ os: v.string(), architecture: v.string(), variant: v.optional(v.string(), "") }),
+    ),
+  }),
+);
+
+function firstPlatform(workers: string): string {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(workers);
+  } catch {
+    return "";
+  }
+  const { success, output } = v.safeParse(Workers, parsed);
+  const platform = success ? output[0]?.platforms[0] : undefined;
+  return platform ? [platform.os, platform.architecture, platform.variant].filter(Boolean).join("/") : "";
+}
+
+/** The platforms that the build is for: those of `--platform`, or else the builder's own. */
+export function targetPlatforms({ options, buildPlatform }: BuildOptions): string[] {
+  const asked = (options["platform"] ?? "").split(",").filter((platform) => platform !== "");
+  return asked.length > 0 ? asked : [buildPlatform];
+}
+
+/** The values of `--build-arg`, by name. */
+export function buildArgs(options: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(options)
+      .filter(([name]) => name.startsWith(BUILD_ARG))
+      .map(([name, value]) => [name.slice(BUILD_ARG.length), value]),
+  );
+}

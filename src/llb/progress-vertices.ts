@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+import { pb } from "../../gen/gateway.js";
+import { sha256 } from "../image/digest.ts";
+
+/**
+ * A definition that does nothing but show these lines in the build's progress, each as a step of its own.
+ *
+ * BuildKit has no call for a progress line, but it prints the name of every step it runs. Each step writes one
+ * small file, named after its line, into a filesystem that nothing else uses.
+ */
+export function progressVertices(lines: readonly string[]): pb.Definition.$Properties {
+  const def: Uint8Array[] = [];
+  const metadata: { [digest: string]: pb.OpMetadata.$Properties } = {};
+  const steps: pb.Input.$Properties[] = [];
+  for (const [index, line] of lines.entries()) {
+    const op = pb.Op.encode({
+      // The last step waits for all others, so that solving it shows every line and they run side by side.
+      inputs: index === lines.length - 1 ? steps : [],
+      file: {
+        actions: [
+          {
+            input: -1,
+            secondaryInput: -1,
+            output: 0,
+            mkfile: { path: "/line", mode: 0o444, data: Buffer.from(line), timestamp: -1 },
+          },
+        ],
+      },
+    }).finish();
+    const digest = sha256(op);
+    def.push(op);
+    metadata[digest] = { description: { "llb.customname": `[tlog] ${line}` }, caps: { "file.base": true } };
+    steps.push({ digest, index: 0 });
+  }
+  def.push(pb.Op.encode({ inputs: steps.slice(-1) }).finish());
+  return { def, metadata };
+}
