@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Bridge } from "../gateway/bridge.ts";
+import { type Digest, parseDigest } from "../image/digest.ts";
+import { formatReference, parseReference, type Reference, taggedName } from "../image/reference.ts";
+import type { ImageSource } from "../llb/image-sources.ts";
+
+type Options = Readonly<Record<string, string>>;
+
+const CONTEXT = "context:";
+const DOCKER_IMAGE = "docker-image://";
+const SBOM = "attest:sbom";
+
+/**
+ * The options with a digest added to each named context that names an image by tag, because BuildKit puts such
+ * a tag into the LLB as it is and resolves it only when the build runs. What does not resolve stays as it is:
+ * if it is used, the gate refuses it.
+ */
+export async function pinNamedContexts(bridge: Bridge, options: Options): Promise<Options> {
+  const pinned = await Promise.all(
+    Object.entries(options).map(async ([name, value]) => {
+      const reference =
+        name.startsWith(CONTEXT) && value.startsWith(DOCKER_IMAGE)
+          ? readReference(value.slice(DOCKER_IMAGE.length))
+          : undefined;
+      if (!reference || reference.digest) return [name, value] as const;
+      const platform = name.split("::")[1] ?? options["platform"]?.split(",")[0];
+      const digest = await resolveDigest(bridge, reference, platform);
+      return [name, digest ? `${DOCKER_IMAGE}${formatReference({ ...reference, digest })}` : value] as const;
+    }),
+  );
+  return Object.fromEntries(pinned);
+}
+
+/**
+ * The options with which a conversion gives digests where it gave none: the SBOM generator by its own option,
+ * images that an image store without digests answered for by asking the registry instead.
+ */
+export async function pinUndigested(
+  bridge: Bridge,
+  options: Options,
+  undigested: readonly ImageSource[],
+): Promise<Options> {
+  let pinned = options;
+  for (const { reference } of undigested) {
+    if (SBOM in options && isGenerator(reference, options[SBOM] ?? "")) {
+      const digest = await resolveDigest(bridge, reference);
+      if (digest)
+        pinned = { ...pinned, [SBOM]: withGenerator(options[SBOM] ?? "", { ...reference, digest }) };
+    } else {
+      pinned = { ...pinned, "image-resolve-mode": "pull" };
+    }
+  }
+  return pinned;
+}
+
+/** The digest that an image has now, from the registry if the local store gives none. `undefined` when it does not resolve. */
+export async function resolveDigest(
+  bridge: Bridge,
+  reference: Reference,
+  platform?: string,
+): Promise<Digest | undefined> {
+  const [os = "", architecture = "", variant = ""] = platform?.split("/") ?? [];
+  for (const mode of ["default", "pull"]) {
+    try {
+      const { Digest: digest } = await bridge.resolveImageConfig({
+        Ref: formatReference(reference),
+        ResolveMode: mode,
+        LogName: `[tlog] resolve ${formatReference(reference)}`,
+        ...(os && architecture && { Platform: { OS: os, Architecture: architecture, Variant: variant } }),
+      });
+      if (digest) return parseDigest(digest);
+    } catch {
+      // Not there, or not to be had: whether the build needs it at all is for the conversion to say.
+    }
+  }
+  return undefined;
+}
+
+/** The generator that BuildKit's Dockerfile frontend uses when the option names none. */
+const DEFAULT_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
+
+function isGenerator(reference: Reference, value: string): boolean {
+  const generator = readReference(generatorField(value)?.slice("generator=".length) ?? DEFAULT_GENERATOR);
+  return (
+    generator?.tag !== undefined &&
+    reference.tag !== undefined &&
+    taggedName(generator) === taggedName(reference)
+  );
+}
+
+function withGenerator(value: string, reference: Reference): string {
+  const others = value.split(",").filter((field) => field !== "" && field !== generatorField(value));
+  return [`generator=${formatReference(reference)}`, ...others].join(",");
+}
+
+function generatorField(value: string): string | undefined {
+  return value.split(",").find((field) => field.startsWith("generator="));
+}
+
+function readReference(text: string): Reference | undefined {
+  try {
+    return parseReference(text);
+  } catch {
+    return undefined;
+  }
+}
