@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CourierChannel } from "./courier/channel.ts";
+import { splitLines } from "./courier/lines.ts";
+import type { Bridge } from "./gateway/bridge.ts";
+import { messageOf, isServiceError } from "./gateway/status.ts";
+import { ContainerError, startContainer } from "./gateway/container.ts";
+
+/** The id of the build secret with the signing key, and the name of its file in the courier's container. */
+const SIGNING_SECRETS = ["tlog-signing-key"] as const;
+const SECRETS_DIRECTORY = "/run/secrets/tlog-dockerfile";
+
+/** Build args that Docker hands to every step of a build, and with which RUN steps reach the network. */
+const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
+/** What a derived image may set so that the courier trusts a private certificate authority. */
+const CERTIFICATE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+export interface CourierOptions {
+  /** Whether the build's signing secrets are mounted. */
+  readonly signing: boolean;
+  /** How long the courier may work on one request, in milliseconds. */
+  readonly deadlineMs: number;
+  /** The encoded LLB of our own image. */
+  readonly image: Uint8Array;
+  /** The command that runs the courier in it. */
+  readonly command: readonly string[];
+  readonly buildArgs: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** A courier and the container it runs in. */
+export interface Courier {
+  readonly channel: CourierChannel;
+  /** Ends both. */
+  close(): Promise<void>;
+}
+
+/** Starts a courier in a container of its own. Throws ContainerError when BuildKit does not start it. */
+export async function startCourier(bridge: Bridge, options: CourierOptions): Promise<Courier> {
+  try {
+    const process = await startContainer(bridge, {
+      rootfs: options.image,
+      args: options.command,
+      env: courierEnvironment(options),
+      secrets: options.signing
+        ? SIGNING_SECRETS.map((id) => ({ id, path: `${SECRETS_DIRECTORY}/${id}` }))
+        : [],
+    });
+    const channel = new CourierChannel({
+      write: (line) => process.write(Buffer.from(line)),
+      close: () => void process.close(),
+      lines: splitLines(process.output),
+    });
+    return { channel, close: () => process.close() };
+  } catch (error) {
+    if (!isServiceError(error)) throw error;
+    throw new ContainerError(
+      `BuildKit does not start the container that asks the log: ${messageOf(error)}; Docker Engine 23 or newer is needed`,
+      { cause: error },
+    );
+  }
+}
+
+function courierEnvironment({ deadlineMs, buildArgs, environment }: CourierOptions): string[] {
+  const proxies = Object.entries(buildArgs).filter(([name]) => PROXY_ARGS.includes(name.toUpperCase()));
+  const certificates = CERTIFICATE_VARIABLES.flatMap((name) => {
+    const value = environment[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return [
+    ["PATH", environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"] as const,
+    ["TLOG_DEADLINE_MS", String(deadlineMs)] as const,
+    ["TLOG_SECRETS_DIR", SECRETS_DIRECTORY] as const,
+    ["NODE_USE_ENV_PROXY", "1"] as const,
+    ...proxies,
+    ...certificates,
+  ].map(([name, value]) => `${name}=${value}`);
+}

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+import { globSync, readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { expect, test } from "vitest";
+
+/** The floors, bottom to top, and the wings beside them. A file may import its own and those listed. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  image: [],
+  log: ["image"],
+  record: ["image", "log"],
+  policy: ["image", "log", "record"],
+  check: ["image", "log", "record", "policy"],
+  courier: ["image", "log"],
+  report: ["image", "log", "record", "policy", "check"],
+  gateway: [],
+  llb: ["image"],
+  dockerfile: ["image"],
+  conversion: ["image", "gateway", "llb", "dockerfile"],
+};
+
+/** Floors whose files run where there is no network, and must not be able to use one. */
+const WITHOUT_NETWORK = [
+  "image",
+  "log",
+  "record",
+  "policy",
+  "check",
+  "report",
+  "llb",
+  "dockerfile",
+  "conversion",
+];
+
+const files = globSync("src/*/**/*.ts").toSorted();
+
+test("there are files on every floor", () => {
+  expect([...new Set(files.map(floorOf))].toSorted()).toEqual(Object.keys(MAY_IMPORT).toSorted());
+});
+
+test.for(files)("%s imports only the floors below it", (file) => {
+  const floor = floorOf(file);
+  const others = importsOf(file)
+    .filter((path) => path.startsWith(".") && !path.includes("gen/"))
+    .map((path) => floorOf(join(dirname(file), path)))
+    .filter((other) => other !== floor);
+  expect(MAY_IMPORT[floor]).toEqual(expect.arrayContaining(others));
+});
+
+test.for(files.filter((file) => WITHOUT_NETWORK.includes(floorOf(file))))(
+  "%s has no way to a network",
+  (file) => {
+    expect(importsOf(file)).not.toEqual(
+      expect.arrayContaining([
+        expect.stringMatching(/^(node:)?(https?2?|net|tls|dns|dgram|child_process)\b/),
+      ]),
+    );
+    expect(readFileSync(file, "utf8")).not.toMatch(/\bfetch\(/);
+  },
+);
+
+function floorOf(file: string): string {
+  return relative("src", file).split("/")[0] ?? "";
+}
+
+function importsOf(file: string): string[] {
+  return [...readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(
+    ([, path]) => path ?? "",
+  );
+}
