@@ -18,7 +18,6 @@ const SHIPPED = [
   "@sigstore/protobuf-specs",
   "@sigstore/sign",
   "@sigstore/verify",
-  "dockerfile-ast",
   "protobufjs",
   "valibot",
   "yaml",

@@ -95,13 +95,6 @@ function baseOf(stage: Stage, scope: StageScope): Base {
   const placed = stagePlatform(stage, scope);
   if ("unknown" in placed) return { kind: "unknown", reason: placed.unknown };
   const { platform } = placed;
-  // A named context with the stage's own name takes the place of the whole stage.
-  if (
-    stage.name !== undefined &&
-    hasContext(parseReference(stage.name), { contexts: scope.contexts, platform })
-  ) {
-    return { kind: "none" };
-  }
   if (expansion.value === "scratch" || scope.earlierNames.has(expansion.value.toLowerCase()))
     return { kind: "none" };
   const { contexts } = scope;

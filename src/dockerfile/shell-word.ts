@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { replacePattern, trimPattern } from "./shell-pattern.ts";
 import { ShellWordError } from "./shell-word-error.ts";
+import { variableNameEnd } from "./variable-name.ts";
 import { isSpace } from "./white-space.ts";
 
 /** How a word is read. The defaults are those for FROM; the raw ones are for finding heredocs. */
@@ -13,13 +14,10 @@ interface LexerMode {
   readonly raw?: { readonly quotes: boolean; readonly escapes: boolean };
 }
 
+const NOT_ENDED = 'there is no "}" that ends a "${"';
 const MAX_DEPTH = 100;
 /** Longer than every reference, and short enough that variables which double each other end soon. */
 const MAX_RESULT = 65_536;
-
-const LETTER = /^[\p{L}\p{Nd}_]$/u;
-const DIGIT = /^\p{Nd}$/u;
-const SPECIAL = new Set(["@", "*", "#", "?", "-", "$", "!", "0"]);
 
 /** Reads one text the way BuildKit's shell lexer does; see `expandWord` and `splitWords` for the two uses. */
 class ShellLexer {
@@ -119,7 +117,8 @@ class ShellLexer {
         result += escaped;
       }
     }
-    if (stop !== undefined) throw new ShellWordError("refused", `there is no "${stop}" that ends a "\${"`);
+    if (stop !== undefined)
+      throw new ShellWordError("refused", stop === "/" ? 'a "${…/" has no second "/"' : NOT_ENDED);
     return finish();
   }
 
@@ -171,12 +170,8 @@ class ShellLexer {
   }
 
   #name(): string {
-    const first = this.#peek();
-    if (first === undefined) return "";
     const start = this.#at;
-    const part = DIGIT.test(first) ? DIGIT : SPECIAL.has(first) ? undefined : LETTER;
-    if (part === undefined) this.#at++;
-    else for (let char = this.#peek(); char !== undefined && part.test(char); char = this.#peek()) this.#at++;
+    this.#at = variableNameEnd(this.#chars, start);
     return this.#chars.slice(start, this.#at).join("");
   }
 
@@ -196,6 +191,7 @@ class ShellLexer {
     const operator = this.#next();
     if (operator === "}") return this.#mode.lookup(name) ?? (this.#mode.raw ? `\${${name}}` : "");
     if (operator === "/") return this.#replacement(name);
+    if (operator === undefined) throw new ShellWordError("refused", NOT_ENDED);
     const orEmpty = operator === ":";
     return this.#modified(name, { modifier: orEmpty ? this.#next() : operator, orEmpty });
   }

@@ -27,17 +27,19 @@ export interface StagedDockerfile {
 
 const STAGE_NAME = /^[a-z][a-z0-9_.-]*$/;
 
+/** Go's `EqualFold`, to which the long s is an s. */
+function isAs(word: string): boolean {
+  const lower = word.toLowerCase();
+  return lower === "as" || lower === "a\u017f";
+}
+
 function readFrom(from: PlacedInstruction): Stage & { readonly instructions: PlacedInstruction[] } {
   const { lines } = from;
   const fail = (why: string): never => {
     throw new DockerfileError("SYNTAX", lines.start, why);
   };
   const [baseExpression = "", as, name, ...more] = from.rest.split(/[\t\v\f\r ]+/);
-  if (
-    baseExpression === "" ||
-    more.length > 0 ||
-    (as !== undefined && (name === undefined || !/^as$/iu.test(as)))
-  ) {
+  if (baseExpression === "" || more.length > 0 || (as !== undefined && (name === undefined || !isAs(as)))) {
     fail("FROM is not followed by an image and perhaps AS and a name");
   }
   const lower = name?.toLowerCase();

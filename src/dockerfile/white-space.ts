@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Go's `unicode.IsSpace`. JavaScript's `\s` differs at U+FEFF and U+0085, and a difference here could hide a line.
-const SPACE = /[\t\n\v\f\r \u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
+// What Go's `unicode.IsSpace` knows beyond ASCII. JavaScript's `\s` differs at U+FEFF and U+0085, and a difference here could hide a line.
+const SPACE = /[\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]/;
 
 /** Whether this one character is white space as BuildKit counts it. */
 export function isSpace(char: string | undefined): boolean {
-  return char !== undefined && SPACE.test(char);
+  if (char === undefined) return false;
+  // Nearly every character is ASCII and needs no regular expression.
+  return char < "\u0080" ? char === " " || (char >= "\t" && char <= "\r") : SPACE.test(char);
 }
 
 /** The text without white space at its beginning. */

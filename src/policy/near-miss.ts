@@ -3,18 +3,27 @@
 /** Longer words are nobody's slip of the finger. */
 const MAX_LENGTH = 64;
 
-/** How many characters must be added, taken away or exchanged to make one of the other (Levenshtein). */
+/** How many characters must be added, taken away, exchanged or swapped to make one of the other. */
 function distance(one: string, other: string): number {
-  let previous = Array.from({ length: other.length + 1 }, (_, index) => index);
+  const rows: number[][] = [Array.from({ length: other.length + 1 }, (_, index) => index)];
+  const at = (row: number, column: number) => rows[row]?.[column] ?? 0;
   for (let row = 1; row <= one.length; row++) {
     const current = [row];
+    rows.push(current);
     for (let column = 1; column <= other.length; column++) {
-      const exchanged = (previous[column - 1] ?? 0) + (one[row - 1] === other[column - 1] ? 0 : 1);
-      current.push(Math.min(exchanged, (previous[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1));
+      const isSame = one[row - 1] === other[column - 1];
+      const isSwapped = one[row - 1] === other[column - 2] && one[row - 2] === other[column - 1];
+      current.push(
+        Math.min(
+          at(row - 1, column - 1) + (isSame ? 0 : 1),
+          at(row - 1, column) + 1,
+          at(row, column - 1) + 1,
+          row > 1 && column > 1 && isSwapped ? at(row - 2, column - 2) + 1 : Infinity,
+        ),
+      );
     }
-    previous = current;
   }
-  return previous[other.length] ?? 0;
+  return at(one.length, other.length);
 }
 
 function plain(word: string): string {
