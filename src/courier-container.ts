@@ -30,8 +30,8 @@ export interface CourierOptions {
 /** A courier and the container it runs in. */
 export interface Courier {
   readonly channel: CourierChannel;
-  /** Ends both. */
-  close(): Promise<void>;
+  /** Ends both, without waiting for it. */
+  close(): void;
 }
 
 /** Starts a courier in a container of its own. Throws ContainerError when BuildKit does not start it. */
@@ -47,7 +47,7 @@ export async function startCourier(bridge: Bridge, options: CourierOptions): Pro
     });
     const channel = new CourierChannel({
       write: (line) => process.write(Buffer.from(line)),
-      close: () => void process.close(),
+      close: () => process.close(),
       lines: splitLines(process.output),
     });
     return { channel, close: () => process.close() };

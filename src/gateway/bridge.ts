@@ -80,6 +80,8 @@ export class Bridge {
       "grpc.enable_http_proxy": 0,
       "grpc.service_config_disable_resolution": 1,
     });
+    // Dials now rather than at the first call.
+    this.#client.getChannel().getConnectivityState(true);
   }
 
   /** The definitions that `bake` links in as named contexts, each encoded. */

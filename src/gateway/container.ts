@@ -9,8 +9,8 @@ export interface ContainerProcess {
   /** What it prints on standard output, as it comes. Ends when the process ends; throws when the process cannot run or fails. */
   readonly output: AsyncIterable<Uint8Array>;
   write(bytes: Uint8Array): void;
-  /** Ends its input and, after a moment, the container. Never throws. */
-  close(): Promise<void>;
+  /** Ends its input, and tells BuildKit to end the container, which goes on after this. Never throws. */
+  close(): void;
 }
 
 export interface ContainerOptions {
@@ -75,13 +75,15 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
     write(bytes) {
       stream.write({ ProcessID: processId, File: { Fd: STDIN, Data: bytes } });
     },
-    async close() {
+    close() {
       // BuildKit says that the process is done only after its input has been ended.
       stream.write({ ProcessID: processId, File: { Fd: STDIN, EOF: true } });
       stream.end();
-      // Releasing kills what still runs. The build's end releases it too, so a failure here changes nothing.
-      await bridge.releaseContainer(containerId).catch(() => undefined);
-      stream.cancel();
+      // Nobody waits for the end: what is sent now reaches BuildKit before the answer to the build does.
+      bridge.releaseContainer(containerId).then(
+        () => stream.cancel(),
+        () => stream.cancel(),
+      );
     },
   };
 }

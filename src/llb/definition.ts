@@ -27,7 +27,10 @@ export function readDefinition(bytes: Uint8Array): Definition {
   let operations: Operation[];
   try {
     definition = pb.Definition.decode(strictReader(bytes));
-    operations = (definition.def ?? []).map((op) => ({ digest: sha256(op), op: pb.Op.decode(strictReader(op)) }));
+    operations = (definition.def ?? []).map((op) => ({
+      digest: sha256(op),
+      op: pb.Op.decode(strictReader(op)),
+    }));
   } catch (cause) {
     throw new DefinitionError("the LLB does not decode", { cause });
   }
