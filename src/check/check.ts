@@ -139,7 +139,7 @@ async function judge(reference: Reference, signers: Signers, context: CheckConte
       verdict = decide(reference, found.lookup);
     }
     if (verdict.kind === "unseen") {
-      const written = await record(reference, signing, signers, context);
+      const written = await recordTag(reference, signing, signers, context);
       return judged(reference, written.verdict, written.rejected ?? found.rejected, policy);
     }
   }
@@ -189,7 +189,7 @@ async function lookup(
 }
 
 /** Records a tag that nobody recorded before, and reads the log again: somebody may have been faster. */
-async function record(
+async function recordTag(
   reference: Reference,
   signing: Courier | undefined,
   signers: Signers,

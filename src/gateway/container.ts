@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from "node:crypto";
-import { moby, pb } from "../../gen/gateway.js";
+import { type moby, pb } from "../../gen/gateway.js";
 import type { Bridge, ExecMessage, ExecStream } from "./bridge.ts";
 import { readResult } from "./result.ts";
 

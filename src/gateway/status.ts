@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServiceError } from "@grpc/grpc-js";
-import { moby, pb } from "../../gen/gateway.js";
+import { moby } from "../../gen/gateway.js";
 
 const { Status } = moby.buildkit.v1.frontend;
 
@@ -61,5 +61,3 @@ export function messageOf(error: ServiceError): string {
 export function isServiceError(error: unknown): error is ServiceError {
   return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
 }
-
-export type SourceInfo = pb.SourceInfo;

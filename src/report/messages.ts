@@ -106,7 +106,9 @@ function ignored(rejected: ReadonlyMap<string, number>): string {
   const total = [...rejected.values()].reduce((sum, count) => sum + count, 0);
   if (total === 0) return "";
   const reasons = [...rejected].map(([reason, count]) => `${count} ${reason}`).join(", ");
-  return `${total} ${total === 1 ? "entry" : "entries"} under this name in the log do not count (${reasons})`;
+  const what =
+    total === 1 ? "entry under this name in the log does" : "entries under this name in the log do";
+  return `${total} ${what} not count (${reasons})`;
 }
 
 function evidence(record: Record): string {
