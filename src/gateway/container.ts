@@ -70,12 +70,15 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
       Fds: [STDIN, STDOUT, STDERR],
     },
   });
+  let closed = false;
   return {
     output,
     write(bytes) {
       stream.write({ ProcessID: processId, File: { Fd: STDIN, Data: bytes } });
     },
     close() {
+      if (closed) return;
+      closed = true;
       // BuildKit says that the process is done only after its input has been ended.
       stream.write({ ProcessID: processId, File: { Fd: STDIN, EOF: true } });
       stream.end();

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, onTestFinished, test } from "vitest";
+import { moby, type pb } from "../gen/gateway.js";
+import { build, BuildRefused } from "../src/build.ts";
+import { failureStatus } from "../src/failure.ts";
+import type { Digest } from "../src/image/digest.ts";
+import { formatReference } from "../src/image/reference.ts";
+import { type Setting, servedManifest, surroundings, type Surroundings } from "./check/sample-courier.ts";
+import { type Miniature, miniature, type SampleImage } from "./conversion/miniature-conversion.ts";
+import {
+  encodeResult,
+  type FakeBehaviour,
+  FakeFailure,
+  type Heard,
+  resultOf,
+  startFakeBuildkit,
+} from "./gateway/fake-buildkit.ts";
+import { digestOf, sampleLlb, source } from "./llb/sample-llb.ts";
+import { sampleKey, sampleLog, type SampleLog, sighting } from "./record/sample-log.ts";
+
+const key = sampleKey();
+const good = servedManifest("good");
+const other = servedManifest("other");
+const OLD = digestOf("0d");
+/** Recorded as it is. */
+const GOOD: SampleImage = { digest: good.digest, layers: true };
+/** Recorded with another digest than it has. */
+const MOVED: SampleImage = { digest: other.digest, layers: true };
+const LOCAL = { Frontend: "", Definition: expect.anything() as unknown, Evaluate: true };
+
+/** A log that has `docker.io/library/good:1` as it is and every other of these tags as it once was. */
+function logOf(
+  records: Readonly<Record<string, Digest>> = { "good:1": good.digest, "moved:1": OLD },
+): SampleLog {
+  const log = sampleLog();
+  for (const [name, digest] of Object.entries(records)) {
+    const reference = name.includes("/") ? `docker.io/${name}` : `docker.io/library/${name}`;
+    log.record(sighting({ reference, digest }), key);
+  }
+  return log;
+}
+
+interface Built {
+  readonly heard: Heard;
+  readonly around: Surroundings;
+  readonly done: Promise<Uint8Array>;
+}
+
+interface Case {
+  readonly dockerfile: string;
+  readonly images?: Miniature["images"];
+  readonly options?: Readonly<Record<string, string>>;
+  readonly setting?: Setting;
+  readonly log?: SampleLog;
+  readonly inputs?: Readonly<Record<string, Uint8Array>>;
+  readonly behaviour?: (usual: Required<Pick<FakeBehaviour, "solve" | "resolve">>) => Partial<FakeBehaviour>;
+}
+
+async function start(each: Case): Promise<Built> {
+  const usual = miniature({
+    dockerfile: each.dockerfile,
+    images: { "good:1": GOOD, "moved:1": MOVED, ...each.images },
+  });
+  const fake = await startFakeBuildkit({ ...usual, inputs: each.inputs ?? {}, ...each.behaviour?.(usual) });
+  onTestFinished(() => fake.close());
+  const around = surroundings({ key, ...each.setting }, each.log ?? logOf());
+  const { options = {} } = each;
+  const done = build(fake.bridge, { options, buildPlatform: "linux/amd64" }, around.context);
+  done.catch(() => undefined);
+  return { heard: fake.heard, around, done };
+}
+
+async function refusalOf({ done }: Built): Promise<BuildRefused> {
+  const error = await done.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof BuildRefused)) throw new Error("the build was not refused", { cause: error });
+  return error;
+}
+
+function progressOf({ solves }: Heard): string[] {
+  return solves
+    .filter(({ Frontend, Evaluate }) => Frontend === "" && Evaluate)
+    .flatMap(({ Definition }) =>
+      Object.values((Definition as pb.Definition.$Properties).metadata ?? {}).map(
+        ({ description }) => description?.["llb.customname"] ?? "",
+      ),
+    );
+}
+
+const conversionsOf = ({ solves }: Heard) => solves.filter(({ Frontend }) => Frontend !== "");
+
+/** A linked build's LLB, as bake hands it over. */
+function linkedTo(name: string, { digest }: SampleImage): Uint8Array {
+  const llb = sampleLlb({ filename: "Dockerfile", text: `FROM ${name}\n` });
+  return llb.endAt(llb.add(source(`docker-image://docker.io/library/${name}@${digest}`), [[1, 1]]));
+}
+
+describe("a build whose images are as recorded", () => {
+  test("gets the conversion's result as it came, and one progress line an image", async () => {
+    const results: Uint8Array[] = [];
+    const { done, heard } = await start({
+      dockerfile: "FROM good:1\nRUN x\n",
+      behaviour: ({ solve }) => ({
+        async solve(request) {
+          const result = await solve(request);
+          if (request.Frontend !== "") results.push(result);
+          return result;
+        },
+      }),
+    });
+    expect(Buffer.from(await done)).toEqual(Buffer.from(results[0] ?? []));
+    expect(conversionsOf(heard)).toHaveLength(1);
+    expect(progressOf(heard)).toEqual([
+      expect.stringMatching(/^\[tlog\] docker.io\/library\/good:1 unchanged since 2022-06-28: sha256:/),
+    ]);
+  });
+
+  test("is not evaluated, but for the progress lines", async () => {
+    const { done, heard } = await start({ dockerfile: "FROM good:1\nRUN x\n" });
+    await done;
+    expect(heard.solves.filter(({ Evaluate }) => Evaluate)).toMatchObject([LOCAL]);
+    expect(heard.returned, "returning is the caller's").toEqual([]);
+  });
+
+  test("shows and asks nothing when there are none", async () => {
+    const { done, heard, around } = await start({ dockerfile: "FROM scratch\nRUN x\n" });
+    await done;
+    expect(progressOf(heard)).toEqual([]);
+    expect(around.started).toEqual([]);
+  });
+
+  test("records what is new", async () => {
+    const { done, heard, around } = await start({
+      dockerfile: "FROM good:1\nRUN x\n",
+      log: sampleLog(),
+      setting: { served: { "docker.io/library/good:1": good } },
+    });
+    await done;
+    expect(around.log.log.size).toBe(1);
+    expect(progressOf(heard)).toEqual([expect.stringContaining("good:1 first seen, recorded")]);
+  });
+});
+
+/**
+ * Every way in which an image gets into a build. Each row is let through when the gate, or the part of the
+ * conversion that brings the image to it, is taken away.
+ */
+const WAYS_IN: readonly (Case & {
+  readonly row: string;
+  readonly refused?: string;
+  readonly line?: number;
+})[] = [
+  { row: "FROM", dockerfile: "FROM moved:1\nRUN x\n", line: 1 },
+  {
+    row: "FROM of a stage that is copied from",
+    dockerfile: "FROM moved:1 AS a\nRUN x\nFROM good:1\nCOPY --from=a a a\n",
+    line: 1,
+  },
+  { row: "FROM with a variable's default", dockerfile: "ARG NAME=moved\nFROM ${NAME}:1\nRUN x\n", line: 2 },
+  {
+    row: "FROM with a build argument",
+    dockerfile: "ARG NAME=good\nFROM ${NAME}:1\nRUN x\n",
+    options: { "build-arg:NAME": "moved" },
+    line: 2,
+  },
+  { row: "COPY --from", dockerfile: "FROM good:1\nCOPY --from=moved:1 a a\n", line: 2 },
+  { row: "RUN --mount", dockerfile: "FROM good:1\nRUN --mount=from=moved:1 x\n", line: 2 },
+  {
+    row: "an ONBUILD of the base",
+    dockerfile: "FROM triggers:1\nRUN x\n",
+    images: { "triggers:1": { ...GOOD, onbuild: ["COPY --from=moved:1 a a"] } },
+    log: logOf({ "triggers:1": good.digest, "moved:1": OLD }),
+    line: 1,
+  },
+  {
+    row: "one of two platforms",
+    dockerfile: "FROM moved:1\nRUN x\n",
+    images: {
+      "moved:1": ({ platform }) => (platform === "linux/arm64" ? MOVED : { digest: OLD, layers: true }),
+    },
+    options: { platform: "linux/amd64,linux/arm64" },
+    line: 1,
+  },
+  {
+    row: "a base without layers, which the LLB does not show",
+    dockerfile: "FROM moved:1\nENV A=b\n",
+    images: { "moved:1": { ...MOVED, layers: false } },
+    line: 1,
+  },
+  {
+    row: "a base without layers, in a stage that an ONBUILD of another such base copies from",
+    dockerfile: "FROM moved:1 AS a\nRUN x\nFROM triggers:1\nRUN y\n",
+    images: {
+      "moved:1": { ...MOVED, layers: false },
+      "triggers:1": { ...GOOD, layers: false, onbuild: ["COPY --from=a a a"] },
+    },
+    log: logOf({ "triggers:1": good.digest, "moved:1": OLD }),
+    line: 1,
+  },
+  {
+    row: "a named context in the place of an image",
+    dockerfile: "FROM good:1\nRUN x\n",
+    options: { "context:good:1": "docker-image://moved:1" },
+    line: 1,
+  },
+  {
+    row: "a named context by its own name",
+    dockerfile: "FROM good:1\nCOPY --from=tools a a\n",
+    options: { "context:tools": "docker-image://moved:1" },
+    line: 2,
+  },
+  {
+    row: "a named context for one platform",
+    dockerfile: "FROM good:1\nRUN x\n",
+    options: { platform: "linux/amd64,linux/arm64", "context:good:1::linux/arm64": "docker-image://moved:1" },
+    line: 1,
+  },
+  {
+    row: "the SBOM generator",
+    dockerfile: "FROM good:1\nRUN x\n",
+    options: { "attest:sbom": "generator=moved:1" },
+  },
+  {
+    row: "the SBOM generator that BuildKit takes by default",
+    dockerfile: "FROM good:1\nRUN x\n",
+    options: { "attest:sbom": "" },
+    images: { "docker/buildkit-syft-scanner:stable-1": MOVED },
+    log: logOf({ "good:1": good.digest, "docker/buildkit-syft-scanner:stable-1": OLD }),
+    refused: "docker.io/docker/buildkit-syft-scanner:stable-1",
+  },
+  {
+    row: "an image of a store that gives no digests",
+    dockerfile: "FROM moved:1\nRUN x\n",
+    images: { "moved:1": { ...MOVED, undigested: true } },
+    line: 1,
+  },
+  {
+    row: "a linked build",
+    dockerfile: "FROM linked\nRUN x\n",
+    options: { "context:linked": "input:linked" },
+    inputs: { linked: linkedTo("moved:1", MOVED) },
+    line: 1,
+  },
+];
+
+describe("an image that moved stops the build, however it gets into it", () => {
+  test.for(WAYS_IN)("$row", async ({ refused = "docker.io/library/moved:1", line, ...each }) => {
+    const built = await start(each);
+    const refusal = await refusalOf(built);
+    expect(
+      refusal.judgements.map(({ reference, verdict }) => [formatReference(reference), verdict.kind]),
+    ).toEqual([[`${refused}@${MOVED.digest}`, "moved"]]);
+    const wellSaid = progressOf(built.heard).filter((said) => said.includes(refused));
+    expect(wellSaid.join("\n"), "nothing is said to be well with it").not.toContain(MOVED.digest);
+    const { message, details } = moby.buildkit.v1.frontend.Status.decode(failureStatus(refusal));
+    expect(message).toContain(`tag "${refused}" mismatch; got "${MOVED.digest}", want "${OLD}"`);
+    const snippets = details?.map(({ value }) => JSON.parse(Buffer.from(value ?? []).toString()) as Snippet);
+    expect(snippets?.map(({ ranges }) => ranges[0]?.start.line)).toEqual(line === undefined ? [] : [line]);
+  });
+
+  test.for(WAYS_IN)("and the same build passes when it has not: $row", async (each) => {
+    const log = logOf({
+      "good:1": good.digest,
+      "triggers:1": good.digest,
+      "moved:1": MOVED.digest,
+      "docker/buildkit-syft-scanner:stable-1": MOVED.digest,
+    });
+    const images = each.row === "one of two platforms" ? {} : (each.images ?? {});
+    const { done } = await start({ ...each, images, log });
+    expect((await done).length).toBeGreaterThan(0);
+  });
+});
+
+interface Snippet {
+  readonly ranges: readonly { readonly start: { readonly line: number } }[];
+}
+
+describe("an image without a digest stops the build", () => {
+  test.for<Case & { row: string }>([
+    {
+      row: "a named context that does not resolve before, and would when the build runs",
+      dockerfile: "FROM ctx\nRUN x\n",
+      options: { "context:ctx": "docker-image://good:1" },
+      behaviour: () => ({
+        resolve: () => {
+          throw new FakeFailure("not found");
+        },
+      }),
+    },
+    {
+      row: "a local image that no registry has",
+      dockerfile: "FROM good:1\nRUN x\n",
+      images: { "good:1": { ...GOOD, undigested: true } },
+      behaviour: ({ solve }) => ({
+        solve(request) {
+          if (request.FrontendOpt["image-resolve-mode"] === "pull")
+            throw new FakeFailure("good:1: not found");
+          return solve(request);
+        },
+      }),
+    },
+    {
+      row: "a local image that stays without one",
+      dockerfile: "FROM good:1\nRUN x\n",
+      images: { "good:1": { ...GOOD, undigested: true } },
+      behaviour: ({ solve }) => ({
+        solve: (request) =>
+          solve({ ...request, FrontendOpt: { ...request.FrontendOpt, "image-resolve-mode": "" } }),
+      }),
+    },
+  ])("$row", async (each) => {
+    const refusal = await refusalOf(await start(each));
+    expect(refusal.judgements).toMatchObject([{ verdict: { kind: "unpinned" }, refused: true }]);
+  });
+});
+
+test("what counts is the LLB that is built, not one that was seen before", async () => {
+  let asked = 0;
+  const built = await start({
+    dockerfile: "FROM moved:1 AS a\nRUN x\nFROM empty:1\nCOPY --from=a a a\n",
+    images: {
+      "moved:1": () => (asked++ === 0 ? { digest: OLD, layers: true } : MOVED),
+      "empty:1": { ...GOOD, layers: false },
+    },
+    log: logOf({ "moved:1": OLD, "empty:1": good.digest }),
+  });
+  const refusal = await refusalOf(built);
+  expect(refusal.judgements).toMatchObject([
+    { reference: { digest: MOVED.digest }, verdict: { kind: "moved" } },
+  ]);
+});
+
+test("all refused images are in one error, and the good ones are shown", async () => {
+  const built = await start({
+    dockerfile: "FROM good:1\nCOPY --from=moved:1 a a\nCOPY --from=moved:2 a a\n",
+    images: { "moved:2": MOVED },
+    log: logOf({ "good:1": good.digest, "moved:1": OLD, "moved:2": OLD }),
+  });
+  const refusal = await refusalOf(built);
+  expect(refusal.judgements.map(({ reference }) => reference.tag)).toEqual(["1", "2"]);
+  expect(progressOf(built.heard)).toEqual([expect.stringContaining("good:1 unchanged")]);
+});
+
+test("a refusal whose lines cannot be told is still a refusal", async () => {
+  let texts = 0;
+  const built = await start({
+    dockerfile: "FROM ctx\n",
+    options: { "context:ctx": "docker-image://moved:1" },
+    behaviour: ({ solve }) => ({
+      solve(request) {
+        // The first one serves the search for hidden bases.
+        if (request.FrontendOpt["requestid"] === "frontend.targets" && ++texts > 1) {
+          throw new FakeFailure("no targets");
+        }
+        return solve(request);
+      },
+    }),
+  });
+  expect((await refusalOf(built)).judgements).toMatchObject([{ verdict: { kind: "moved" } }]);
+  expect(texts).toBe(2);
+});
+
+describe("questions about the Dockerfile's text", () => {
+  test.for(["frontend.lint", "frontend.outline", "frontend.subrequests.describe"])(
+    "%s passes unchanged, and the log is not asked",
+    async (requestid) => {
+      const { done, heard, around } = await start({
+        dockerfile: "FROM moved:1\nRUN x\n",
+        options: { requestid },
+        setting: { courier: { find: () => Promise.reject(new Error("asked")) } },
+      });
+      const expected = encodeResult({ metadata: { "result.txt": Buffer.from(`answer to ${requestid}`) } });
+      expect(Buffer.from(await done)).toEqual(Buffer.from(expected));
+      expect(heard.solves).toHaveLength(1);
+      expect(heard.solves[0]?.FrontendOpt).toMatchObject({
+        requestid,
+        cmdline: expect.any(String) as unknown,
+      });
+      expect(around.started).toEqual([]);
+    },
+  );
+
+  test("an answer that has LLB is a build, whatever it was asked as", async () => {
+    const built = await start({
+      dockerfile: "FROM moved:1\nRUN x\n",
+      options: { requestid: "frontend.lint" },
+      behaviour: ({ solve }) => ({
+        solve: (request) =>
+          solve({ ...request, FrontendOpt: { ...request.FrontendOpt, requestid: undefined as never } }),
+      }),
+    });
+    expect((await refusalOf(built)).judgements).toMatchObject([{ verdict: { kind: "moved" } }]);
+  });
+
+  test("an unknown question is a build as well", async () => {
+    const built = await start({
+      dockerfile: "FROM moved:1\nRUN x\n",
+      options: { requestid: "frontend.something" },
+      behaviour: ({ solve }) => ({
+        solve: (request) =>
+          solve(
+            request.FrontendOpt["requestid"] === "frontend.something"
+              ? { ...request, FrontendOpt: { ...request.FrontendOpt, requestid: "" } }
+              : request,
+          ),
+      }),
+    });
+    expect((await refusalOf(built)).judgements).toMatchObject([{ verdict: { kind: "moved" } }]);
+  });
+});
+
+test("linked builds are judged before the conversion, which may run them", async () => {
+  const built = await start({ dockerfile: "FROM good:1\n", inputs: { linked: linkedTo("moved:1", MOVED) } });
+  await refusalOf(built);
+  expect(built.heard.solves).toEqual([]);
+});
+
+describe("what cannot be judged at all is no result", () => {
+  test.for<Case & { row: string; error: string; says: string }>([
+    {
+      row: "LLB with a source of an unknown kind",
+      dockerfile: "",
+      behaviour: () => {
+        const llb = sampleLlb({ filename: "Dockerfile", text: "" });
+        return { solve: () => resultOf(llb.endAt(llb.add(source("ftp://example.org/alpine")))) };
+      },
+      error: "DefinitionError",
+      says: 'a source of an unknown kind, which cannot be judged: "ftp://example.org/alpine"',
+    },
+    {
+      row: "a linked build that does not decode",
+      dockerfile: "FROM good:1\n",
+      inputs: { linked: Buffer.from("garbage") },
+      error: "DefinitionError",
+      says: "the LLB does not decode",
+    },
+    {
+      row: "a result that does not decode",
+      dockerfile: "",
+      behaviour: () => ({ solve: () => Buffer.from("garbage") }),
+      error: "ResultError",
+      says: "does not decode",
+    },
+    {
+      row: "a hidden base that does not resolve",
+      dockerfile: "FROM empty:1\nRUN x\n",
+      images: { "empty:1": { ...GOOD, layers: false } },
+      behaviour: () => ({ resolve: () => "" }),
+      error: "HiddenBaseError",
+      says: "does not resolve to a digest",
+    },
+  ])("$row", async ({ error, says, ...each }) => {
+    const { done } = await start(each);
+    await expect(done).rejects.toMatchObject({ name: error });
+    await expect(done).rejects.toThrow(says);
+  });
+
+  test("a Dockerfile that does not convert is BuildKit's own error", async () => {
+    const { done } = await start({ dockerfile: "FROM nowhere:1\nRUN x\n" });
+    await expect(done).rejects.toMatchObject({ details: "docker.io/library/nowhere:1: not found" });
+  });
+});

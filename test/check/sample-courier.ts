@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CheckContext, Courier } from "../../src/check/check.ts";
+import { CourierError } from "../../src/courier/channel.ts";
+import { sha256, type Sha256 } from "../../src/image/digest.ts";
+import type { Policy } from "../../src/policy/policy.ts";
+import type { FoundEntry } from "../../src/record/history.ts";
+import { type SampleKey, type SampleLog, sampleLog, signEnvelope } from "../record/sample-log.ts";
+
+/** A manifest as a registry serves it. */
+export interface Served {
+  readonly bytes: Uint8Array;
+  readonly mediaType: string;
+}
+
+/** A manifest whose bytes, and so whose digest, no other name has. */
+export function servedManifest(name: string): Served & { readonly digest: Sha256 } {
+  const digest = sha256(name);
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, config: { digest }, layers: [], name }));
+  return { bytes, mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256(bytes) };
+}
+
+export interface Setting {
+  /** The build's signing key. */
+  readonly key?: SampleKey;
+  readonly signerProblem?: string;
+  /** What registries serve, by `registry/repository:tag`. Everything else is not found. */
+  readonly served?: Readonly<Record<string, Served | Error>>;
+  readonly policy?: Partial<Policy>;
+  readonly now?: () => Date;
+  readonly courier?: Partial<Courier>;
+  /** What becomes of the entries that were found. */
+  readonly changeFound?: (entries: readonly FoundEntry[]) => readonly FoundEntry[];
+  /** Somebody else's doing, just before the build's own entry is written. */
+  readonly beforeRecord?: () => void;
+}
+
+/** A check's surroundings, and what was done in them. */
+export interface Surroundings {
+  readonly context: CheckContext;
+  readonly log: SampleLog;
+  /** The couriers that were started: whether each had the secrets. */
+  readonly started: boolean[];
+  /** The questions: `ready`, `find`, `find again`, `manifest https docker.io/…`, `record`. */
+  readonly asked: string[];
+}
+
+const HASH_LENGTH = "sha256:".length + 64;
+
+/** A log, registries and couriers in memory. */
+export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()): Surroundings {
+  const started: boolean[] = [];
+  const asked: string[] = [];
+
+  const courierWith = (signing: boolean): Courier => ({
+    async ready() {
+      asked.push("ready");
+      if (!signing) return {};
+      return { publicKey: setting.key?.pem, signerProblem: setting.signerProblem };
+    },
+    async find({ hash, including }) {
+      if (hash.length !== HASH_LENGTH) throw new Error(`not a hash: ${hash}`);
+      asked.push(`find${including === undefined ? "" : " again"}`);
+      const uuids = new Set(log.log.search([hash]));
+      if (including !== undefined) uuids.add(including);
+      const entries = [...uuids].map((uuid) => {
+        const entry = log.log.byUuid(uuid);
+        return entry ? log.found(entry) : { uuid, entry: null };
+      });
+      return setting.changeFound?.(entries) ?? entries;
+    },
+    async manifest({ registry, repository, tag, plainHttp }) {
+      asked.push(`manifest ${plainHttp ? "http" : "https"} ${registry}/${repository}:${tag}`);
+      const served = setting.served?.[`${registry}/${repository}:${tag}`];
+      if (served instanceof Error) throw served;
+      if (served === undefined)
+        throw new CourierError("not-found", "GET …: status 404: the registry has no such tag");
+      return served;
+    },
+    async record({ statement }) {
+      asked.push("record");
+      if (!signing || setting.key === undefined)
+        throw new CourierError("no-signer", "there is nothing to sign with");
+      setting.beforeRecord?.();
+      return log.append(signEnvelope(statement, setting.key)).uuid;
+    },
+    ...setting.courier,
+  });
+
+  return {
+    log,
+    started,
+    asked,
+    context: {
+      policy: samplePolicy(setting.policy),
+      trustedRoot: async () => log.trustedRoot,
+      now: setting.now ?? (() => log.now),
+      deadline: () => new AbortController().signal,
+      async courier({ signing }) {
+        started.push(signing);
+        return courierWith(signing);
+      },
+    },
+  };
+}
+
+export function samplePolicy(change: Partial<Policy> = {}): Policy {
+  return {
+    log: { url: "https://rekor.example.org" },
+    trust: [],
+    default: { unseen: "record", unknown: "block" },
+    registries: [],
+    timeoutMs: 1000,
+    ...change,
+  };
+}

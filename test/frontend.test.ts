@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { moby } from "../gen/gateway.js";
+import { miniature } from "./conversion/miniature-conversion.ts";
+import {
+  encodeResult,
+  type FakeBehaviour,
+  FakeFailure,
+  type Heard,
+  startFakeBuildkit,
+} from "./gateway/fake-buildkit.ts";
+import { digestOf } from "./llb/sample-llb.ts";
+
+const WORKERS = JSON.stringify([{ platforms: [{ os: "linux", architecture: "amd64" }] }]);
+const DETAILS = moby.buildkit.v1.frontend.Status.encode({
+  code: 2,
+  message: "dockerfile parse error on line 1",
+  details: [{ type_url: "example.org/x", value: Buffer.from([1, 2, 3]) }],
+}).finish();
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly complained: () => string;
+}
+
+/** The frontend's program as BuildKit starts it. */
+function start(environment: Readonly<Record<string, string>>, stdio: StdioOptions = "pipe"): Process {
+  const temporary = mkdtempSync(join(tmpdir(), "frontend-test-"));
+  const child = spawn(process.execPath, ["src/frontend.ts"], {
+    env: { PATH: "/usr/bin", TMPDIR: temporary, ...environment },
+    stdio,
+  });
+  let complained = "";
+  child.stderr?.on("data", (chunk: Buffer) => (complained += chunk.toString()));
+  child.stdin?.on("error", () => undefined);
+  const ended = once(child, "close").then(([code]) => code as number | null);
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await ended;
+    rmSync(temporary, { recursive: true });
+  });
+  return { child, ended, complained: () => complained };
+}
+
+/** The frontend, joined to a fake BuildKit by its standard input and output. */
+async function startJoined(
+  behaviour: FakeBehaviour,
+  options: readonly string[] = [],
+  environment: Readonly<Record<string, string>> = { BUILDKIT_WORKERS: WORKERS },
+): Promise<Process & { heard: Heard; hangUp(): void }> {
+  const fake = await startFakeBuildkit(behaviour);
+  const given = Object.fromEntries(
+    options.map((option, index) => [`BUILDKIT_FRONTEND_OPT_${index}`, option]),
+  );
+  const running = start({ ...given, ...environment });
+  const { child } = running;
+  if (!child.stdin || !child.stdout) throw new Error("the frontend has no standard input and output");
+  const socket = connect(fake.target.slice("unix:".length));
+  socket.on("error", () => undefined);
+  socket.pipe(child.stdin);
+  child.stdout.pipe(socket);
+  onTestFinished(() => {
+    socket.destroy();
+    fake.close();
+  });
+  return {
+    ...running,
+    heard: fake.heard,
+    hangUp: () => [socket, child.stdin, child.stdout].forEach((each) => each?.destroy()),
+  };
+}
+
+function errorOf({ returned }: Heard): string {
+  return moby.buildkit.v1.frontend.Status.decode(returned[0]?.error ?? Buffer.alloc(0)).message ?? "";
+}
+
+const withoutImages = miniature({ dockerfile: "FROM scratch\nRUN x\n", images: {} });
+
+describe("the frontend always ends with an answer", () => {
+  test("a build without images: the conversion's result", async () => {
+    const { ended, heard, complained } = await startJoined(withoutImages, [
+      "target=",
+      "cmdline=org/frontend:1",
+    ]);
+    expect(await ended).toBe(0);
+    const [asked] = heard.solves;
+    if (asked === undefined) throw new Error("nothing was converted");
+    const expected = await withoutImages.solve(asked);
+    expect(heard.returned).toHaveLength(1);
+    expect(heard.returned[0]?.result).toEqual(Buffer.from(expected));
+    expect(heard.solves[0]?.FrontendOpt).toEqual({ target: "", cmdline: "org/frontend:1" });
+    expect(complained()).toBe("");
+  });
+
+  test("a build without any option", async () => {
+    const { ended, heard } = await startJoined(withoutImages, [], {});
+    expect(await ended).toBe(0);
+    expect(heard.returned).toHaveLength(1);
+  });
+
+  test("a Dockerfile that does not convert: BuildKit's own words, byte for byte", async () => {
+    const fail = (): never => {
+      throw new FakeFailure("parse error", DETAILS);
+    };
+    const { ended, heard } = await startJoined({ solve: fail });
+    expect(await ended).toBe(0);
+    expect(heard.returned).toHaveLength(1);
+    expect(heard.returned[0]?.error).toEqual(Buffer.from(DETAILS));
+  });
+
+  test("a policy that does not hold: what is wrong with it, and nothing is converted", async () => {
+    const { ended, heard } = await startJoined(withoutImages, ["build-arg:TLOG_UNSEN=allow"]);
+    expect(await ended).toBe(0);
+    expect(errorOf(heard)).toContain("--build-arg TLOG_UNSEN");
+    expect(heard.solves).toEqual([]);
+  });
+
+  test("a tag to check where BuildKit does not let it be checked: what is needed", async () => {
+    const image = { digest: digestOf("aa"), layers: true };
+    const { ended, heard } = await startJoined(
+      miniature({ dockerfile: "FROM a:1\nRUN x\n", images: { "a:1": image } }),
+    );
+    expect(await ended).toBe(0);
+    expect(heard.returned[0]?.result?.length ?? 0).toBe(0);
+    expect(errorOf(heard)).toContain("Docker Engine 23 or newer is needed");
+  });
+
+  test("a result of 5 MB passes", async () => {
+    const large = encodeResult({ metadata: { large: Buffer.alloc(5 * 1024 * 1024, "x") } });
+    const { ended, heard } = await startJoined({ solve: () => large }, ["requestid=frontend.lint"]);
+    expect(await ended).toBe(0);
+    expect(Buffer.compare(heard.returned[0]?.result ?? Buffer.alloc(0), large)).toBe(0);
+  });
+});
+
+describe("when there is nobody to answer, the frontend ends at once and not with 0", () => {
+  test("BuildKit hangs up in the middle", async () => {
+    const asked = Promise.withResolvers<void>();
+    const { ended, hangUp } = await startJoined({
+      solve() {
+        asked.resolve();
+        return new Promise(() => undefined);
+      },
+    });
+    await asked.promise;
+    const begun = performance.now();
+    hangUp();
+    expect(await ended).toBe(1);
+    expect(performance.now() - begun).toBeLessThan(2_000);
+  });
+
+  test("BuildKit takes no answer", async () => {
+    const { ended, heard } = await startJoined({
+      ...withoutImages,
+      return() {
+        throw new FakeFailure("return is not taken");
+      },
+    });
+    expect(await ended).not.toBe(0);
+    expect(heard.returned.length).toBeGreaterThan(0);
+  });
+
+  test.for([
+    { row: "garbage", input: "garbage\n".repeat(1000) },
+    { row: "another protocol", input: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" },
+    { row: "nothing", input: "" },
+  ])("there is $row on its standard input", async ({ input }) => {
+    const { child, ended } = start({ BUILDKIT_WORKERS: WORKERS });
+    child.stdout?.resume();
+    child.stdin?.end(input);
+    expect(await ended).not.toBe(0);
+  });
+});
+
+describe("started by hand it says in one line what it is", () => {
+  const SAYS =
+    /^this image is a BuildKit frontend and is not run by hand: put "# syntax=" [^\n]+ BUILDKIT_SYNTAX= and its name\n$/;
+
+  test("without standard input", async () => {
+    const { ended, complained } = start({}, ["ignore", "pipe", "pipe"]);
+    expect(await ended).toBe(2);
+    expect(complained()).toMatch(SAYS);
+  });
+
+  test("with a file as standard input or output", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "by-hand-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, "file");
+    writeFileSync(path, "FROM alpine\n");
+    for (const stdio of [
+      [openSync(path, "r"), "pipe", "pipe"],
+      ["pipe", openSync(path, "a"), "pipe"],
+    ] as const) {
+      const { ended, complained } = start({}, [...stdio]);
+      expect(await ended).toBe(2);
+      expect(complained()).toMatch(SAYS);
+    }
+  });
+});

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect, onTestFinished, test } from "vitest";
+import { encodeResult, type FakeBehaviour, FakeFailure, startFakeBuildkit } from "./fake-buildkit.ts";
+
+async function started(behaviour: FakeBehaviour = {}): ReturnType<typeof startFakeBuildkit> {
+  const fake = await startFakeBuildkit(behaviour);
+  onTestFinished(() => fake.close());
+  return fake;
+}
+
+test("every solve asks for results whose LLB can be read", async () => {
+  const { bridge, heard } = await started();
+  await bridge.solve({ Frontend: "dockerfile.v0", FrontendOpt: { target: "a" } });
+  expect(heard.solves).toMatchObject([
+    {
+      Frontend: "dockerfile.v0",
+      FrontendOpt: { target: "a" },
+      allowResultReturn: true,
+      allowResultArrayRef: true,
+      Evaluate: false,
+    },
+  ]);
+});
+
+test("an answer without a result is an empty result", async () => {
+  const { bridge } = await started({ solve: () => encodeResult({}) });
+  expect(await bridge.solve({})).toHaveLength(0);
+});
+
+test("linked builds come with their definitions", async () => {
+  const { bridge } = await started({ inputs: { base: Buffer.from("llb") } });
+  const inputs = await bridge.inputs();
+  expect(Buffer.from(inputs["base"] ?? []).toString()).toBe("llb");
+});
+
+test("each method's failure rejects with BuildKit's words", async () => {
+  const fail = (): never => {
+    throw new FakeFailure("no such thing");
+  };
+  const { bridge } = await started({ solve: fail, resolve: fail, newContainer: fail, return: fail });
+  for (const call of [
+    bridge.solve({}),
+    bridge.resolveImageConfig({ Ref: "a" }),
+    bridge.newContainer({ ContainerID: "a" }),
+    bridge.returnResult(new Uint8Array()),
+    bridge.returnError(new Uint8Array()),
+  ]) {
+    await expect(call).rejects.toMatchObject({ code: 2, details: "no such thing" });
+  }
+});
+
+test("an answer over BuildKit's own limit of 16 MiB is an error, and the next call is served", async () => {
+  const { bridge } = await started({
+    solve: ({ Frontend }) =>
+      encodeResult({ metadata: Frontend ? { huge: Buffer.alloc(17 * 1024 * 1024) } : {} }),
+  });
+  await expect(bridge.solve({ Frontend: "dockerfile.v0" })).rejects.toMatchObject({ code: 8 });
+  expect(await bridge.solve({})).toHaveLength(0);
+});
+
+test("without BuildKit each call fails at once", async () => {
+  const { bridge, close } = await started();
+  close();
+  await expect(bridge.inputs()).rejects.toThrow();
+});

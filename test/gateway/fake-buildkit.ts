@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServiceDefinition,
+  status,
+} from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+import { moby, pb } from "../../gen/gateway.js";
+import { Bridge } from "../../src/gateway/bridge.ts";
+import { sha256 } from "../../src/image/digest.ts";
+
+const api = moby.buildkit.v1.frontend;
+
+/** A solve as the fake is asked it, with the definition and inputs still encoded. */
+export interface AskedSolve {
+  readonly Frontend: string;
+  readonly FrontendOpt: Readonly<Record<string, string>>;
+  readonly FrontendInputs: Readonly<Record<string, Buffer>>;
+  readonly Definition: unknown;
+  readonly Evaluate: boolean;
+}
+
+/** What `NewContainer` is asked. */
+export interface AskedContainer {
+  readonly ContainerID: string;
+  readonly Network: number;
+  readonly Mounts: readonly {
+    readonly dest: string;
+    readonly readonly: boolean;
+    readonly mountType: number;
+    readonly resultID: string;
+    readonly secretOpt: { readonly ID: string; readonly mode: number; readonly optional: boolean } | null;
+  }[];
+}
+
+type ExecMessage = moby.buildkit.v1.frontend.ExecMessage.$Properties;
+/** BuildKit's end of an `ExecProcess` call. */
+export type ExecCall = ServerDuplexStream<ExecMessage, ExecMessage>;
+
+/** A gRPC failure as BuildKit sends one: a status with details in the trailer. */
+export class FakeFailure extends Error {
+  override readonly name = "FakeFailure";
+  readonly details: Uint8Array | undefined;
+  constructor(message: string, details?: Uint8Array) {
+    super(message);
+    this.details = details;
+  }
+}
+
+export interface FakeBehaviour {
+  /** Answers an encoded Result, or throws FakeFailure. */
+  readonly solve?: (request: AskedSolve) => Uint8Array | Promise<Uint8Array>;
+  /** Answers the digest of an image reference, or throws FakeFailure. */
+  readonly resolve?: (request: { Ref: string; ResolveMode: string; Platform: unknown }) => string;
+  readonly inputs?: Readonly<Record<string, Uint8Array>>;
+  /** May throw FakeFailure. */
+  readonly newContainer?: (request: AskedContainer) => void;
+  readonly exec?: (call: ExecCall) => void;
+  /** May throw FakeFailure. */
+  readonly return?: (request: { result?: Buffer; error?: Buffer }) => void;
+}
+
+/** What the fake heard. */
+export interface Heard {
+  readonly solves: AskedSolve[];
+  readonly resolves: { Ref: string; ResolveMode: string; Platform: unknown }[];
+  readonly returned: { result?: Buffer; error?: Buffer }[];
+  readonly containers: AskedContainer[];
+  /** The ids of containers that were given back. */
+  readonly released: string[];
+}
+
+/**
+ * A fake of BuildKit's gateway: a real gRPC server, loaded from our transcription of the protocol, whose answers a
+ * test decides. It converts no Dockerfile and runs nothing; what only BuildKit can show is shown by the e2e tests.
+ */
+export async function startFakeBuildkit(
+  behaviour: FakeBehaviour = {},
+): Promise<{ bridge: Bridge; heard: Heard; target: string; close(): void }> {
+  const heard: Heard = { solves: [], resolves: [], returned: [], containers: [], released: [] };
+  const directory = mkdtempSync(join(tmpdir(), "fake-buildkit-"));
+  const target = `unix:${join(directory, "s")}`;
+  const server = new Server({
+    "grpc.max_receive_message_length": 32 << 20,
+    "grpc.max_send_message_length": 32 << 20,
+  });
+  const answer =
+    <Req, Res>(handle: (request: Req) => Res | Promise<Res>) =>
+    (call: { request: Req }, callback: (error: object | null, response?: Res) => void) => {
+      Promise.resolve()
+        .then(() => handle(call.request))
+        .then(
+          (response) => callback(null, response),
+          (error: unknown) => callback(failure(error)),
+        );
+    };
+  server.addService(bridgeService(), {
+    Inputs: answer(() => ({ Definitions: behaviour.inputs ?? {} })),
+    Solve: answer(async (request: AskedSolve) => {
+      heard.solves.push(request);
+      return { result: (await behaviour.solve?.(request)) ?? encodeResult({}) };
+    }),
+    ResolveImageConfig: answer((request: { Ref: string; ResolveMode: string; Platform: unknown }) => {
+      heard.resolves.push(request);
+      return { Digest: behaviour.resolve?.(request) ?? "", Ref: request.Ref };
+    }),
+    Return: answer((request: { result?: Buffer; error?: Buffer }) => {
+      heard.returned.push(request);
+      behaviour.return?.(request);
+      return {};
+    }),
+    NewContainer: answer((request: AskedContainer) => {
+      heard.containers.push(request);
+      behaviour.newContainer?.(request);
+      return {};
+    }),
+    ReleaseContainer: answer((request: { ContainerID: string }) => {
+      heard.released.push(request.ContainerID);
+      return {};
+    }),
+    ExecProcess(call: ExecCall) {
+      call.on("error", () => undefined);
+      behaviour.exec?.(call);
+    },
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error) =>
+      error ? reject(error) : resolve(),
+    );
+  });
+  const bridge = new Bridge(target);
+  return {
+    bridge,
+    heard,
+    target,
+    close() {
+      bridge.close();
+      server.forceShutdown();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** An encoded Result of one ref with this definition. */
+export function resultOf(definition: Uint8Array, metadata: Record<string, Uint8Array> = {}): Uint8Array {
+  return encodeResult({ ref: { id: "ref-1", def: definition }, metadata });
+}
+
+export function encodeResult(result: moby.buildkit.v1.frontend.Result.$Properties): Uint8Array {
+  return api.Result.encode(result).finish();
+}
+
+/** An encoded definition of these operations, with a last one that depends on all of them, and this source map. */
+export function definitionOf(ops: readonly pb.Op.$Properties[], source?: pb.Source.$Properties): Uint8Array {
+  const def = ops.map((op) => pb.Op.encode(op).finish());
+  const inputs = def.map((op) => ({ digest: sha256(op), index: 0 }));
+  def.push(pb.Op.encode({ inputs }).finish());
+  return pb.Definition.encode({ def, ...(source && { Source: source }) }).finish();
+}
+
+function failure(error: unknown): object {
+  if (!(error instanceof FakeFailure)) return { code: status.INTERNAL, details: String(error) };
+  const metadata = new Metadata();
+  if (error.details) metadata.set("grpc-status-details-bin", Buffer.from(error.details));
+  return { code: status.UNKNOWN, details: error.message, metadata };
+}
+
+function bridgeService(): ServiceDefinition {
+  const loaded = loadSync("gateway.proto", {
+    includeDirs: ["proto"],
+    keepCase: true,
+    longs: Number,
+    defaults: true,
+  });
+  return loaded["moby.buildkit.v1.frontend.LLBBridge"] as ServiceDefinition;
+}
