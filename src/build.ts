@@ -5,6 +5,7 @@ import { type Conversion, convert } from "./conversion/conversion.ts";
 import { showHiddenBases } from "./conversion/hidden-bases.ts";
 import { pinNamedContexts, pinUndigested } from "./conversion/pinned-options.ts";
 import type { Bridge } from "./gateway/bridge.ts";
+import { refuseOldEngine } from "./gateway/engine.ts";
 import { type BuildOptions, targetPlatforms } from "./gateway/options.ts";
 import { isServiceError } from "./gateway/status.ts";
 import { readDefinition } from "./llb/definition.ts";
@@ -44,7 +45,7 @@ export async function build(
   context: CheckContext,
 ): Promise<Uint8Array> {
   const { options, buildPlatform } = buildOptions;
-  const inputs = await bridge.inputs();
+  const [inputs] = await Promise.all([bridge.inputs(), refuseOldEngine(bridge)]);
   // Linked builds can be run by the conversion itself, when one of them is the build's context.
   const linked = imageSources(Object.values(inputs).map(readDefinition));
   await passAll(bridge, linked, { context });

@@ -12,6 +12,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "CourierError",
   "DefinitionError",
   "DockerfileError",
+  "EngineError",
   "HiddenBaseError",
   "ImageReferenceError",
   "PlatformError",

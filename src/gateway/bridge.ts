@@ -40,6 +40,7 @@ function method<Req, ReqProperties, Res, ResProperties>(
 }
 
 const methods = {
+  ping: method("Ping", api.PingRequest, api.PongResponse),
   inputs: method("Inputs", api.InputsRequest, api.InputsResponse),
   solve: method("Solve", api.SolveRequest, api.SolveResponse),
   resolveImageConfig: method(
@@ -82,6 +83,12 @@ export class Bridge {
     });
     // Dials now rather than at the first call.
     this.#client.getChannel().getConnectivityState(true);
+  }
+
+  /** The ids of what this BuildKit's gateway can do, such as `gateway.evaluate`. */
+  async capabilities(): Promise<ReadonlySet<string>> {
+    const { FrontendAPICaps: caps } = await this.#call(methods.ping, {});
+    return new Set((caps ?? []).filter(({ Enabled }) => Enabled).map(({ ID }) => ID ?? ""));
   }
 
   /** The definitions that `bake` links in as named contexts, each encoded. */

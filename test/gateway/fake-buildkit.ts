@@ -54,6 +54,8 @@ export class FakeFailure extends Error {
 }
 
 export interface FakeBehaviour {
+  /** The ids of its capabilities; those of an engine that is new enough when not given. */
+  readonly capabilities?: readonly string[];
   /** Answers an encoded Result, or throws FakeFailure. */
   readonly solve?: (request: AskedSolve) => Uint8Array | Promise<Uint8Array>;
   /** Answers the digest of an image reference, or throws FakeFailure. */
@@ -101,6 +103,9 @@ export async function startFakeBuildkit(
         );
     };
   server.addService(bridgeService(), {
+    Ping: answer(() => ({
+      FrontendAPICaps: (behaviour.capabilities ?? ["gateway.evaluate"]).map((ID) => ({ ID, Enabled: true })),
+    })),
     Inputs: answer(() => ({ Definitions: behaviour.inputs ?? {} })),
     Solve: answer(async (request: AskedSolve) => {
       heard.solves.push(request);

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Bridge } from "./bridge.ts";
+
+/** An engine that is too old for a judgement to mean anything. */
+export class EngineError extends Error {
+  override readonly name = "EngineError";
+}
+
+/**
+ * Came to BuildKit after the Dockerfile conversion had learnt named contexts and heredocs. An older conversion reads
+ * a Dockerfile otherwise than we do, and ignores what we put in place of base images.
+ */
+const NEEDED = "gateway.evaluate";
+
+/** Throws EngineError for an engine whose conversion we cannot follow, ServiceError when it does not answer. */
+export async function refuseOldEngine(bridge: Bridge): Promise<void> {
+  if (!(await bridge.capabilities()).has(NEEDED)) {
+    throw new EngineError(
+      "this BuildKit is too old for its builds to be judged; Docker Engine 23 or newer is needed",
+    );
+  }
+}
