@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+import { expect } from "vitest";
+import type { LoggedEntry } from "../../sigstore/rekor-v1-log.ts";
+import type { Outcome } from "../lab/command.ts";
+
+/** What a refusal of a moved tag must tell. */
+export interface ExpectedRefusal {
+  readonly reference: string;
+  readonly got: string;
+  readonly want: string;
+  readonly record: LoggedEntry;
+  readonly signer: string;
+  /** The lines of the Dockerfile that the snippet points at; undefined for what no line of it names. */
+  readonly marked?: readonly string[];
+  /** What the client says before our message, as `buildx build` does if not given. */
+  readonly prefix?: string;
+}
+
+const PREFIX = "ERROR: failed to build: failed to solve: ";
+
+/** Asserts that a build was refused because this tag moved, with everything a person needs to act. */
+export function expectRefusal(built: Outcome, expected: ExpectedRefusal): void {
+  const { reference, got, want, record, signer, marked, prefix = PREFIX } = expected;
+  const time = new Date(record.integratedTime * 1000).toISOString().replace(".000Z", "Z");
+  expect(built.output).toContain(
+    [
+      `${prefix}tag "${reference}" mismatch; got "${got}", want "${want}"`,
+      `  recorded ${time} by ${signer}, log index ${record.logIndex}, entry ${record.uuid}`,
+      "",
+    ].join("\n"),
+  );
+  if (marked !== undefined) expect(markedLines(built.output), built.output).toEqual(marked);
+  expectNothingRan(built);
+}
+
+/** Asserts that a build was refused because nobody could say whether this tag moved, for this one reason. */
+export function expectUnknown(
+  built: Outcome,
+  {
+    reference,
+    detail,
+    ignored,
+  }: { readonly reference: string; readonly detail: RegExp; readonly ignored?: string },
+): void {
+  const [, message = ""] = built.output.split(`\n${PREFIX}`);
+  const [first, why, next, ...more] = message.split("\n");
+  expect(first, built.output).toBe(
+    `tag "${reference}" could not be checked, so the build stops before it is used`,
+  );
+  expect(why).toMatch(detail);
+  expect(next).toMatch(
+    /^ {2}try again when the log answers, or name the image by digest: {2}\S+@sha256:[0-9a-f]{64}$/,
+  );
+  expect(more).toEqual([...(ignored === undefined ? [] : [`  ${ignored}`]), ""]);
+  expect(markedLines(built.output)).toEqual([`FROM ${reference}`]);
+  expectNothingRan(built);
+}
+
+/** Asserts that a build failed before any of its steps, and with a message instead of a stack trace. */
+export function expectNothingRan({ code, output }: Outcome): void {
+  // Steps are numbered, some behind the name of their stage: `#7 [2/2] RUN …`, `#7 [below 2/2] RUN …`.
+  expect(output).not.toMatch(/^#\d+ \[([^\]]+ )?\d+\/\d+\]/m);
+  expect(output).not.toMatch(/^\s+at .*:\d+:\d+/m);
+  expect(code, output).not.toBe(0);
+}
+
+/** The lines with `>>>` in the snippets of an error. */
+export function markedLines(output: string): readonly string[] {
+  return [...output.matchAll(/^ *\d+ \| >>> (.*)$/gm)].map(([, line = ""]) => line);
+}
+
+/** Asserts that a build went through. */
+export function expectBuilt(built: Outcome): void {
+  expect(built.code, built.output).toBe(0);
+}
+
+/** The progress lines of ours in the order of their steps, without what stands before them: `#4 [tlog] `, and a bake target's name. */
+export function verdictLines(output: string): readonly string[] {
+  return [...output.matchAll(/^#\d+ \[(?:\S+ )?tlog\] (?!resolve )(.*)$/gm)].map(([, line = ""]) => line);
+}

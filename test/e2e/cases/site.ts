@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createPublicKey } from "node:crypto";
+import { startSigstore, type Sigstore } from "../../sigstore/sigstore.ts";
+import type { LoggedEntry } from "../../sigstore/rekor-v1-log.ts";
+import { newSigningKey, sha256Of } from "../../sigstore/signed-statement.ts";
+import { sha256 } from "../../../src/image/digest.ts";
+import type { BuildOutcome, BuildRequest } from "../lab/builds.ts";
+import { REPOSITORY } from "../lab/frontend-image.ts";
+import { type EngineName, type Lab, startLab } from "../lab/lab.ts";
+import type { PushedImage, ImageContent } from "../lab/images.ts";
+
+/** Where users of this frontend build: an engine, a registry, a log of their own, a policy that names it, a key. */
+export interface Site {
+  readonly lab: Lab;
+  readonly sigstore: Sigstore;
+  /** Our frontend with the site's policy in it. */
+  readonly frontend: string;
+  /** The private key that this site's builds sign with, PEM. */
+  readonly key: string;
+  /** How messages name the key. */
+  readonly signer: string;
+  /** Builds through the frontend with the signing key; what the request says comes first. Nothing is kept of the image. */
+  build(request: SiteRequest): Promise<BuildOutcome>;
+  /** Pushes a small system whose file /version has this word in it. */
+  pushSystem(name: string, version: string, more?: ImageContent): Promise<PushedImage>;
+  /** What the log holds under this tag's name, in log order. */
+  entriesOf(reference: string): readonly LoggedEntry[];
+  /** The frontend of another context or with another policy, made like the site's own. */
+  derive(options: { readonly policy?: string; readonly context?: string }): Promise<string>;
+  /** The policy that is baked into the frontend. */
+  readonly policy: string;
+  stop(): Promise<void>;
+}
+
+export type SiteRequest = Omit<BuildRequest, "syntax"> & {
+  /** Another frontend than the site's; undefined: no syntax line. */
+  readonly syntax?: string | undefined;
+  readonly engine?: EngineName;
+  /** False: the build gets no signing key. */
+  readonly sign?: false;
+};
+
+/** Where the frontend's dist/ is: the repository, or another directory, to try these tests on a frontend that was changed. */
+export const FRONTEND_CONTEXT = process.env["TLOG_FRONTEND_CONTEXT"] ?? REPOSITORY;
+
+/** Starts all of it; throws what the parts throw. */
+export async function startSite(): Promise<Site> {
+  const lab = await startLab();
+  try {
+    const sigstore = await startSigstore({ listen: `${lab.hostAddress}:0` });
+    const stop = async () => {
+      await sigstore.close();
+      await lab.stop();
+    };
+    const privateKey = newSigningKey();
+    const key = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+    const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
+    const sitePolicy = policyFor(lab, sigstore.url);
+    const derive: Site["derive"] = async ({ policy = sitePolicy, context = FRONTEND_CONTEXT }) =>
+      lab.deriveFrontend(
+        { "policy.yaml": policy, "trusted_root.json": JSON.stringify(sigstore.trustedRoot) },
+        await lab.buildFrontend({ context }),
+      );
+    const frontend = await derive({});
+    const system = await lab.busybox();
+    return {
+      lab,
+      sigstore,
+      frontend,
+      key,
+      signer: `key ${sha256(spki).slice(0, "sha256:".length + 12)}…`,
+      policy: sitePolicy,
+      build: ({ sign, ...request }) => {
+        const syntax = "syntax" in request ? request.syntax : frontend;
+        const { syntax: _, ...rest } = request;
+        return lab.build({
+          ...(sign === false ? {} : { secrets: { "tlog-signing-key": key } }),
+          ...rest,
+          // There is nothing for a syntax line to stand in without a Dockerfile.
+          ...(syntax === undefined || typeof rest.dockerfile !== "string" ? {} : { syntax }),
+          args: [...(rest.args ?? []), ...(keepsOutput(rest.args) ? [] : ["--output", "type=cacheonly"])],
+        });
+      },
+      pushSystem: (name, version, more) =>
+        lab.push(name, { files: { ...system, version: `${version}\n` }, ...more }),
+      entriesOf: (reference) => {
+        const uuids = sigstore.log.search([`sha256:${sha256Of(reference)}`]);
+        return sigstore.log.entries.filter(({ uuid }) => uuids.has(uuid));
+      },
+      derive,
+      stop,
+    };
+  } catch (error) {
+    await lab.stop();
+    throw error;
+  }
+}
+
+function policyFor({ registry }: Lab, logUrl: string): string {
+  const hosts = [registry.address, new URL(logUrl).host];
+  return [
+    "version: 1",
+    `log: { url: "${logUrl}" }`,
+    "registries:",
+    ...hosts.map((host) => `  - { host: "${host}", plain-http: true }`),
+    "",
+  ].join("\n");
+}
+
+function keepsOutput(args: readonly string[] = []): boolean {
+  return args.some((arg) => /^(-o|--output|-t|--load|--push|--call|--check|--print)(=|$)/.test(arg));
+}
