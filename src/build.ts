@@ -8,6 +8,7 @@ import type { Bridge } from "./gateway/bridge.ts";
 import { refuseOldEngine } from "./gateway/engine.ts";
 import { type BuildOptions, targetPlatforms } from "./gateway/options.ts";
 import { isServiceError } from "./gateway/status.ts";
+import { formatReference } from "./image/reference.ts";
 import { readDefinition } from "./llb/definition.ts";
 import { imageSources, type ImageSource } from "./llb/image-sources.ts";
 import { progressVertices } from "./llb/progress-vertices.ts";
@@ -97,6 +98,21 @@ async function passAll(
   if (lines.length > 0) await bridge.solve({ Definition: progressVertices(lines), Evaluate: true });
   if (refused.length > 0) {
     // Lines are for the message alone: without them the build is refused all the same, and says why.
-    throw new BuildRefused(refused, (await locate?.().catch(() => images)) ?? images);
+    const located = (await locate?.().catch(() => images)) ?? images;
+    throw new BuildRefused(inDockerfileOrder(refused, located), located);
   }
+}
+
+/** As one reads a Dockerfile, from the top; what has no line comes last. */
+function inDockerfileOrder(judgements: readonly Judgement[], images: readonly ImageSource[]): Judgement[] {
+  const lines = new Map(
+    images.map(({ reference, locations }) => [
+      formatReference(reference),
+      Math.min(...locations.map(({ start }) => start)),
+    ]),
+  );
+  const line = ({ reference }: Judgement): number => lines.get(formatReference(reference)) ?? Infinity;
+  return judgements.toSorted((one, other) =>
+    line(one) < line(other) ? -1 : line(one) > line(other) ? 1 : 0,
+  );
 }

@@ -334,7 +334,7 @@ test("what counts is the LLB that is built, not one that was seen before", async
 
 test("all refused images are in one error, and the good ones are shown", async () => {
   const built = await start({
-    dockerfile: "FROM good:1\nCOPY --from=moved:1 a a\nCOPY --from=moved:2 a a\n",
+    dockerfile: "FROM moved:1 AS one\nFROM good:1\nCOPY --from=moved:2 a a\nCOPY --from=one a a\n",
     images: { "moved:2": MOVED },
     log: logOf({ "good:1": good.digest, "moved:1": OLD, "moved:2": OLD }),
   });

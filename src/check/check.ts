@@ -64,7 +64,7 @@ export class CheckError extends Error {
 }
 
 /** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
-const UNREADABLE = ["no-payload", "unknown-log"] as const;
+const UNREADABLE = ["no-payload", "unknown-log", "not-in-log"] as const;
 
 const NOTHING_REJECTED: ReadonlyMap<string, number> = new Map();
 
@@ -181,7 +181,7 @@ async function lookup(
   const unreadable = UNREADABLE.reduce((sum, code) => sum + (history.rejected.get(code) ?? 0), 0);
   if (unreadable > 0) {
     // One of them may be the record that stands, shown by the log without what proves it.
-    const detail = `the log has ${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag, but does not show what was signed, or is not in the trusted root`;
+    const detail = `the log has ${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag, but does not prove what was signed or that it took it in; or the trusted root does not have this log`;
     return { lookup: { kind: "failed", detail }, rejected: history.rejected };
   }
   const standing = standingRecord(history);

@@ -50,8 +50,8 @@ const ROWS: { readonly [Kind in Verdict["kind"]]: Row<Kind> } = {
     line: (image) => `${formatReference(image)} UNPINNED: BuildKit gives no digest for it`,
     refusal: (image, { detail }) => [
       `image "${formatReference(image)}" cannot be judged: BuildKit gives no digest for it and would resolve the tag again when the build runs`,
-      ...(detail ? [detail] : []),
-      `push it to a registry, or name it by digest:  ${familiarName(image)}@sha256:…`,
+      detail || "it seems to be in the local image store only, which has no digest that could be checked",
+      "push it to a registry and name it there; Docker's containerd image store keeps digests of local images too",
     ],
   },
   unknown: {

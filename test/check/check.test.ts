@@ -292,7 +292,22 @@ describe("what could not be asked or written is unknown, and never passes for an
             entry: { ...(entry as object), attestation: undefined },
           })),
       },
-      detail: "the log has 1 entry of a trusted signer for this tag, but does not show what was signed",
+      detail: "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed",
+    },
+    {
+      row: "the log has an entry of a trusted signer and a proof that proves nothing",
+      log: () => recordedBy(key),
+      setting: {
+        key,
+        served: SERVED,
+        changeFound: (entries) =>
+          entries.map(({ uuid, entry }) => {
+            const { verification, ...rest } = entry as { verification: { inclusionProof: object } };
+            const inclusionProof = { ...verification.inclusionProof, hashes: ["00".repeat(32)] };
+            return { uuid, entry: { ...rest, verification: { ...verification, inclusionProof } } };
+          }),
+      },
+      detail: "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed",
     },
     {
       row: "the log has two of them",

@@ -60,6 +60,10 @@ describe.concurrent("a build with several images", () => {
         `tag "${reference}" mismatch; got "${twos[index]?.digest}", want "${digest}"`,
       );
     }
+    const told = [first, second].map((reference) => refused.output.indexOf(`tag "${reference}" mismatch`));
+    expect(told, "they are told in the Dockerfile's order").toEqual(
+      told.toSorted((one, other) => one - other),
+    );
     expect(markedLines(refused.output).toSorted()).toEqual([`FROM ${first} AS first`, `FROM ${second}`]);
     expectNothingRan(refused);
   });
