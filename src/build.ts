@@ -46,7 +46,11 @@ export async function build(
   context: CheckContext,
 ): Promise<Uint8Array> {
   const { options, buildPlatform } = buildOptions;
-  const [inputs] = await Promise.all([bridge.inputs(), refuseOldEngine(bridge)]);
+  const asked = bridge.inputs();
+  // An old engine may fail at it, and what is told then is that it is old.
+  asked.catch(() => undefined);
+  await refuseOldEngine(bridge);
+  const inputs = await asked;
   // Linked builds can be run by the conversion itself, when one of them is the build's context.
   const linked = imageSources(Object.values(inputs).map(readDefinition));
   await passAll(bridge, linked, { context });

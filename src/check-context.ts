@@ -80,7 +80,7 @@ async function readOwnImage(): Promise<Uint8Array> {
     return await readFile(OWN_IMAGE);
   } catch (cause) {
     throw new ContainerError(
-      "BuildKit does not tell this frontend which image it runs from, so nothing can ask the log; Docker Engine 23 or newer is needed",
+      "BuildKit does not tell this frontend which image it runs from, so nothing can ask the log; Docker Engine 24 or newer is needed",
       { cause },
     );
   }

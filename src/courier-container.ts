@@ -54,7 +54,7 @@ export async function startCourier(bridge: Bridge, options: CourierOptions): Pro
   } catch (error) {
     if (!isServiceError(error)) throw error;
     throw new ContainerError(
-      `BuildKit does not start the container that asks the log: ${messageOf(error)}; Docker Engine 23 or newer is needed`,
+      `BuildKit does not start the container that asks the log: ${messageOf(error)}; Docker Engine 24 or newer is needed`,
       { cause: error },
     );
   }

@@ -154,7 +154,7 @@ describe("a courier that does not start is one clear error", () => {
     const courierStarted = startCourier(bridge, OPTIONS);
     await expect(courierStarted).rejects.toThrow(ContainerError);
     await expect(courierStarted).rejects.toThrow(
-      "BuildKit does not start the container that asks the log: exec is not allowed here; Docker Engine 23 or newer is needed",
+      "BuildKit does not start the container that asks the log: exec is not allowed here; Docker Engine 24 or newer is needed",
     );
   });
 });

@@ -129,7 +129,7 @@ describe("the frontend always ends with an answer", () => {
     );
     expect(await ended).toBe(0);
     expect(heard.returned[0]?.result?.length ?? 0).toBe(0);
-    expect(errorOf(heard)).toContain("Docker Engine 23 or newer is needed");
+    expect(errorOf(heard)).toContain("Docker Engine 24 or newer is needed");
   });
 
   test("a result of 5 MB passes", async () => {

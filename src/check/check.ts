@@ -64,7 +64,7 @@ export class CheckError extends Error {
 }
 
 /** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
-const UNREADABLE = ["no-payload", "unknown-log", "not-in-log"] as const;
+const UNREADABLE = ["no-payload", "wrong-payload", "wrong-uuid", "unknown-log", "not-in-log"] as const;
 
 const NOTHING_REJECTED: ReadonlyMap<string, number> = new Map();
 

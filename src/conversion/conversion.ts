@@ -30,12 +30,18 @@ export async function convert(bridge: Bridge, request: ConversionRequest): Promi
   const result = readResult(
     await bridge.solve({
       Frontend: "dockerfile.v0",
-      // With `cmdline` the Dockerfile frontend takes the syntax line as honoured. Without it, it would start the
-      // image of that line: ourselves without end, or another image that nobody has judged.
-      FrontendOpt: { ...options, cmdline: options["cmdline"] ?? options["source"] ?? "tlog-dockerfile" },
+      FrontendOpt: withoutSyntaxLine(options),
       FrontendInputs: { ...inputs },
     }),
   );
   const definitions = result.refs.map(({ definition }) => readDefinition(definition));
   return { request, result, definitions, images: imageSources(definitions) };
+}
+
+/**
+ * Options with which the Dockerfile frontend takes the syntax line as honoured. Without `cmdline` it would start the
+ * image of that line: ourselves without end, or another image that nobody has judged.
+ */
+export function withoutSyntaxLine(options: Readonly<Record<string, string>>): Record<string, string> {
+  return { ...options, cmdline: options["cmdline"] ?? options["source"] ?? "tlog-dockerfile" };
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
+import { DockerfileError } from "../dockerfile/dockerfile-error.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { readResult } from "../gateway/result.ts";
 import { dockerfileIn } from "../llb/image-sources.ts";
-import type { Conversion } from "./conversion.ts";
+import { type Conversion, withoutSyntaxLine } from "./conversion.ts";
 
-const Targets = v.object({ sources: v.pipe(v.array(v.pipe(v.string(), v.base64())), v.minLength(1)) });
+const Targets = v.object({ sources: v.pipe(v.array(v.string()), v.minLength(1)) });
 
 /**
  * The text of the Dockerfile that was converted, as BuildKit itself read it. An LLB without operations carries no
@@ -17,7 +18,32 @@ export async function dockerfileText(bridge: Bridge, { definitions, request }: C
   const bytes =
     (isAlone ? dockerfileIn(definitions, request.options["filename"] ?? "Dockerfile") : undefined) ??
     (await askForTargets(bridge, request));
-  return new TextDecoder().decode(bytes);
+  const text = decodeWhole(bytes);
+  if (text !== undefined) return text;
+  throw new DockerfileError(
+    "NOT_FOLLOWED",
+    firstBadLine(bytes),
+    "it is not UTF-8, so its FROM lines cannot be told",
+  );
+}
+
+/** The text of bytes that are UTF-8 throughout; a byte put in place of another could hide a line from us. */
+function decodeWhole(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function firstBadLine(bytes: Uint8Array): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(0x0a, start);
+    if (end < 0 || decodeWhole(bytes.subarray(start, end)) === undefined) break;
+    start = end + 1;
+  }
+  return line;
 }
 
 async function askForTargets(
@@ -27,11 +53,7 @@ async function askForTargets(
   const { metadata } = readResult(
     await bridge.solve({
       Frontend: "dockerfile.v0",
-      FrontendOpt: {
-        ...options,
-        cmdline: options["cmdline"] ?? "tlog-dockerfile",
-        requestid: "frontend.targets",
-      },
+      FrontendOpt: { ...withoutSyntaxLine(options), requestid: "frontend.targets" },
       FrontendInputs: { ...inputs },
     }),
   );

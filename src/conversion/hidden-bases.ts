@@ -3,8 +3,11 @@ import { baseImages } from "../dockerfile/base-images.ts";
 import { readStages } from "../dockerfile/stages.ts";
 import { buildArgs } from "../gateway/options.ts";
 import type { Bridge } from "../gateway/bridge.ts";
+import { isServiceError } from "../gateway/status.ts";
 import { familiarName, formatReference, type Reference } from "../image/reference.ts";
-import { type ImageSource, imageSources } from "../llb/image-sources.ts";
+import { formatWholePlatform, parsePlatform } from "../dockerfile/platform.ts";
+import type { Definition } from "../llb/definition.ts";
+import { type ImageSource, imageSources, platformName } from "../llb/image-sources.ts";
 import { marker } from "../llb/marker.ts";
 import { type Conversion, convert } from "./conversion.ts";
 import { dockerfileText } from "./dockerfile-text.ts";
@@ -31,18 +34,21 @@ export async function showHiddenBases(
   conversion: Conversion,
   platforms: Platforms,
 ): Promise<Conversion> {
-  const dockerfile = await dockerfileText(bridge, conversion);
   let shown = conversion;
   for (let round = 0; round < MAX_ROUNDS; round++) {
+    // Each conversion reads the Dockerfile anew, and a server may give it another one.
+    const dockerfile = await dockerfileText(bridge, shown);
     const missing = missingBases(shown, dockerfile, platforms);
-    const hidden = missing.length > 0 ? await usedBases(bridge, shown, missing) : [];
-    if (hidden.length === 0) return shown;
+    if (missing.length === 0) return shown;
+    const used = await usedBases(bridge, shown, missing);
+    if (used?.length === 0) return shown;
+    const hidden = used ?? missing;
     const pinned = await pins(bridge, hidden, dockerfile, platforms);
     shown = await convert(bridge, {
       ...shown.request,
       options: { ...shown.request.options, ...pinned },
     });
-    requireShown(Object.values(pinned), shown.images);
+    if (used) requireShown(Object.values(pinned), shown.images);
   }
   throw new HiddenBaseError(
     `the build has base images without layers, nested deeper than ${MAX_ROUNDS} levels; give them digests`,
@@ -72,14 +78,27 @@ function missingBases(conversion: Conversion, dockerfile: string, platforms: Pla
         `cannot tell which image ${JSON.stringify(doubt.expression.slice(0, 160))} on line ${doubt.line} of the Dockerfile is: ${doubt.reason}`,
       );
     }
-    const shown = imageSources([definition]);
-    for (const { reference, lines } of images) {
+    const all = imageSources([definition]);
+    for (const { reference, lines, platform, platformGiven } of images) {
+      // The steps of an ONBUILD stand at the FROM's line, and ask for the same tag anew for the build's own platform.
+      const shown = platformGiven ? imageSources([ofPlatform(definition, platform)]) : all;
       if (!lines.every(({ start, end }) => isShown(reference, { start, end, dockerfile }, shown))) {
         missing.set(formatReference(reference), reference);
       }
     }
   }
   return [...missing.values()];
+}
+
+/** The definition without its sources for other platforms. */
+function ofPlatform(definition: Definition, platform: string): Definition {
+  const operations = definition.operations.filter(
+    ({ op }) =>
+      !op.source ||
+      !op.platform ||
+      formatWholePlatform(parsePlatform(platformName(op.platform))) === platform,
+  );
+  return { ...definition, operations };
 }
 
 /** Whether one of these sources is this image, asked for by these lines of this Dockerfile. */
@@ -107,16 +126,19 @@ function requireShown(pinned: readonly string[], images: readonly ImageSource[])
   const hidden = pinned.find((value) => !shown.has(value));
   if (hidden === undefined) return;
   throw new HiddenBaseError(
-    `base image "${hidden.slice("docker-image://".length)}" has no layers, and BuildKit does not show it even as a named context, so it cannot be judged; Docker Engine 23 or newer is needed`,
+    `base image "${hidden.slice("docker-image://".length)}" has no layers, and BuildKit does not show it even as a named context, so it cannot be judged; Docker Engine 24 or newer is needed`,
   );
 }
 
-/** Those of the missing bases whose stages are part of the build: a conversion with markers in their place shows them. */
+/**
+ * Those of the missing bases whose stages are part of the build: a conversion with markers in their place shows them.
+ * `undefined` when the Dockerfile does not convert so: a marker has no environment, and a stage may need its base's.
+ */
 async function usedBases(
   bridge: Bridge,
   conversion: Conversion,
   missing: readonly Reference[],
-): Promise<Reference[]> {
+): Promise<Reference[] | undefined> {
   const markers = new Map(missing.map((reference, index) => [reference, marker(`hidden-base-${index}`)]));
   const inputs = { ...conversion.request.inputs };
   const options = { ...conversion.request.options };
@@ -124,11 +146,29 @@ async function usedBases(
     inputs[name] = definition;
     options[`context:${contextKey(reference)}`] = `input:${name}`;
   }
-  const probe = await convert(bridge, { options, inputs });
+  let probe: Conversion;
+  try {
+    probe = await convert(bridge, { options, inputs });
+  } catch (error) {
+    if (isServiceError(error)) return undefined;
+    throw error;
+  }
   const operations = new Set(
     probe.definitions.flatMap((definition) => definition.operations.map(({ digest }) => digest)),
   );
-  return [...markers].filter(([, { digest }]) => operations.has(digest)).map(([reference]) => reference);
+  const used = [...markers]
+    .filter(([, { digest }]) => operations.has(digest))
+    .map(([reference]) => reference);
+  // Without a marker in it the probe is the same build. Other images in it: a registry that changes its answers, and
+  // with other ONBUILD steps other stages are used.
+  const probed = new Set(probe.images.map((image) => formatReference(image.reference)));
+  const gone = conversion.images.find((image) => !probed.has(formatReference(image.reference)));
+  if (used.length === 0 && gone) {
+    throw new HiddenBaseError(
+      `image "${formatReference(gone.reference)}" was another one when it was asked for again, so it cannot be told which stages the build uses; try again, or give it a digest`,
+    );
+  }
+  return used;
 }
 
 /** Named contexts that put these bases, as they are now, into the LLB. */

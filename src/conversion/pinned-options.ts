@@ -8,6 +8,8 @@ type Options = Readonly<Record<string, string>>;
 
 const CONTEXT = "context:";
 const DOCKER_IMAGE = "docker-image://";
+/** BuildKit's name for an empty context. */
+const SCRATCH = `${DOCKER_IMAGE}scratch`;
 const SBOM = "attest:sbom";
 
 /**
@@ -19,11 +21,11 @@ export async function pinNamedContexts(bridge: Bridge, options: Options): Promis
   const pinned = await Promise.all(
     Object.entries(options).map(async ([name, value]) => {
       const reference =
-        name.startsWith(CONTEXT) && value.startsWith(DOCKER_IMAGE)
+        name.startsWith(CONTEXT) && value.startsWith(DOCKER_IMAGE) && value !== SCRATCH
           ? readReference(value.slice(DOCKER_IMAGE.length))
           : undefined;
       if (!reference || reference.digest) return [name, value] as const;
-      const platform = name.split("::")[1] ?? options["platform"]?.split(",")[0];
+      const platform = platformOf(name) ?? options["platform"]?.split(",")[0];
       const digest = await resolveDigest(bridge, reference, platform);
       return [name, digest ? `${DOCKER_IMAGE}${formatReference({ ...reference, digest })}` : value] as const;
     }),
@@ -103,4 +105,9 @@ function readReference(text: string): Reference | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The platform at the end of an option's name, `context:NAME::os/architecture`. A registry can be an IPv6 address. */
+function platformOf(name: string): string | undefined {
+  return /::([^:\]]+\/[^:\]]+)$/.exec(name)?.[1];
 }

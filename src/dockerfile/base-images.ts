@@ -30,6 +30,8 @@ export interface BaseImage {
   readonly reference: Reference;
   /** The platform it is wanted for, as in `linux/arm64/v8` normalized. */
   readonly platform: string;
+  /** Whether its FROM says the platform itself. */
+  readonly platformGiven: boolean;
   /** The FROM lines that name it. */
   readonly lines: readonly LineRange[];
 }
@@ -50,7 +52,12 @@ export interface BaseImages {
 /** What one stage begins with, for one target platform. */
 type Base =
   | { readonly kind: "none" }
-  | { readonly kind: "image"; readonly reference: Reference; readonly platform: string }
+  | {
+      readonly kind: "image";
+      readonly reference: Reference;
+      readonly platform: string;
+      readonly platformGiven: boolean;
+    }
   | { readonly kind: "unknown"; readonly reason: string };
 
 interface StageScope {
@@ -104,7 +111,7 @@ function baseOf(stage: Stage, scope: StageScope): Base {
       return { kind: "none" };
     const reference = parseReference(expansion.value);
     if (hasContext(reference, { contexts, platform })) return { kind: "none" };
-    return { kind: "image", reference, platform };
+    return { kind: "image", reference, platform, platformGiven: stage.platformExpression !== undefined };
   } catch (error) {
     if (error instanceof ImageReferenceError) return { kind: "unknown", reason: error.message };
     throw error;
@@ -139,16 +146,19 @@ function* allBases(
 
 /** The base images of a Dockerfile that has been taken apart; see `baseImages`. */
 export function baseImagesOf(dockerfile: StagedDockerfile, inputs: BuildInputs): BaseImages {
-  const images = new Map<string, { reference: Reference; platform: string; lines: Set<LineRange> }>();
+  const images = new Map<
+    string,
+    { reference: Reference; platform: string; platformGiven: boolean; lines: Set<LineRange> }
+  >();
   const unknown = new Map<string, UnknownBase>();
   for (const { stage, base } of allBases(dockerfile, inputs)) {
     const { lines, baseExpression: expression } = stage;
     if (base.kind === "unknown") {
       unknown.set(`${lines.start} ${base.reason}`, { line: lines.start, expression, reason: base.reason });
     } else if (base.kind === "image") {
-      const { reference, platform } = base;
-      const key = `${formatReference(reference)} ${platform}`;
-      const image = images.get(key) ?? { reference, platform, lines: new Set() };
+      const { reference, platform, platformGiven } = base;
+      const key = `${formatReference(reference)} ${platform} ${platformGiven}`;
+      const image = images.get(key) ?? { reference, platform, platformGiven, lines: new Set() };
       images.set(key, image);
       image.lines.add(lines);
     }

@@ -49,7 +49,6 @@ const methods = {
     api.ResolveImageConfigResponse,
   ),
   return: method("Return", api.ReturnRequest, api.ReturnResponse),
-  warn: method("Warn", api.WarnRequest, api.WarnResponse),
   newContainer: method("NewContainer", api.NewContainerRequest, api.NewContainerResponse),
   releaseContainer: method("ReleaseContainer", api.ReleaseContainerRequest, api.ReleaseContainerResponse),
   execProcess: method("ExecProcess", api.ExecMessage, api.ExecMessage, true),
@@ -58,7 +57,6 @@ const methods = {
 export type SolveRequest = moby.buildkit.v1.frontend.SolveRequest.$Properties;
 export type ResolveImageConfigRequest = moby.buildkit.v1.frontend.ResolveImageConfigRequest.$Properties;
 export type ResolvedImage = moby.buildkit.v1.frontend.ResolveImageConfigResponse;
-export type WarnRequest = moby.buildkit.v1.frontend.WarnRequest.$Properties;
 export type NewContainerRequest = moby.buildkit.v1.frontend.NewContainerRequest.$Properties;
 export type ExecMessage = moby.buildkit.v1.frontend.ExecMessage;
 export type ExecStream = ClientDuplexStream<
@@ -119,10 +117,6 @@ export class Bridge {
   /** Ends the build with an encoded google.rpc.Status. */
   async returnError(error: Uint8Array): Promise<void> {
     await this.#call(methods.return, { error });
-  }
-
-  async warn(request: WarnRequest): Promise<void> {
-    await this.#call(methods.warn, request);
   }
 
   async newContainer(request: NewContainerRequest): Promise<void> {

@@ -16,7 +16,7 @@ const NEEDED = "gateway.evaluate";
 export async function refuseOldEngine(bridge: Bridge): Promise<void> {
   if (!(await bridge.capabilities()).has(NEEDED)) {
     throw new EngineError(
-      "this BuildKit is too old for its builds to be judged; Docker Engine 23 or newer is needed",
+      "this BuildKit is too old for its builds to be judged; Docker Engine 24 or newer is needed",
     );
   }
 }

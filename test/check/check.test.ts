@@ -310,6 +310,20 @@ describe("what could not be asked or written is unknown, and never passes for an
       detail: "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed",
     },
     {
+      row: "the log has an entry of a trusted signer and another statement with it",
+      log: () => recordedBy(key),
+      setting: {
+        key,
+        served: SERVED,
+        changeFound: (entries) =>
+          entries.map(({ uuid, entry }) => ({
+            uuid,
+            entry: { ...(entry as object), attestation: { data: Buffer.from("{}").toString("base64") } },
+          })),
+      },
+      detail: "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed",
+    },
+    {
       row: "the log has two of them",
       log: () => recordedBy(key, colleague),
       setting: {

@@ -3,7 +3,12 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type Conversion, convert } from "../../src/conversion/conversion.ts";
 import { HiddenBaseError, showHiddenBases } from "../../src/conversion/hidden-bases.ts";
 import { formatReference } from "../../src/image/reference.ts";
-import { type AskedSolve, type FakeBehaviour, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
+import {
+  type AskedSolve,
+  type FakeBehaviour,
+  FakeFailure,
+  startFakeBuildkit,
+} from "../gateway/fake-buildkit.ts";
 import { digestOf } from "../llb/sample-llb.ts";
 import { type Miniature, miniature, type SampleImage } from "./miniature-conversion.ts";
 
@@ -211,6 +216,53 @@ describe("a stage that the build does not use costs one more conversion and chan
   });
 });
 
+describe("a registry that changes its answers while it is asked hides nothing", () => {
+  test("a base whose ONBUILD uses a stage, and that has no ONBUILD when the stage is looked for", async () => {
+    let asked = 0;
+    const uses = { ...BASE, onbuild: ["COPY --from=tools /x /x"] };
+    const found = search({
+      dockerfile: "FROM empty:1 AS tools\nRUN x\nFROM base:1\nRUN y\n",
+      images: {
+        "empty:1": EMPTY,
+        "base:1": () => (++asked === 1 ? uses : { digest: digestOf("bb"), layers: true }),
+      },
+    });
+    await expect(found).rejects.toThrow(`image "${SHOWN_BASE}" was another one when it was asked for again`);
+  });
+
+  test("a base for another platform, in whose place its own ONBUILD step shows the recorded one", async () => {
+    const evil: SampleImage = { ...EMPTY, onbuild: ["COPY --from=flip:1 / /"] };
+    const { images } = await search(
+      {
+        dockerfile: "FROM --platform=$BUILDPLATFORM flip:1\nRUN x\n",
+        images: { "flip:1": ({ platform }) => (platform === "linux/amd64" ? evil : BASE) },
+      },
+      { platform: "linux/arm64" },
+    );
+    expect(images).toContain(`docker.io/library/flip:1@${EMPTY.digest}`);
+  });
+});
+
+test("a Dockerfile that does not convert with markers in it has its bases pinned without asking who uses them", async () => {
+  const what = {
+    dockerfile: "FROM empty:1\nRUN x\nFROM base:1\nRUN y\n",
+    images: { "base:1": BASE, "empty:1": EMPTY },
+  };
+  const { solve, ...others } = miniature(what);
+  const { shown } = await search(
+    what,
+    {},
+    {
+      ...others,
+      solve(request) {
+        if (isProbe(request)) throw new FakeFailure("SRC: is not allowed to be unset");
+        return solve(request);
+      },
+    },
+  );
+  expect(shown.request.options).toMatchObject({ "context:empty:1": `docker-image://${SHOWN_EMPTY}` });
+});
+
 describe("the text of the Dockerfile", () => {
   test("comes with the LLB", async () => {
     const { solves } = await search({ dockerfile: "FROM base:1\nRUN x\n", images: { "base:1": BASE } });
@@ -222,12 +274,12 @@ describe("the text of the Dockerfile", () => {
       { dockerfile: "FROM empty:1\n", images: { "empty:1": EMPTY } },
       { target: "", "build-arg:A": "b" },
     );
-    expect(solves.filter(asksForText)).toMatchObject([
-      {
-        Frontend: "dockerfile.v0",
-        FrontendOpt: { "build-arg:A": "b", cmdline: expect.any(String) as unknown },
-      },
-    ]);
+    const asked = {
+      Frontend: "dockerfile.v0",
+      FrontendOpt: { "build-arg:A": "b", cmdline: expect.any(String) as unknown },
+    };
+    // Once for each conversion: a server may give the second one another Dockerfile.
+    expect(solves.filter(asksForText)).toMatchObject([asked, asked]);
   });
 
   test("is never that of a linked build", async () => {
@@ -240,7 +292,7 @@ describe("the text of the Dockerfile", () => {
       { "context:linked": "input:linked" },
       { inputs: { linked } },
     );
-    expect(solves.filter(asksForText)).toHaveLength(1);
+    expect(solves.filter(asksForText)).toHaveLength(2);
     expect(images.toSorted()).toEqual([SHOWN_BASE, SHOWN_EMPTY]);
   });
 

@@ -63,6 +63,7 @@ describe("every other option stays as it is, and asks nobody", () => {
     { row: "an image by digest", option: { "context:a": `docker-image://alpine@${DIGEST}` } },
     { row: "an image by tag and digest", option: { "context:a": `docker-image://alpine:3@${DIGEST}` } },
     { row: "a layout", option: { "context:a": `oci-layout://store@${DIGEST}` } },
+    { row: "the empty image", option: { "context:a": "docker-image://scratch" } },
     { row: "a directory", option: { "context:a": "local:a" } },
     { row: "a repository", option: { "context:a": "https://github.com/a/b.git" } },
     { row: "a linked build", option: { "context:a": "input:0-a" } },

@@ -108,7 +108,7 @@ describe.concurrent("an image without a tag that could move", () => {
       expect(refused.output).toContain(
         `ERROR: failed to build: failed to solve: image "${image}" cannot be judged: BuildKit gives no digest for it`,
       );
-      expect(refused.output).toContain("\n  push it to a registry, or name it by digest:  ");
+      expect(refused.output).toContain("\n  push it to a registry and name it there");
       expect(markedLines(refused.output)).toHaveLength(1);
       expectNothingRan(refused);
     },

@@ -78,6 +78,27 @@ describe("without a signing key", () => {
   });
 });
 
+describe.concurrent("a step that asks for the signing key stops the build before it runs, when it stands in", () => {
+  const theft = "--mount=type=secret,id=tlog-signing-key sed 1q /run/secrets/tlog-signing-key";
+
+  test("an ONBUILD step of the base image", async () => {
+    const { reference } = await site.pushSystem("thief:1.0", "one", { onbuild: [`RUN ${theft}`] });
+    const built = await site.build({ dockerfile: `FROM ${reference}\n` });
+    expect(built.code).not.toBe(0);
+    expect(built.output).toContain('asks for secret "tlog-signing-key", which is tlog-dockerfile\'s own');
+    expect(built.output).not.toContain("PRIVATE KEY");
+    expectNothingRan(built);
+  });
+
+  test("the Dockerfile itself", async () => {
+    const { reference } = await site.pushSystem("victim:1.0", "one");
+    const built = await site.build({ dockerfile: `FROM ${reference}\nRUN ${theft}\n` });
+    expect(built.code).not.toBe(0);
+    expect(built.output).toContain('asks for secret "tlog-signing-key", which is tlog-dockerfile\'s own');
+    expectNothingRan(built);
+  });
+});
+
 describe("the signing key", () => {
   /** The key in every form in which it could have slipped out. */
   function forms(): readonly string[] {
@@ -98,7 +119,7 @@ describe("the signing key", () => {
     const { reference } = await site.pushSystem("key-used:1.0", "one");
     const output = ["--output", "type=oci,dest=../image,tar=false", "--provenance=mode=max"];
     const built = await site.build({
-      dockerfile: `FROM ${reference}\nRUN cat /version\nRUN --mount=type=secret,id=tlog-signing-key true\n`,
+      dockerfile: `FROM ${reference}\nRUN cat /version\n`,
       args: [...output, "--metadata-file", "metadata.json"],
     });
     expectBuilt(built);

@@ -77,7 +77,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
           }),
         },
       },
-      detail: /recorded as entry [0-9a-f]{80}, but the log does not prove it/,
+      detail: /the log has 1 entry of a trusted signer for this tag, but does not prove what was signed/,
       ignored: "1 entry under this name in the log does not count (1 not-in-log)",
     },
   ] as { row: string; rule: FaultRule; detail: RegExp; ignored?: string }[])(

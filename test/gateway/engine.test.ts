@@ -15,6 +15,6 @@ test("an old engine is refused, with the one that is needed", async () => {
   onTestFinished(close);
   await expect(refuseOldEngine(bridge)).rejects.toMatchObject({
     name: "EngineError",
-    message: expect.stringContaining("Docker Engine 23"),
+    message: expect.stringContaining("Docker Engine 24"),
   });
 });

@@ -30,7 +30,7 @@ test("no bytes are no operations", () => {
 
 test.for([
   { row: "a source", properties: source("local://context") },
-  { row: "a step that runs", properties: { exec: Buffer.from("x") } },
+  { row: "a step that runs", properties: { exec: new Uint8Array() } },
   { row: "a step of files", properties: { file: {} } },
   { row: "a merge", properties: { merge: new Uint8Array() } },
   { row: "a diff", properties: { diff: new Uint8Array() } },
@@ -79,5 +79,36 @@ describe("LLB that this version cannot read is refused, never read over", () => 
   ])("$row", ({ bytes, says }) => {
     expect(() => readDefinition(bytes)).toThrow(DefinitionError);
     expect(() => readDefinition(bytes)).toThrow(says);
+  });
+});
+
+describe("who has the signing secrets signs in the build's name, so no step gets them", () => {
+  const step = (exec: pb.ExecOp.$Properties) => definition(op({ exec: pb.ExecOp.encode(exec).finish() }));
+  const mount = (ID: string) => ({ mounts: [{ dest: "/run/secrets/x", mountType: 1, secretOpt: { ID } }] });
+
+  test.for([
+    { row: "as a file", exec: mount("tlog-signing-key") },
+    { row: "as a variable", exec: { secretenv: [{ ID: "tlog-signing-key" }] } },
+    {
+      row: "after others",
+      exec: { ...mount("npm"), secretenv: [{ ID: "aws" }, { ID: "tlog-identity-token" }] },
+    },
+  ])("$row", ({ exec }) => {
+    expect(() => readDefinition(step(exec))).toThrow(
+      /asks for secret "tlog-[a-z-]+", which is tlog-dockerfile's own/,
+    );
+  });
+
+  test.for([
+    { row: "as a file", exec: mount("npm") },
+    { row: "as a variable", exec: { secretenv: [{ ID: "my-tlog-signing-key" }] } },
+  ])("other secrets are the build's own affair, $row", ({ exec }) => {
+    expect(readDefinition(step(exec)).operations).toHaveLength(1);
+  });
+
+  test("a step that does not decode is refused", () => {
+    expect(() => readDefinition(definition(op({ exec: Uint8Array.of(0xff) })))).toThrow(
+      "the LLB does not decode",
+    );
   });
 });

@@ -105,7 +105,11 @@ export function source(identifier: string, platform: pb.Platform.$Properties = A
 
 /** An operation that runs something on what these gave. */
 export function run(what: string, inputs: readonly (string | undefined)[]): pb.Op.$Properties {
-  return { exec: Buffer.from(what), inputs: inputsOf(inputs), platform: AMD64 };
+  return {
+    exec: pb.ExecOp.encode({ secretenv: [{ ID: what }] }).finish(),
+    inputs: inputsOf(inputs),
+    platform: AMD64,
+  };
 }
 
 function inputsOf(digests: readonly (string | undefined)[]): pb.Input.$Properties[] {

@@ -61,13 +61,4 @@ export const FORGERIES: readonly Forgery[] = [
       indexKeys: [`sha256:${sha256Of(reference)}`],
     }),
   },
-  {
-    wrong: "the statement, which is not the one that was logged",
-    reason: "wrong-payload",
-    entry: ({ reference, digest, key }) => {
-      const logged = prepareEntry(proposeIntoto(sighting(reference, `sha256:${"0".repeat(64)}`), key));
-      const storageKey = logged.attestation?.key ?? "";
-      return { ...logged, attestation: { key: storageKey, data: sighting(reference, digest) } };
-    },
-  },
 ];
