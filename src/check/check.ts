@@ -2,7 +2,7 @@
 import { type Reference, taggedName } from "../image/reference.ts";
 import { allowsPlainHttp, type Policy } from "../policy/policy.ts";
 import { readHistory, standingRecord } from "../record/history.ts";
-import { parsePublicKey, type TrustedSigner } from "../record/signer.ts";
+import { parsePublicKey, signerId, type TrustedSigner } from "../record/signer.ts";
 import { readManifest } from "../record/manifest.ts";
 import { sightingStatement, subjectHash } from "../record/statement.ts";
 import type { TrustedRoot } from "../record/trusted-root.ts";
@@ -111,7 +111,7 @@ async function openSigners({ policy, courier, deadline }: CheckContext): Promise
     if (signerProblem !== undefined) throw new CheckError(signerProblem);
     if (publicKey === undefined) return undefined;
     const own = parsePublicKey(publicKey);
-    if (!trusted.some(({ fingerprint }) => fingerprint === own.fingerprint)) trusted.push(own);
+    if (!trusted.some((signer) => signerId(signer) === signerId(own))) trusted.push(own);
     return signer;
   };
   const signingOnce = (): Promise<Courier | undefined> => (signing ??= openSigning());

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
-import { parsePublicKey } from "../record/signer.ts";
+import { parsePublicKey, signerId } from "../record/signer.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
 import { readLogUrl, shownUrl } from "./log-url.ts";
 import { nearest, quotedList, suggestion } from "./near-miss.ts";
@@ -83,7 +83,7 @@ const READERS: Readonly<Record<string, Reader>> = {
     try {
       const signer = parsePublicKey(value);
       if (isOpen(trust)) return { trust: { value: [signer], source: "TLOG_TRUST_KEY" } };
-      const isTrusted = trust.value.some(({ fingerprint }) => fingerprint === signer.fingerprint);
+      const isTrusted = trust.value.some((each) => signerId(each) === signerId(signer));
       return isTrusted ? {} : loosens(`the key "${signer.fingerprint}" is not among the signers`, trust);
     } catch (error) {
       return wrong(error instanceof Error ? error.message : "it is not a public key");

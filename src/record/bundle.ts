@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { isCanonicalBase64, type LogEntry } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { RecordError } from "./error.ts";
-import { readPem } from "./signer.ts";
+import { readSignerPem } from "./signer.ts";
 
 const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const KIND = "intoto";
@@ -26,16 +26,18 @@ export interface BundledEntry {
   readonly canonicalizedBody: string;
 }
 
+/** Who signed, as a bundle has it: a name for a public key that the reader has, or the certificate (DER in base64). */
+export type SignerMaterial =
+  | { readonly publicKey: { readonly hint: string } }
+  | { readonly certificate: { readonly rawBytes: string } };
+
 /**
- * A Sigstore bundle v0.3, as JSON, of an envelope signed with a key: the whole evidence of a record, which
- * `cosign` and other Sigstore tools verify without us.
+ * A Sigstore bundle v0.3, as JSON: the whole evidence of a record, which `cosign` and other Sigstore tools verify
+ * without us.
  */
 export interface Bundle {
   readonly mediaType: string;
-  readonly verificationMaterial: {
-    readonly publicKey: { readonly hint: string };
-    readonly tlogEntries: readonly BundledEntry[];
-  };
+  readonly verificationMaterial: SignerMaterial & { readonly tlogEntries: readonly BundledEntry[] };
   readonly dsseEnvelope: {
     readonly payload: string;
     readonly payloadType: string;
@@ -51,7 +53,7 @@ export interface LoggedEnvelope {
   /** Base64 of the signature. */
   readonly signature: string;
   readonly keyid: string;
-  /** The signer's key or certificate: its PEM label and bytes. */
+  /** The signer's key or certificate, without the chain above it: its PEM label and bytes. */
   readonly verifier: { readonly label: string; readonly der: Uint8Array };
 }
 
@@ -111,8 +113,9 @@ export function readEnvelope(entry: LogEntry): LoggedEnvelope {
   }
   const { envelope, payloadHash } = parsed.output.spec.content;
   const [{ publicKey, sig, keyid }] = envelope.signatures;
-  const verifier = readPem(decode(publicKey));
-  if (verifier === undefined) throw malformed(entry, "the signer's key is not one PEM block");
+  const verifier = readSignerPem(decode(publicKey));
+  if (verifier === undefined)
+    throw malformed(entry, "the signer's key is not one PEM block, and not a chain of certificates");
   // The log encodes what is base64 already once more.
   const signature = decode(sig);
   if (signature === "" || !isCanonicalBase64(signature)) {
@@ -126,11 +129,10 @@ function hexToBase64(hex: string): string {
 }
 
 /**
- * Puts the parts that a log keeps in an entry together again to the bundle that was signed. `hint` names the
- * public key to whoever verifies. Nothing is checked here; throws RecordError ("no-payload") when the log did not
+ * Puts the parts that a log keeps in an entry together again to the bundle that was signed. Nothing is checked here; throws RecordError ("no-payload") when the log did not
  * bring the payload.
  */
-export function rebuildBundle(entry: LogEntry, envelope: LoggedEnvelope, hint: string): Bundle {
+export function rebuildBundle(entry: LogEntry, envelope: LoggedEnvelope, signer: SignerMaterial): Bundle {
   const payload = entry.attestation?.data;
   if (payload === undefined) {
     throw new RecordError(
@@ -142,7 +144,7 @@ export function rebuildBundle(entry: LogEntry, envelope: LoggedEnvelope, hint: s
   return {
     mediaType: BUNDLE_MEDIA_TYPE,
     verificationMaterial: {
-      publicKey: { hint },
+      ...signer,
       tlogEntries: [
         {
           logIndex: String(entry.logIndex),

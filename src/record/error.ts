@@ -5,7 +5,9 @@
  *
  * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
  * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
- * - `untrusted-signer`: signed with a key that nobody here trusts
+ * - `untrusted-signer`: signed by somebody whom nobody here trusts
+ * - `bad-certificate`: names somebody trusted, and no trusted authority says so: a certificate of another authority,
+ *   not valid at the log's time, or without proof of being in a certificate log. Everybody can make such an entry
  * - `no-payload`: the log did not bring the statement, only its hash (it stores them a moment after the entry)
  * - `wrong-payload`: the statement brought is not the one whose hash was logged
  * - `wrong-uuid`: shown under a UUID that is not its own
@@ -19,6 +21,7 @@ export type RecordErrorCode =
   | "malformed"
   | "not-a-sighting"
   | "untrusted-signer"
+  | "bad-certificate"
   | "no-payload"
   | "wrong-payload"
   | "wrong-uuid"
@@ -39,8 +42,11 @@ export class RecordError extends Error {
   }
 }
 
-/** `bad-root`: a trusted root that cannot be used; `not-a-key`: no public key in PEM; `unfit-key`: of a kind we cannot use. */
-export type TrustErrorCode = "bad-root" | "not-a-key" | "unfit-key";
+/**
+ * `bad-root`: a trusted root that cannot be used; `not-a-key`: no public key in PEM; `unfit-key`: of a kind we cannot
+ * use; `not-an-identity`: an issuer or an identity that no certificate has.
+ */
+export type TrustErrorCode = "bad-root" | "not-a-key" | "unfit-key" | "not-an-identity";
 
 /** Something wrong in what the operator gave us to trust. */
 export class TrustError extends Error {

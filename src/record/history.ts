@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
+import { signerId } from "./signer.ts";
 import {
   type Candidate,
   proveRecord,
@@ -75,7 +76,7 @@ function codeOf(error: unknown): RecordErrorCode {
 function groupCopies(candidates: readonly Candidate[]): Iterable<readonly Candidate[]> {
   const groups = Map.groupBy(
     candidates,
-    ({ signer, envelope }) => `${signer.fingerprint} ${envelope.payloadHash}`,
+    ({ signer, envelope }) => `${signerId(signer)} ${envelope.payloadHash}`,
   );
   return [...groups.values()].map((copies) => copies.toSorted((a, b) => a.entry.logIndex - b.entry.logIndex));
 }

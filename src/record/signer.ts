@@ -12,10 +12,32 @@ export interface TrustedKey {
   readonly fingerprint: Sha256;
 }
 
+/** Somebody whose sightings count by the certificates that an authority gives them (Fulcio). Both are compared whole. */
+export interface TrustedIdentity {
+  readonly kind: "identity";
+  /** The OpenID Connect issuer that vouches for the identity, as certificates have it. */
+  readonly issuer: string;
+  /** The certificates' subject: an email address or a URI. */
+  readonly identity: string;
+}
+
 /** Somebody whose sightings count. */
-export type TrustedSigner = TrustedKey;
+export type TrustedSigner = TrustedKey | TrustedIdentity;
+
+/** What tells signers apart: two that are the same have the same text. */
+export function signerId(signer: TrustedSigner): string {
+  switch (signer.kind) {
+    case "key":
+      return signer.fingerprint;
+    case "identity":
+      return JSON.stringify([signer.issuer, signer.identity]);
+  }
+}
 
 const MAX_PEM_LENGTH = 8 * 1024;
+const MAX_CHAIN_LENGTH = 32 * 1024;
+const MAX_CHAIN_CERTIFICATES = 8;
+const MAX_IDENTITY_LENGTH = 2048;
 const PEM = /^\s*-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/;
 
 /** A single PEM block: its label and its bytes; undefined when the text is not exactly one (RFC 7468). */
@@ -26,6 +48,17 @@ export function readPem(text: string): { readonly label: string; readonly der: U
   const base64 = body.replace(/\s+/g, "");
   const der = Buffer.from(base64, "base64");
   return der.toString("base64") === base64 ? { label, der } : undefined;
+}
+
+/**
+ * The PEM of a logged entry's signer: a single block, or a certificate and the chain above it, of which only the
+ * first, the signer's own, is given. Undefined when the text is neither.
+ */
+export function readSignerPem(text: string): ReturnType<typeof readPem> {
+  if (text.length > MAX_CHAIN_LENGTH) return undefined;
+  const [leaf = "", ...chain] = text.trim().split(/(?<=-----END CERTIFICATE-----)\s+/);
+  if (chain.length >= MAX_CHAIN_CERTIFICATES) return undefined;
+  return chain.every((each) => readPem(each)?.label === "CERTIFICATE") ? readPem(leaf) : undefined;
 }
 
 function nameKind(key: KeyObject): string {
@@ -62,7 +95,7 @@ function decode(der: Uint8Array): KeyObject {
  * Throws TrustError: "not-a-key", or "unfit-key" for RSA and other curves. What was given is never repeated in the
  * message, since it may be the private key by mistake.
  */
-export function parsePublicKey(pem: string): TrustedSigner {
+export function parsePublicKey(pem: string): TrustedKey {
   const block = readPem(pem);
   if (block === undefined) {
     throw new TrustError(
@@ -100,10 +133,32 @@ function unfit(kind: string): TrustError {
   );
 }
 
-/** A signer in a few characters, for people: `key sha256:ab12cd34ef56…`. */
+/**
+ * Reads an identity to trust, as it stands in certificates. Throws TrustError ("not-an-identity") for what no
+ * certificate has: an identity that never matches would be one that somebody relies on.
+ */
+export function parseIdentity({ issuer, identity }: Omit<TrustedIdentity, "kind">): TrustedIdentity {
+  const wrong = (why: string) => new TrustError("not-an-identity", why);
+  for (const [what, text] of Object.entries({ issuer, identity })) {
+    if (text === "") throw wrong(`the ${what} is empty`);
+    if (text.length > MAX_IDENTITY_LENGTH)
+      throw wrong(`the ${what} is longer than ${MAX_IDENTITY_LENGTH} characters`);
+    if (!/^[\x21-\x7e]+$/.test(text))
+      throw wrong(`the ${what} "${excerpt(text)}" has blanks, or is not ASCII`);
+    if (text.includes("*"))
+      throw wrong(`the ${what} "${excerpt(text)}" has a "*", but it is compared as a whole; write it out`);
+  }
+  if (!/^https?:\/\/./.test(issuer))
+    throw wrong(`the issuer "${excerpt(issuer)}" is not a URL; certificates name it with its "https://"`);
+  return { kind: "identity", issuer, identity };
+}
+
+/** A signer in a few characters, for people: `key sha256:ab12cd34ef56…`, `ci@acme.example (accounts.google.com)`. */
 export function signerName(signer: TrustedSigner): string {
   switch (signer.kind) {
     case "key":
       return `key ${signer.fingerprint.slice(0, "sha256:".length + 12)}…`;
+    case "identity":
+      return `${excerpt(signer.identity, 300)} (${excerpt(signer.issuer.replace(/^https:\/\//, ""), 300)})`;
   }
 }

@@ -1,13 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { bundleFromJSON } from "@sigstore/bundle";
+import { X509Certificate } from "@sigstore/core";
 import { type KeyFinderFunc, toSignedEntity, VerificationError, Verifier } from "@sigstore/verify";
+// The package has no other entry to this step alone.
+import { verifyCertificate } from "@sigstore/verify/dist/key/index.js";
 import { type Digest, sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import { type LogEntry, LogEntryError, treeHead, verifyUuid } from "../log/entry.ts";
-import { type Bundle, type LoggedEnvelope, readEnvelope, rebuildBundle } from "./bundle.ts";
+import {
+  type Bundle,
+  type LoggedEnvelope,
+  readEnvelope,
+  rebuildBundle,
+  type SignerMaterial,
+} from "./bundle.ts";
+import { identityOf } from "./certificate.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
 import type { PlatformManifest } from "./manifest.ts";
-import { signerName, type TrustedSigner } from "./signer.ts";
+import { signerName, type TrustedIdentity, type TrustedKey, type TrustedSigner } from "./signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
 import type { TrustedRoot } from "./trusted-root.ts";
 
@@ -74,10 +84,12 @@ export function verifyRecord(entry: LogEntry, context: RecordContext): Record {
  * The checks that need no cryptography but hashes: whether the entry claims to be what we look for. An entry by
  * a stranger is refused before anything else of it is read. Throws RecordError.
  */
-export function readCandidate(entry: LogEntry, { subject, signers }: RecordContext): Candidate {
+export function readCandidate(entry: LogEntry, { subject, signers, trustedRoot }: RecordContext): Candidate {
   const envelope = readEnvelope(entry);
   const signer = findSigner(entry, envelope, signers);
   checkUuid(entry);
+  // That a trusted signer's statement is missing is no small thing, so nobody else may be able to cause it.
+  if (entry.attestation === undefined) checkCertificate(entry, { envelope, signer }, trustedRoot);
   const sighting = parseSighting(readPayload(entry, envelope));
   checkSubject(entry, sighting, subject);
   checkLoggedWhenObserved(entry, sighting);
@@ -87,9 +99,10 @@ export function readCandidate(entry: LogEntry, { subject, signers }: RecordConte
 /** The checks of signatures and proofs. Throws RecordError. */
 export function proveRecord(candidate: Candidate, trustedRoot: TrustedRoot): Record {
   const { entry, envelope, signer, sighting } = candidate;
+  checkCertificate(entry, candidate, trustedRoot);
   checkLogIsKnown(entry, trustedRoot);
   checkProofIsOfCheckpoint(entry);
-  const bundle = rebuildBundle(entry, envelope, hintOf(signer));
+  const bundle = rebuildBundle(entry, envelope, materialOf(candidate));
   verifyBundle(bundle, candidate, trustedRoot);
   return {
     ...sighting,
@@ -111,12 +124,65 @@ function findSigner(
   { verifier }: LoggedEnvelope,
   signers: readonly TrustedSigner[],
 ): TrustedSigner {
-  // By the bytes of the key: a stranger's key is never given to the cryptographic library.
-  const fingerprint = verifier.label === "PUBLIC KEY" ? sha256(verifier.der) : undefined;
-  const signer = signers.find((trusted) => trusted.fingerprint === fingerprint);
-  if (signer !== undefined) return signer;
-  const who = fingerprint === undefined ? "something else than a public key" : `the key ${fingerprint}`;
-  throw refuse(entry, "untrusted-signer", `it is signed with ${who}, which is not trusted here`);
+  const stranger = (who: string) =>
+    refuse(entry, "untrusted-signer", `it is signed with ${who}, which is not trusted here`);
+  switch (verifier.label) {
+    case "PUBLIC KEY": {
+      // By the bytes of the key: a stranger's key is never given to the cryptographic library.
+      const fingerprint = sha256(verifier.der);
+      const isSame = (signer: TrustedSigner) => signer.kind === "key" && signer.fingerprint === fingerprint;
+      const signer = signers.find(isSame);
+      if (signer === undefined) throw stranger(`the key ${fingerprint}`);
+      return signer;
+    }
+    case "CERTIFICATE": {
+      const named = identityOf(verifier.der);
+      if (named === undefined) throw stranger("a certificate that does not name one identity");
+      const isSame = (signer: TrustedSigner) =>
+        signer.kind === "identity" && signer.issuer === named.issuer && signer.identity === named.identity;
+      const signer = signers.find(isSame);
+      if (signer === undefined)
+        throw stranger(`a certificate of ${signerName({ kind: "identity", ...named })}`);
+      return signer;
+    }
+    default:
+      throw stranger("something else than a public key or a certificate");
+  }
+}
+
+/**
+ * Whether the name in a certificate is proven: by a chain to a trusted authority that held when the log took the
+ * entry in, and by a certificate log. Logs do not look at it, so that anybody can log an entry whose certificate
+ * names whom they like. Keys need no such proof: a log takes no entry that is not signed with the key in it.
+ */
+function checkCertificate(
+  entry: LogEntry,
+  { envelope, signer }: Pick<Candidate, "envelope" | "signer">,
+  { material, source }: TrustedRoot,
+): void {
+  if (signer.kind === "key") return;
+  const fail = (why: string, cause?: unknown) =>
+    refuse(entry, "bad-certificate", `its certificate of ${signerName(signer)} does not hold: ${why}`, cause);
+  let proven;
+  try {
+    const certificate = X509Certificate.parse(Buffer.from(envelope.verifier.der));
+    const publicKey: KeyFinderFunc = () => {
+      throw fail("it is a key");
+    };
+    proven = verifyCertificate(certificate, [new Date(entry.integratedTime * 1000)], {
+      ...material,
+      publicKey,
+    });
+  } catch (cause) {
+    throw fail(`${reasonOf(cause)}, by the trusted root "${source}"`, cause);
+  }
+  if (proven.scts.length === 0) throw fail("it has no proof of being in a certificate log (SCT)");
+}
+
+/** The innermost of the library's reasons. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "it cannot be read";
+  return error.cause instanceof Error ? reasonOf(error.cause) : error.message;
 }
 
 function checkUuid(entry: LogEntry): void {
@@ -185,18 +251,30 @@ function readTreeHead(entry: LogEntry): ReturnType<typeof treeHead> {
 }
 
 /** How a bundle names the key that verifies it: base64 of the fingerprint. */
-function hintOf(signer: TrustedSigner): string {
-  return Buffer.from(signer.fingerprint.slice("sha256:".length), "hex").toString("base64");
+function hintOf(key: TrustedKey): string {
+  return Buffer.from(key.fingerprint.slice("sha256:".length), "hex").toString("base64");
+}
+
+function materialOf({ envelope, signer }: Candidate): SignerMaterial {
+  switch (signer.kind) {
+    case "key":
+      return { publicKey: { hint: hintOf(signer) } };
+    case "identity":
+      return { certificate: { rawBytes: Buffer.from(envelope.verifier.der).toString("base64") } };
+  }
 }
 
 function verifyBundle(bundle: Bundle, { entry, signer }: Candidate, { material }: TrustedRoot): void {
   const publicKey: KeyFinderFunc = (hint) => {
-    if (hint !== hintOf(signer)) throw refuse(entry, "untrusted-signer", "its bundle names another key");
+    if (signer.kind !== "key" || hint !== hintOf(signer))
+      throw refuse(entry, "untrusted-signer", "its bundle names another key");
     return { publicKey: signer.publicKey, validFor: () => true };
   };
+  const thresholds = { tlogThreshold: 1, ctlogThreshold: 1, timestampThreshold: 1 };
+  let proven;
   try {
-    const verifier = new Verifier({ ...material, publicKey }, { tlogThreshold: 1, timestampThreshold: 1 });
-    verifier.verify(toSignedEntity(bundleFromJSON(bundle)));
+    const verifier = new Verifier({ ...material, publicKey }, thresholds);
+    proven = verifier.verify(toSignedEntity(bundleFromJSON(bundle)));
   } catch (cause) {
     // Whatever the library throws on a stranger's input, the entry is refused and the build goes on being checked.
     if (cause instanceof VerificationError && cause.code === "SIGNATURE_ERROR") {
@@ -205,4 +283,15 @@ function verifyBundle(bundle: Bundle, { entry, signer }: Candidate, { material }
     const why = cause instanceof Error ? cause.message : "unknown";
     throw refuse(entry, "not-in-log", `its proof of being logged does not hold (${why})`, cause);
   }
+  if (signer.kind === "identity") checkIdentity(entry, proven.identity, signer);
+}
+
+/** The library's own comparison takes a pattern that may stand anywhere in the name, so it is not used. */
+function checkIdentity(
+  entry: LogEntry,
+  proven: ReturnType<Verifier["verify"]>["identity"],
+  { issuer, identity }: TrustedIdentity,
+): void {
+  if (proven?.subjectAlternativeName === identity && proven.extensions?.issuer === issuer) return;
+  throw refuse(entry, "untrusted-signer", "its certificate names somebody else when it is verified");
 }

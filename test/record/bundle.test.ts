@@ -41,7 +41,7 @@ function signature(body: Json): Json {
 
 test("the bundle has every part where Sigstore's format wants it", () => {
   const { inclusionProof, signedEntryTimestamp } = found.entry.verification;
-  const bundle = rebuildBundle(entry(), readEnvelope(entry()), "aGludA==");
+  const bundle = rebuildBundle(entry(), readEnvelope(entry()), { publicKey: { hint: "aGludA==" } });
   expect(bundle).toEqual({
     mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json",
     verificationMaterial: {
@@ -73,9 +73,9 @@ test("the bundle has every part where Sigstore's format wants it", () => {
 });
 
 test("there is no bundle without the payload", () => {
-  expect(() => rebuildBundle(entry({ attestation: undefined }), readEnvelope(entry()), "")).toThrow(
-    expect.objectContaining({ code: "no-payload" }),
-  );
+  expect(() =>
+    rebuildBundle(entry({ attestation: undefined }), readEnvelope(entry()), { publicKey: { hint: "" } }),
+  ).toThrow(expect.objectContaining({ code: "no-payload" }));
 });
 
 describe("a body of another shape is refused by the field that is wrong", () => {

@@ -2,7 +2,7 @@
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import type { FoundEntry } from "../../src/record/history.ts";
-import { parsePublicKey, type TrustedSigner } from "../../src/record/signer.ts";
+import { parsePublicKey, type TrustedKey } from "../../src/record/signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
 import { openLineFile } from "../sigstore/line-file.ts";
@@ -32,7 +32,7 @@ export function sighting(change: Partial<Sighting> = {}): Sighting {
 export interface SampleKey {
   readonly privateKey: KeyObject;
   readonly pem: string;
-  readonly signer: TrustedSigner;
+  readonly signer: TrustedKey;
 }
 
 export function sampleKey(kind: "p256" | "ed25519" = "p256"): SampleKey {

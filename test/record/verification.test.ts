@@ -183,7 +183,7 @@ describe("what a log took in, and is still no record, is refused", () => {
       row: "a certificate",
       envelope: forge({ pem: key.pem.replaceAll("PUBLIC KEY", "CERTIFICATE") }),
       code: "untrusted-signer",
-      says: "something else than a public key",
+      says: "a certificate that does not name one identity",
     },
     {
       row: "a key that is noise",

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+import { X509Certificate } from "@sigstore/core";
+
+/** Whom a signing certificate names. Nothing of it is proven: everybody can make a certificate that names anybody. */
+export interface NamedIdentity {
+  /** The OpenID Connect issuer that vouched for the identity, a URL. */
+  readonly issuer: string;
+  /** The subject alternative name: an email address or a URI. */
+  readonly identity: string;
+}
+
+// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+const ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
+const ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";
+const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+const EMAIL = 0x01;
+const URI = 0x06;
+/** Fulcio's certificates have less than 2 KiB; OpenSSL and the parser are not to work on what is none of them. */
+const MAX_CERTIFICATE_BYTES = 8 * 1024;
+
+/**
+ * Whom a certificate in DER names, as Fulcio writes it: one name, an email address or a URI, and the issuer in an
+ * extension. Undefined when it does not name exactly one.
+ */
+export function identityOf(der: Uint8Array): NamedIdentity | undefined {
+  if (der.length > MAX_CERTIFICATE_BYTES) return undefined;
+  try {
+    const certificate = X509Certificate.parse(Buffer.from(der));
+    const issuer = issuerOf(certificate);
+    const identity = subjectOf(certificate);
+    return issuer === undefined || identity === undefined ? undefined : { issuer, identity };
+  } catch {
+    // The parser throws whatever it stumbles over.
+    return undefined;
+  }
+}
+
+/** The issuer in the newer extension, else in the older one; undefined when the two say different things. */
+function issuerOf(certificate: X509Certificate): string | undefined {
+  const extension = certificate.extension(ISSUER_V2);
+  // The newer is a DER string in the extension's value, the older the bare text.
+  const [text, ...others] = extension?.valueObj.subs ?? [];
+  const newer = others.length === 0 ? text?.value : undefined;
+  const older = certificate.extension(ISSUER_V1)?.value;
+  if (extension === undefined) return exactText(older);
+  if (newer === undefined || (older !== undefined && !older.equals(newer))) return undefined;
+  return exactText(newer);
+}
+
+function subjectOf(certificate: X509Certificate): string | undefined {
+  if (
+    certificate.extensions.filter(({ subs }) => subs[0]?.toOID() === SUBJECT_ALTERNATIVE_NAME).length !== 1
+  ) {
+    return undefined;
+  }
+  const [names, ...more] = certificate.extSubjectAltName?.valueObj.subs ?? [];
+  const [name, ...others] = names?.subs ?? [];
+  if (name === undefined || more.length > 0 || others.length > 0) return undefined;
+  return name.tag.isContextSpecific(EMAIL) || name.tag.isContextSpecific(URI)
+    ? exactText(name.value)
+    : undefined;
+}
+
+/** Printable ASCII and nothing else: a reader that drops the eighth bit would take another name for this one. */
+function exactText(bytes: Uint8Array | undefined): string | undefined {
+  const text = Buffer.from(bytes ?? []).toString("latin1");
+  return /^[\x21-\x7e]+$/.test(text) ? text : undefined;
+}
