@@ -111,7 +111,7 @@ async function openSigners({ policy, courier, deadline }: CheckContext): Promise
     if (signerProblem !== undefined) throw new CheckError(signerProblem);
     if (publicKey === undefined) return undefined;
     const own = parsePublicKey(publicKey);
-    if (!trusted.some((signer) => signerId(signer) === signerId(own))) trusted.push(own);
+    if (!trusted.some((each) => signerId(each) === signerId(own))) trusted.push(own);
     return signer;
   };
   const signingOnce = (): Promise<Courier | undefined> => (signing ??= openSigning());

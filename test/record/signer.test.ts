@@ -3,7 +3,7 @@ import { ECDH, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/image/digest.ts";
 import { TrustError } from "../../src/record/error.ts";
-import { parsePublicKey, signerName } from "../../src/record/signer.ts";
+import { parseIdentity, parsePublicKey, readSignerPem, signerName } from "../../src/record/signer.ts";
 
 const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" });
 const ed25519 = generateKeyPairSync("ed25519");
@@ -123,5 +123,68 @@ describe("anything else is refused with the reason, and never repeated", () => {
     expect(read).toThrow(
       expect.objectContaining({ message: expect.not.stringContaining(line || "BEGIN RSA") }),
     );
+  });
+});
+
+describe("an identity is trusted as certificates name it", () => {
+  const issuer = "https://accounts.google.com";
+  const identity = "ci@acme.example";
+
+  test("and shown to people with its issuer", () => {
+    const signer = parseIdentity({ issuer, identity });
+    expect(signer).toEqual({ kind: "identity", issuer, identity });
+    expect(signerName(signer)).toBe("ci@acme.example (accounts.google.com)");
+  });
+
+  test.for([
+    { row: "an empty identity", identity: "", says: "the identity is empty" },
+    { row: "an empty issuer", issuer: "", says: "the issuer is empty" },
+    {
+      row: "an issuer without scheme",
+      issuer: "accounts.google.com",
+      says: 'the issuer "accounts.google.com" is not a URL',
+    },
+    { row: "a scheme alone", issuer: "https://", says: "is not a URL" },
+    { row: "a pattern", identity: "*@acme.example", says: 'has a "*", but it is compared as a whole' },
+    { row: "a blank", identity: "ci@acme.example ", says: "has blanks, or is not ASCII" },
+    { row: "a control character", identity: "ci\u001b[2J@acme.example", says: '"ci?[2J@acme.example"' },
+    { row: "a letter that looks like another", identity: "c\u0456@acme.example", says: "is not ASCII" },
+    { row: "a huge text", identity: "a".repeat(3000), says: "longer than 2048 characters" },
+  ])("$row is refused", ({ says, ...given }) => {
+    const read = () => parseIdentity({ issuer, identity, ...given });
+    expect(read).toThrow(TrustError);
+    expect(read).toThrow(
+      expect.objectContaining({ code: "not-an-identity", message: expect.stringContaining(says) }),
+    );
+  });
+});
+
+describe("of a logged signer's PEM", () => {
+  const block = (label: string, text: string) =>
+    `-----BEGIN ${label}-----\n${Buffer.from(text).toString("base64")}\n-----END ${label}-----\n`;
+  const leaf = block("CERTIFICATE", "leaf");
+  const root = block("CERTIFICATE", "root");
+
+  test.for([
+    { row: "one certificate", text: leaf, label: "CERTIFICATE" },
+    { row: "one key", text: block("PUBLIC KEY", "leaf"), label: "PUBLIC KEY" },
+    { row: "a chain", text: leaf + root, label: "CERTIFICATE" },
+    { row: "a chain with empty lines", text: `\n${leaf}\r\n\n${root}\n`, label: "CERTIFICATE" },
+  ])("$row is taken by its first block", ({ text, label }) => {
+    const read = readSignerPem(text);
+    expect(read?.label).toBe(label);
+    expect(Buffer.from(read?.der ?? []).toString()).toBe("leaf");
+  });
+
+  test.for([
+    { row: "two keys", text: block("PUBLIC KEY", "leaf").repeat(2) },
+    { row: "a key above a certificate", text: leaf + block("PUBLIC KEY", "root") },
+    { row: "a certificate above a key", text: block("PUBLIC KEY", "leaf") + root },
+    { row: "a chain with words between", text: `${leaf}words\n${root}` },
+    { row: "nine certificates", text: leaf + root.repeat(8) },
+    { row: "a huge chain", text: leaf + " ".repeat(40_000) + root },
+    { row: "nothing", text: "" },
+  ])("$row is not taken", ({ text }) => {
+    expect(readSignerPem(text)).toBeUndefined();
   });
 });

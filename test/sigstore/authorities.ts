@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packages' own entry point also loads nock, which replaces node:http's client in the whole process.
-import { fulcioHandler, initializeCA, initializeCTLog } from "@sigstore/mock/dist/fulcio/index.js";
 import { initializeTSA, tsaHandler } from "@sigstore/mock/dist/timestamp/index.js";
 import { X509Certificate } from "node:crypto";
 import type { ApiRequest, ApiResponse } from "./api-exchange.ts";
+import { certificateAuthority } from "./certificate-authority.ts";
+import { answerSigningCert, SIGNING_CERT_PATH } from "./fulcio-api.ts";
 import { isFields } from "./json-fields.ts";
 import type { LineFile } from "./line-file.ts";
 import { keyPair, type SigningKeys } from "./signing-keys.ts";
@@ -23,9 +24,9 @@ export interface Authorities {
 }
 
 /**
- * Starts both from `@sigstore/mock`. They take every identity token at its word: no signature of it, and no proof that
- * the requester has the key, is checked. Timestamp requests are JSON only. Certificates are valid from now on, so a
- * clock set back before that issues what nobody accepts.
+ * Starts both from `@sigstore/mock`. They take every identity token at its word: no signature of it is checked.
+ * Timestamp requests are JSON only. Certificates are valid from now on, so a clock set back before that issues what
+ * nobody accepts.
  */
 export async function authorities(
   keys: SigningKeys,
@@ -34,29 +35,29 @@ export async function authorities(
 ): Promise<Authorities> {
   // The packages read one Date whenever they need the time, so setting it is how they learn it.
   const time = new Date(clock());
-  const ctlog = await initializeCTLog(keyPair(keys.ctlog), time);
-  const ca = await initializeCA(keyPair(keys.fulcio), ctlog, time);
+  const ca = await certificateAuthority(keys.fulcio, { ctlog: keys.ctlog, time });
   const tsa = await initializeTSA(keyPair(keys.timestamp), time);
   const certificates: AuthorityCertificates = {
-    fulcio: copy(ca.rootCertificate),
+    fulcio: ca.root,
     timestamp: [copy(tsa.intCertificate), copy(tsa.rootCertificate)],
   };
   file.append({
     fulcio: certificates.fulcio.toString("base64"),
     timestamp: certificates.timestamp.map((der) => der.toString("base64")),
   });
-  const handlers = [fulcioHandler(ca), tsaHandler(tsa)];
+  const timestamps = tsaHandler(tsa);
+  const paths = [SIGNING_CERT_PATH, timestamps.path];
   return {
     certificates: [...file.lines.map((line) => fromLine(line)), certificates],
     answer({ method, path, body }) {
-      const handler = handlers.find((each) => each.path === path);
-      if (handler === undefined) return undefined;
+      if (!paths.includes(path)) return undefined;
       if (method !== "POST") {
         return Promise.resolve({ status: 405, headers: { Allow: "POST" }, body: "" });
       }
       // Whole seconds: fractions are encoded in a form that @sigstore/core cannot always read.
       time.setTime(Math.floor(clock().getTime() / 1000) * 1000);
-      return handler.fn(body.toString("utf8")).then(({ statusCode, response, contentType }) => ({
+      if (path === SIGNING_CERT_PATH) return answerSigningCert(body, ca, time);
+      return timestamps.fn(body.toString("utf8")).then(({ statusCode, response, contentType }) => ({
         status: statusCode,
         headers: { "Content-Type": contentType ?? "text/plain" },
         body: typeof response === "string" ? response : copy(response),

@@ -8,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { identityToken } from "./identity-token.ts";
 import { rebuildBundle, type AnsweredEntry } from "./rebuilt-bundle.ts";
 import { signBytes, spki } from "./signed-note.ts";
 import { IN_TOTO, newSigningKey, publicPem, sha256Of, statementAbout } from "./signed-statement.ts";
@@ -84,7 +85,7 @@ test("what was signed with a certificate and timestamped verifies with the trust
 test("a certificate tells the time of the clock it was given", async () => {
   const later = new Date(Date.now() + 90 * 24 * 3600 * 1000);
   const ahead = await startSigstore({ clock: () => later });
-  const { key: signedBy } = await certificateSigner(ahead.url).sign(Buffer.from("text"));
+  const { key: signedBy } = await certificateSigner(ahead.url, later).sign(Buffer.from("text"));
   await ahead.close();
   if (signedBy.$case !== "x509Certificate") throw new Error("not signed with a certificate");
   const issued = new Date(new X509Certificate(signedBy.certificate).validFrom);
@@ -144,12 +145,9 @@ function keySigner(privateKey: KeyObject): Signer {
   };
 }
 
-function certificateSigner(fulcioBaseURL = sigstore.url): Signer {
-  const claims = { sub: IDENTITY, iss: "https://issuer.test" };
-  const parts = [{ alg: "none" }, claims, {}].map((part) =>
-    Buffer.from(JSON.stringify(part)).toString("base64url"),
-  );
-  const identityProvider = { getToken: () => Promise.resolve(parts.join(".")) };
+function certificateSigner(fulcioBaseURL = sigstore.url, now = new Date()): Signer {
+  const claims = { sub: IDENTITY, iss: "https://issuer.test", email: undefined };
+  const identityProvider = { getToken: () => Promise.resolve(identityToken(claims, now)) };
   return new FulcioSigner({ fulcioBaseURL, identityProvider });
 }
 
