@@ -56,6 +56,29 @@ function readChoice<T extends string>(
   return set(choice);
 }
 
+/** The address of a server; another one than a file names is no stricter, but elsewhere. */
+function readUrl(
+  value: string,
+  {
+    registries,
+    current,
+    what,
+    set,
+  }: {
+    registries: Settings["registries"];
+    current: Setting<string>;
+    what: string;
+    set: (url: string) => Partial<Settings>;
+  },
+): Outcome {
+  const outcome = readLogUrl(value, (host) => mayUsePlainHttp(host, registries.value));
+  if ("problem" in outcome) return wrong(`"${shownUrl(value)}": ${outcome.problem}`);
+  if (isOpen(current)) return set(outcome.url);
+  return outcome.url === current.value
+    ? {}
+    : loosens(`"${outcome.url}" is not the ${what} "${current.value}"`, current);
+}
+
 // In this order: which hosts may be asked in plain http decides which URLs are taken.
 const READERS: Readonly<Record<string, Reader>> = {
   TLOG_PLAIN_HTTP(value, { registries }) {
@@ -71,14 +94,20 @@ const READERS: Readonly<Record<string, Reader>> = {
     const more = read.find(({ host }) => !mayUsePlainHttp(host, registries.value));
     return more ? loosens(`"${more.host}" is not among the hosts for plain http`, registries) : {};
   },
-  TLOG_REKOR_URL(value, { logUrl, registries }) {
-    const outcome = readLogUrl(value, (host) => mayUsePlainHttp(host, registries.value));
-    if ("problem" in outcome) return wrong(`"${shownUrl(value)}": ${outcome.problem}`);
-    if (isOpen(logUrl)) return { logUrl: { value: outcome.url, source: "TLOG_REKOR_URL" } };
-    return outcome.url === logUrl.value
-      ? {}
-      : loosens(`"${outcome.url}" is not the log "${logUrl.value}"`, logUrl);
-  },
+  TLOG_REKOR_URL: (value, { logUrl, registries }) =>
+    readUrl(value, {
+      registries,
+      current: logUrl,
+      what: "log",
+      set: (url) => ({ logUrl: { value: url, source: "TLOG_REKOR_URL" } }),
+    }),
+  TLOG_FULCIO_URL: (value, { fulcioUrl, registries }) =>
+    readUrl(value, {
+      registries,
+      current: fulcioUrl,
+      what: "certificate authority",
+      set: (url) => ({ fulcioUrl: { value: url, source: "TLOG_FULCIO_URL" } }),
+    }),
   TLOG_TRUST_KEY(value, { trust }) {
     try {
       const signer = parsePublicKey(value);

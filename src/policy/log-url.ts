@@ -10,7 +10,7 @@ function hostsOf(url: URL): string[] {
 }
 
 /**
- * The address of a log without a slash at its end, or why the text is none: https, or http where
+ * The address of a log, or of a certificate authority, without a slash at its end, or why the text is none: https, or http where
  * `allowsPlainHttp` lets the host; no credentials, query or fragment.
  */
 export function readLogUrl(
@@ -28,7 +28,7 @@ export function readLogUrl(
   ) {
     return { problem: 'it is not a URL that begins with "https://"' };
   }
-  if (text.includes("@")) return { problem: 'it has credentials, or an "@"; a log is asked without any' };
+  if (text.includes("@")) return { problem: 'it has credentials, or an "@"; it is asked without any' };
   if (text.includes("?") || text.includes("#")) return { problem: "it has a query or a fragment" };
   if (url.protocol === "http:" && !hostsOf(url).some(allowsPlainHttp)) {
     return {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { excerpt } from "../log/excerpt.ts";
-import { parsePublicKey, type TrustedSigner } from "../record/signer.ts";
+import { parseIdentity, parsePublicKey, type TrustedSigner } from "../record/signer.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
 import { readLogUrl, shownUrl } from "./log-url.ts";
 import { PolicyError, throwProblems } from "./policy-error.ts";
@@ -59,7 +59,7 @@ function checkVersion({ root }: YamlFile, { name, line }: { name: string; line: 
 
 /** Reads the values that have a grammar of their own. */
 function readValues(
-  { log, trust, default: defaults, registries }: PolicyShape,
+  { log, signing, trust, default: defaults, registries }: PolicyShape,
   placeOf: (path: KeyPath) => string,
 ): { settings: Settings; findings: Finding[] } {
   const findings: Finding[] = [];
@@ -76,19 +76,23 @@ function readValues(
     else access.push({ host: outcome.host, plainHttp: entry["plain-http"] });
   }
   const signers: TrustedSigner[] = [];
-  for (const [index, { key }] of (trust ?? []).entries()) {
+  for (const [index, entry] of (trust ?? []).entries()) {
     try {
-      signers.push(parsePublicKey(key));
+      signers.push(readSigner(entry));
     } catch (error) {
-      wrong(["trust", index, "key"], error instanceof Error ? error.message : "it is not a public key");
+      const path = ["trust", index, ...(entry.key === undefined ? [] : ["key"])];
+      wrong(path, error instanceof Error ? error.message : "it names nobody");
     }
   }
-  let url = DEFAULTS.logUrl.value;
-  if (log !== undefined) {
-    const outcome = readLogUrl(log.url, (host) => mayUsePlainHttp(host, access));
-    if ("problem" in outcome) wrong(["log", "url"], `"${shownUrl(log.url)}": ${outcome.problem}`);
-    else url = outcome.url;
-  }
+  const readUrl = (path: KeyPath, text: string | undefined, otherwise: string): string => {
+    if (text === undefined) return otherwise;
+    const outcome = readLogUrl(text, (host) => mayUsePlainHttp(host, access));
+    if ("url" in outcome) return outcome.url;
+    wrong(path, `"${shownUrl(text)}": ${outcome.problem}`);
+    return otherwise;
+  };
+  const url = readUrl(["log", "url"], log?.url, DEFAULTS.logUrl.value);
+  const fulcio = readUrl(["signing", "fulcio"], signing?.fulcio, DEFAULTS.fulcioUrl.value);
 
   const set = <T>(path: KeyPath, value: T | undefined, otherwise: Setting<T>): Setting<T> =>
     value === undefined ? otherwise : { value, source: placeOf(path) };
@@ -96,6 +100,7 @@ function readValues(
     findings,
     settings: {
       logUrl: set(["log", "url"], log && url, DEFAULTS.logUrl),
+      fulcioUrl: set(["signing", "fulcio"], signing && fulcio, DEFAULTS.fulcioUrl),
       trust: set(["trust"], trust && signers, DEFAULTS.trust),
       unseen: set(["default", "unseen"], defaults?.unseen, DEFAULTS.unseen),
       unknown: set(["default", "unknown"], defaults?.unknown, DEFAULTS.unknown),
@@ -103,4 +108,12 @@ function readValues(
       timeoutMs: DEFAULTS.timeoutMs,
     },
   };
+}
+
+/** A signer is a key, or an identity and who vouches for it. Throws TypeError and TrustError. */
+function readSigner({ key, issuer, identity }: NonNullable<PolicyShape["trust"]>[number]): TrustedSigner {
+  if (key !== undefined && issuer === undefined && identity === undefined) return parsePublicKey(key);
+  if (key === undefined && issuer !== undefined && identity !== undefined)
+    return parseIdentity({ issuer, identity });
+  throw new TypeError('a signer is "key" alone, or "issuer" and "identity" together');
 }

@@ -8,12 +8,19 @@ export const VERSION = 1;
 const MAX_ENTRIES = 100;
 
 const LOG = { url: v.string() };
-const SIGNER = { key: v.string() };
+const SIGNING = { fulcio: v.string() };
+// Which of them stand together is looked at where they are read.
+const SIGNER = {
+  key: v.optional(v.string()),
+  issuer: v.optional(v.string()),
+  identity: v.optional(v.string()),
+};
 const DEFAULT = { unseen: v.optional(v.picklist(UNSEEN)), unknown: v.optional(v.picklist(UNKNOWN)) };
 const REGISTRY = { host: v.string(), "plain-http": v.optional(v.boolean(), false) };
 const FILE = {
   version: v.literal(VERSION),
   log: v.optional(v.strictObject(LOG)),
+  signing: v.optional(v.strictObject(SIGNING)),
   trust: v.optional(v.pipe(v.array(v.strictObject(SIGNER)), v.minLength(1), v.maxLength(MAX_ENTRIES))),
   default: v.optional(v.strictObject(DEFAULT)),
   registries: v.optional(v.pipe(v.array(v.strictObject(REGISTRY)), v.maxLength(MAX_ENTRIES))),
@@ -29,6 +36,7 @@ export type PolicyShape = v.InferOutput<typeof POLICY_SCHEMA>;
 export const ALLOWED_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["", Object.keys(FILE)],
   ["log", Object.keys(LOG)],
+  ["signing", Object.keys(SIGNING)],
   ["trust.*", Object.keys(SIGNER)],
   ["default", Object.keys(DEFAULT)],
   ["registries.*", Object.keys(REGISTRY)],
@@ -40,7 +48,7 @@ export const ALLOWED_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
  */
 export const KEYS_NOT_YET: ReadonlyMap<string, readonly string[]> = new Map([
   ["", ["profile", "rules", "private", "min-age"]],
-  ["trust.*", ["issuer", "identity"]],
+  ["trust.*", ["identity-pattern"]],
   ["default", ["private", "min-age"]],
   ["registries.*", ["private"]],
 ]);

@@ -15,6 +15,8 @@ import {
 export interface Policy {
   /** Without a slash at its end. */
   readonly log: { readonly url: string };
+  /** Where certificates come from for who signs with an identity token; without a slash at its end. */
+  readonly signing: { readonly fulcio: string };
   readonly trust: readonly TrustedSigner[];
   readonly default: { readonly unseen: Unseen; readonly unknown: Unknown };
   readonly registries: readonly RegistryAccess[];
@@ -47,15 +49,17 @@ export async function readPolicy({
   buildArgs,
 }: PolicyInputs): Promise<EffectivePolicy> {
   const settings = applyBuildArgs(await readBaked(file, fileName), buildArgs);
-  const { logUrl, trust, unseen, unknown, registries, timeoutMs } = settings;
+  const { logUrl, fulcioUrl, trust, unseen, unknown, registries, timeoutMs } = settings;
   return {
     log: { url: logUrl.value },
+    signing: { fulcio: fulcioUrl.value },
     trust: trust.value,
     default: { unseen: unseen.value, unknown: unknown.value },
     registries: registries.value,
     timeoutMs: timeoutMs.value,
     sources: {
       logUrl: logUrl.source,
+      fulcioUrl: fulcioUrl.source,
       trust: trust.source,
       unseen: unseen.source,
       unknown: unknown.source,

@@ -33,6 +33,8 @@ export interface Setting<T> {
 /** All parts of a policy, before they become one value. */
 export interface Settings {
   readonly logUrl: Setting<string>;
+  /** The certificate authority for who signs with an identity token. */
+  readonly fulcioUrl: Setting<string>;
   readonly trust: Setting<readonly TrustedSigner[]>;
   readonly unseen: Setting<Unseen>;
   readonly unknown: Setting<Unknown>;
@@ -40,9 +42,10 @@ export interface Settings {
   readonly timeoutMs: Setting<number>;
 }
 
-/** What holds without a policy file and build arguments: the public log, and nobody trusted but who signs in this build. */
+/** What holds without a policy file and build arguments: the public log and authority, and nobody trusted but who signs in this build. */
 export const DEFAULTS: Settings = {
   logUrl: { value: "https://rekor.sigstore.dev", source: NOT_SET },
+  fulcioUrl: { value: "https://fulcio.sigstore.dev", source: NOT_SET },
   trust: { value: [], source: NOT_SET },
   unseen: { value: "record", source: NOT_SET },
   unknown: { value: "block", source: NOT_SET },

@@ -106,6 +106,7 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
 export function samplePolicy(change: Partial<Policy> = {}): Policy {
   return {
     log: { url: "https://rekor.example.org" },
+    signing: { fulcio: "https://fulcio.example.org" },
     trust: [],
     default: { unseen: "record", unknown: "block" },
     registries: [],

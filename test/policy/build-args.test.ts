@@ -17,12 +17,14 @@ async function refusal(buildArgs: Record<string, string>, file?: string): Promis
 test("without a file and arguments: the public log, new tags recorded, doubt refused", async () => {
   expect(await read({})).toEqual({
     log: { url: "https://rekor.sigstore.dev" },
+    signing: { fulcio: "https://fulcio.sigstore.dev" },
     trust: [],
     default: { unseen: "record", unknown: "block" },
     registries: [],
     timeoutMs: 30_000,
     sources: {
       logUrl: "default",
+      fulcioUrl: "default",
       trust: "default",
       unseen: "default",
       unknown: "default",
@@ -35,6 +37,7 @@ test("without a file and arguments: the public log, new tags recorded, doubt ref
 test("arguments set what no file sets", async () => {
   const policy = await read({
     TLOG_REKOR_URL: "http://rekor.local:3000/",
+    TLOG_FULCIO_URL: "http://rekor.local:3000/fulcio/",
     TLOG_UNSEEN: "allow",
     TLOG_UNKNOWN: "warn",
     TLOG_TIMEOUT: "600",
@@ -45,6 +48,7 @@ test("arguments set what no file sets", async () => {
   });
   expect(policy).toMatchObject({
     log: { url: "http://rekor.local:3000" },
+    signing: { fulcio: "http://rekor.local:3000/fulcio" },
     trust: [{ kind: "key" }],
     default: { unseen: "allow", unknown: "warn" },
     registries: [
@@ -54,6 +58,7 @@ test("arguments set what no file sets", async () => {
     timeoutMs: 600_000,
     sources: {
       logUrl: "TLOG_REKOR_URL",
+      fulcioUrl: "TLOG_FULCIO_URL",
       trust: "TLOG_TRUST_KEY",
       unseen: "TLOG_UNSEEN",
       unknown: "TLOG_UNKNOWN",
@@ -72,6 +77,7 @@ ${asBlock(ALICE.publicPem)}
 registries:
   - { host: "registry.local:5000", plain-http: true }
   - { host: "tls.local:5000" }
+signing: { fulcio: https://fulcio.example.org }
 `;
 
 test.for([
@@ -94,6 +100,11 @@ test.for([
     row: "the same log, written otherwise",
     args: { TLOG_REKOR_URL: "https://REKOR.example.org:443/" },
     gives: { log: { url: "https://rekor.example.org" }, sources: { logUrl: "policy.yaml:2" } },
+  },
+  {
+    row: "the same certificate authority, written otherwise",
+    args: { TLOG_FULCIO_URL: "https://Fulcio.example.org/" },
+    gives: { signing: { fulcio: "https://fulcio.example.org" } },
   },
   {
     row: "a key that is trusted anyway",
@@ -122,6 +133,11 @@ test.for([
     row: "new tags let through",
     args: { TLOG_UNSEEN: "allow" },
     says: /^--build-arg TLOG_UNSEEN: "allow" is looser than "record", which policy\.yaml:3 sets; leave the argument out/,
+  },
+  {
+    row: "another certificate authority",
+    args: { TLOG_FULCIO_URL: "https://fulcio.sigstore.dev" },
+    says: /^--build-arg TLOG_FULCIO_URL: "https:\/\/fulcio\.sigstore\.dev" is not the certificate authority "https:\/\/fulcio\.example\.org", which policy\.yaml:\d+ sets/,
   },
   {
     row: "doubt let through",
@@ -233,6 +249,12 @@ test.for([
     args: { TLOG_REKOR_URL: "http://rekor.local:3000" },
     code: "wrong-value",
     says: "plain http is for loopback and for hosts named",
+  },
+  {
+    row: "a certificate authority in plain http",
+    args: { TLOG_FULCIO_URL: "http://fulcio.local" },
+    code: "wrong-value",
+    says: '--build-arg TLOG_FULCIO_URL: "http://fulcio.local": plain http is for loopback and for hosts named',
   },
   {
     row: "an empty host in a list",

@@ -13,6 +13,7 @@ default: { unseen: allow, unknown: warn }
 registries:
   - { host: "registry.local:5000", plain-http: true }
   - host: docker.io
+signing: { fulcio: https://fulcio.example.org/ }
 `;
 
 function read(file: string) {
@@ -35,6 +36,7 @@ test("a policy file sets every part, and each knows its line", async () => {
   const policy = await read(GOOD);
   expect(policy).toMatchObject({
     log: { url: "https://rekor.example.org" },
+    signing: { fulcio: "https://fulcio.example.org" },
     trust: [{ kind: "key", fingerprint: expect.stringMatching(/^sha256:/) }],
     default: { unseen: "allow", unknown: "warn" },
     registries: [
@@ -44,6 +46,7 @@ test("a policy file sets every part, and each knows its line", async () => {
     timeoutMs: 30_000,
     sources: {
       logUrl: "policy.yaml:2",
+      fulcioUrl: "policy.yaml:13",
       trust: "policy.yaml:3",
       unseen: "policy.yaml:9",
       unknown: "policy.yaml:9",
@@ -71,7 +74,7 @@ test.for([
     from: "log:",
     to: "lgo:",
     code: "unknown-key",
-    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, log, trust, default, registries',
+    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, log, signing, trust, default, registries',
   },
   {
     row: "a misspelt key further in",
@@ -228,14 +231,24 @@ test("refuses a file for a newer version, and says nothing else of it", async ()
   );
 });
 
-test("refuses keyless signers as not supported yet, and does not ask for their key", async () => {
+test("takes identities besides keys, compared as they are written", async () => {
+  const identity = { issuer: "https://accounts.google.com", identity: "Ci@acme.example" };
+  const policy = await read(
+    `version: 1\ntrust:\n  - { issuer: ${identity.issuer}, identity: ${identity.identity} }\n  - key: |\n${asBlock(ALICE.publicPem)}\n`,
+  );
+  expect(policy.trust).toEqual([
+    { kind: "identity", ...identity },
+    expect.objectContaining({ kind: "key" }) as unknown,
+  ]);
+});
+
+test("refuses patterns of identities as not supported yet", async () => {
   const error = await refusal(
-    "version: 1\ntrust:\n  - { issuer: https://issuer.example, identity: ci@example.org }\n",
+    "version: 1\ntrust:\n  - { issuer: https://issuer.example, identity-pattern: .* }\n",
   );
   expect(error.code).toBe("not-supported");
   expect(error.message).toBe(
-    'policy.yaml:3: "trust[0].issuer" is not supported yet by this version of tlog-dockerfile; leave it out\n' +
-      'policy.yaml:3: "trust[0].identity" is not supported yet by this version of tlog-dockerfile; leave it out',
+    'policy.yaml:3: "trust[0].identity-pattern" is not supported yet by this version of tlog-dockerfile; leave it out',
   );
 });
 
@@ -247,6 +260,23 @@ test.for([
     says: '"trust[0]" must be a mapping of keys to values, not text',
   },
   { row: "a number for a key", trust: "[{ key: 5 }]", says: '"trust[0].key" must be text, not number 5' },
+  ...["{}", "{ issuer: https://a.b }", "{ identity: ci@a.b }", "{ key: abc, identity: ci@a.b }"].map(
+    (signer) => ({
+      row: `half a signer: ${signer}`,
+      trust: `[${signer}]`,
+      says: `"trust[0]${signer.includes("key") ? ".key" : ""}": a signer is "key" alone, or "issuer" and "identity" together`,
+    }),
+  ),
+  {
+    row: "an issuer that is no URL",
+    trust: "[{ issuer: accounts.google.com, identity: ci@a.b }]",
+    says: '"trust[0]": the issuer "accounts.google.com" is not a URL; certificates name it with its "https://"',
+  },
+  {
+    row: "an identity that looks like a pattern",
+    trust: "[{ issuer: https://a.b, identity: '*@a.b' }]",
+    says: '"trust[0]": the identity "*@a.b" has a "*", but it is compared as a whole; write it out',
+  },
   {
     row: "a key that is none",
     trust: "[{ key: abc }]",
