@@ -5,8 +5,17 @@ import type { Bridge } from "./gateway/bridge.ts";
 import { messageOf, isServiceError } from "./gateway/status.ts";
 import { ContainerError, startContainer } from "./gateway/container.ts";
 
-/** The id of the build secret with the signing key, and the name of its file in the courier's container. */
-const SIGNING_SECRETS = ["tlog-signing-key"] as const;
+/**
+ * The ids of the build secrets that sign, and the names of their files in the courier's container: a key and its
+ * password, an identity token, or what a job of GitHub Actions gets one with.
+ */
+const SIGNING_SECRETS = [
+  "tlog-signing-key",
+  "tlog-signing-password",
+  "tlog-identity-token",
+  "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+  "ACTIONS_ID_TOKEN_REQUEST_URL",
+] as const;
 const SECRETS_DIRECTORY = "/run/secrets/tlog-dockerfile";
 
 /** Build args that Docker hands to every step of a build, and with which RUN steps reach the network. */

@@ -76,7 +76,16 @@ test("when the container dies, what was asked fails with its last words", async 
 
 test.for([
   { signing: false, secrets: [] },
-  { signing: true, secrets: [["tlog-signing-key", "/run/secrets/tlog-dockerfile/tlog-signing-key"]] },
+  {
+    signing: true,
+    secrets: [
+      ["tlog-signing-key", "/run/secrets/tlog-dockerfile/tlog-signing-key"],
+      ["tlog-signing-password", "/run/secrets/tlog-dockerfile/tlog-signing-password"],
+      ["tlog-identity-token", "/run/secrets/tlog-dockerfile/tlog-identity-token"],
+      ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "/run/secrets/tlog-dockerfile/ACTIONS_ID_TOKEN_REQUEST_TOKEN"],
+      ["ACTIONS_ID_TOKEN_REQUEST_URL", "/run/secrets/tlog-dockerfile/ACTIONS_ID_TOKEN_REQUEST_URL"],
+    ],
+  },
 ])("secrets are mounted for signing ($signing) alone", async ({ signing, secrets }) => {
   const { bridge, heard } = await started();
   const { close } = await startCourier(bridge, { ...OPTIONS, signing });

@@ -2,19 +2,23 @@
 import { type Reference, taggedName } from "../image/reference.ts";
 import { allowsPlainHttp, type Policy } from "../policy/policy.ts";
 import { readHistory, standingRecord } from "../record/history.ts";
-import { parsePublicKey, signerId, type TrustedSigner } from "../record/signer.ts";
+import { parseIdentity, parsePublicKey, signerId, type TrustedSigner } from "../record/signer.ts";
 import { readManifest } from "../record/manifest.ts";
+import { certifiedSigner } from "../record/own-entry.ts";
 import { sightingStatement, subjectHash } from "../record/statement.ts";
 import type { TrustedRoot } from "../record/trusted-root.ts";
-import type { Record } from "../record/verification.ts";
 import { decide, type Lookup, refuses, type Verdict } from "./verdict.ts";
 
 /**
  * Who fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
  */
 export interface Courier {
-  /** The public key of the signing secret, or why that secret cannot sign; neither when there is none. */
-  ready(deadline: Deadline): Promise<{ publicKey?: string | undefined; signerProblem?: string | undefined }>;
+  /** The public key of the signing secret, or whom its token names; or why it cannot sign. Nothing when there is none. */
+  ready(deadline: Deadline): Promise<{
+    publicKey?: string | undefined;
+    identity?: { readonly issuer: string; readonly identity: string } | undefined;
+    signerProblem?: string | undefined;
+  }>;
   /** All entries that the log has for a hash, each as the log answered it. */
   find(
     what: { log: string; hash: string; including?: string },
@@ -25,8 +29,8 @@ export interface Courier {
     what: { registry: string; repository: string; tag: string; plainHttp: boolean },
     deadline: Deadline,
   ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
-  /** Signs a statement and appends it to the log. Answers the entry's UUID. */
-  record(what: { log: string; statement: Uint8Array }, deadline: Deadline): Promise<string>;
+  /** Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. Answers the entry's UUID. */
+  record(what: { log: string; fulcio: string; statement: Uint8Array }, deadline: Deadline): Promise<string>;
 }
 
 interface Deadline {
@@ -96,6 +100,8 @@ interface Signers {
   readonly asking: Courier;
   /** Those of the policy, and this build's own once it is known. */
   readonly trusted: () => readonly TrustedSigner[];
+  /** Counts this signer too, for the rest of the check. */
+  readonly trust: (signer: TrustedSigner) => void;
   /** The courier that can sign, or `undefined` when the build has no signing key. */
   readonly signing: () => Promise<Courier | undefined>;
 }
@@ -104,14 +110,19 @@ async function openSigners({ policy, courier, deadline }: CheckContext): Promise
   const trusted: TrustedSigner[] = [...policy.trust];
   let opened: Promise<Courier> | undefined;
   let signing: Promise<Courier | undefined> | undefined;
+  const trust = (signer: TrustedSigner): void => {
+    if (!trusted.some((each) => signerId(each) === signerId(signer))) trusted.push(signer);
+  };
   const openSigning = async (): Promise<Courier | undefined> => {
     opened ??= courier({ signing: true });
     const signer = await opened;
-    const { publicKey, signerProblem } = await signer.ready({ signal: deadline() });
+    const { publicKey, identity, signerProblem } = await signer.ready({ signal: deadline() });
     if (signerProblem !== undefined) throw new CheckError(signerProblem);
-    if (publicKey === undefined) return undefined;
-    const own = parsePublicKey(publicKey);
-    if (!trusted.some((each) => signerId(each) === signerId(own))) trusted.push(own);
+    if (publicKey !== undefined) trust(parsePublicKey(publicKey));
+    // A token's word, which nobody has checked. It only decides whose records are looked for: those still have to
+    // prove themselves, and whoever chooses the token could as well choose the key.
+    else if (identity !== undefined) trust(parseIdentity(identity));
+    else return undefined;
     return signer;
   };
   const signingOnce = (): Promise<Courier | undefined> => (signing ??= openSigning());
@@ -123,7 +134,7 @@ async function openSigners({ policy, courier, deadline }: CheckContext): Promise
     await signingOnce();
     asking = await (opened ??= courier({ signing: true }));
   }
-  return { asking, trusted: () => trusted, signing: signingOnce };
+  return { asking, trusted: () => trusted, trust, signing: signingOnce };
 }
 
 async function judge(reference: Reference, signers: Signers, context: CheckContext): Promise<Judgement> {
@@ -157,22 +168,36 @@ function judged(
   return { reference, verdict: settled, refused: refuses(settled, policy), rejected };
 }
 
+/** What this build wrote to the log. */
+interface OwnEntry {
+  readonly uuid: string;
+  readonly statement: Uint8Array;
+}
+
+/** The identity that signed in this build: the authority's word for it may differ from the token's. */
+function signerOfOwn(entries: readonly RawEntry[], { uuid, statement }: OwnEntry): TrustedSigner | undefined {
+  const written = entries.find((entry) => sameEntry(entry.uuid, uuid));
+  return written && certifiedSigner(written, statement);
+}
+
 async function lookup(
   reference: Reference,
   courier: Courier,
   signers: Signers,
   { policy, trustedRoot, deadline }: CheckContext,
-  including?: string,
+  own?: OwnEntry,
 ): Promise<{ lookup: Lookup; rejected: ReadonlyMap<string, number> }> {
   // Without anybody to trust no entry counts, whatever the log holds.
   if (signers.trusted().length === 0) return { lookup: { kind: "none" }, rejected: NOTHING_REJECTED };
   let entries: readonly RawEntry[];
   try {
-    const what = { log: policy.log.url, hash: subjectHash(reference), ...(including && { including }) };
+    const what = { log: policy.log.url, hash: subjectHash(reference), ...(own && { including: own.uuid }) };
     entries = await courier.find(what, { signal: deadline() });
   } catch (error) {
     return { lookup: { kind: "failed", detail: messageOf(error) }, rejected: NOTHING_REJECTED };
   }
+  const signer = own && signerOfOwn(entries, own);
+  if (signer !== undefined) signers.trust(signer);
   const history = readHistory(entries, {
     subject: reference,
     signers: signers.trusted(),
@@ -198,7 +223,7 @@ async function recordTag(
   const { policy, now, deadline } = context;
   if (signing === undefined) return { verdict: { kind: "unrecorded", reason: "no-signer", detail: "" } };
   const { registry, repository, tag = "" } = reference;
-  let uuid: string;
+  let own: OwnEntry;
   try {
     const manifest = await signing.manifest(
       { registry, repository, tag, plainHttp: allowsPlainHttp(policy, registry) },
@@ -209,7 +234,9 @@ async function recordTag(
       return { verdict: { kind: "unrecorded", reason: "registry-differs", detail: served.digest } };
     }
     const statement = sightingStatement({ ...served, reference: taggedName(reference), observedAt: now() });
-    uuid = await signing.record({ log: policy.log.url, statement }, { signal: deadline() });
+    const where = { log: policy.log.url, fulcio: policy.signing.fulcio };
+    const uuid = await signing.record({ ...where, statement }, { signal: deadline() });
+    own = { uuid, statement };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "not-found" || code === "needs-credentials") {
@@ -217,18 +244,16 @@ async function recordTag(
     }
     return { verdict: { kind: "unknown", detail: `not recorded: ${messageOf(error)}` } };
   }
-  const { lookup: found, rejected } = await lookup(reference, signing, signers, context, uuid);
+  const { lookup: found, rejected } = await lookup(reference, signing, signers, context, own);
   const verdict = decide(reference, found);
   switch (verdict.kind) {
     case "unseen": {
-      const why = rejected.has("replayed")
-        ? "it does not count, because this builder's clock and the log's differ by more than 15 minutes"
-        : "the log does not prove it";
-      return { verdict: { kind: "unknown", detail: `recorded as entry ${uuid}, but ${why}` }, rejected };
+      const detail = `recorded as entry ${own.uuid}, but ${whyUnproven(rejected)}`;
+      return { verdict: { kind: "unknown", detail }, rejected };
     }
     case "unchanged":
       return {
-        verdict: isOwn(verdict.record, uuid) ? { ...verdict, kind: "first-seen" } : verdict,
+        verdict: sameEntry(verdict.record.uuid, own.uuid) ? { ...verdict, kind: "first-seen" } : verdict,
         rejected,
       };
     default:
@@ -237,8 +262,16 @@ async function recordTag(
 }
 
 /** A UUID with and without the tree's id before the leaf hash names the same entry (Rekor v1). */
-function isOwn(record: Record, uuid: string): boolean {
-  return record.uuid.slice(-64) === uuid.slice(-64);
+function sameEntry(one: string, other: string): boolean {
+  return one.slice(-64) === other.slice(-64);
+}
+
+function whyUnproven(rejected: ReadonlyMap<string, number>): string {
+  if (rejected.has("replayed"))
+    return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
+  if (rejected.has("bad-certificate"))
+    return "no authority of the trusted root stands behind the certificate that signed it; is trusted_root.json that of the certificate authority?";
+  return "the log does not prove it";
 }
 
 function messageOf(error: unknown): string {

@@ -14,9 +14,13 @@ export interface CourierPipe {
   readonly lines: AsyncIterable<string>;
 }
 
-/** Who could sign: the SPKI PEM of the signing key, or why it cannot sign; neither when no secret was given. */
+/**
+ * Who could sign: the SPKI PEM of the signing key, or whom the identity token names; or why they cannot. Nothing when no
+ * secret was given.
+ */
 export interface Ready {
   readonly publicKey?: string | undefined;
+  readonly identity?: { readonly issuer: string; readonly identity: string } | undefined;
   readonly signerProblem?: string | undefined;
 }
 
@@ -113,11 +117,15 @@ export class CourierChannel {
 
   /** Signs the statement, appends it to the log, and gives the UUID of its entry. */
   async record(
-    { log, statement }: { readonly log: string; readonly statement: Uint8Array },
+    {
+      log,
+      fulcio,
+      statement,
+    }: { readonly log: string; readonly fulcio: string; readonly statement: Uint8Array },
     { signal }: { readonly signal: AbortSignal },
   ): Promise<string> {
     const base64 = Buffer.from(statement).toString("base64");
-    const answer = await this.#ask({ ask: "record", log, statement: base64 }, "recorded", { signal });
+    const answer = await this.#ask({ ask: "record", log, fulcio, statement: base64 }, "recorded", { signal });
     return answer.uuid;
   }
 
@@ -174,7 +182,8 @@ export class CourierChannel {
     if (answer.say === "ready") {
       if (this.#wasReady) throw broken("said ready twice");
       this.#wasReady = true;
-      this.#ready.resolve({ publicKey: answer.publicKey, signerProblem: safe(answer.signerProblem) });
+      const { publicKey, identity, signerProblem } = answer;
+      this.#ready.resolve({ publicKey, identity, signerProblem: safe(signerProblem) });
       return;
     }
     if (!this.#wasReady) throw broken(`said ${answer.say} before ready`);

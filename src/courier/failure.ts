@@ -11,9 +11,24 @@ export class NoSignerError extends Error {
   readonly code = "no-signer";
 }
 
+/** The certificate authority gave no certificate that counts. */
+export class CertificateError extends Error {
+  override readonly name = "CertificateError";
+  readonly code: "unreachable" | "refused" | "bad-answer";
+  constructor(code: CertificateError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** What a failure is called in the protocol, with its text for a person. */
 export function failureOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
-  if (error instanceof LogError || error instanceof RegistryError || error instanceof NoSignerError) {
+  if (
+    error instanceof LogError ||
+    error instanceof RegistryError ||
+    error instanceof NoSignerError ||
+    error instanceof CertificateError
+  ) {
     return { code: error.code, message: excerpt(error.message, 2000) };
   }
   if (error instanceof HttpError) {

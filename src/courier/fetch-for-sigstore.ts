@@ -35,7 +35,8 @@ async function fetchForSigstore(url: string, options: FetchOptions = {}): Promis
     ...(options.body === undefined ? {} : { body: options.body }),
     maxBytes: MAX_ANSWER_BYTES,
     signal: AbortSignal.timeout(options.timeout ?? DEFAULT_TIMEOUT_MS),
-    // What is posted is signed already, and a log answers the same entry a second time with 409.
+    // What is posted to a log is signed already, and a second time it answers 409. A certificate authority gives
+    // two certificates, of which the first is lost.
     attempts: 3,
   });
   return asFetchAnswer(answer);

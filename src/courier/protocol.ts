@@ -53,11 +53,13 @@ const ManifestRequest = v.object({
   plainHttp: v.boolean(),
 });
 
-/** Sign a statement with the build's signing key and append it to a Rekor v1 log as `intoto` 0.0.2. */
+/** Sign a statement with what the build's secrets give and append it to a Rekor v1 log as `intoto` 0.0.2. */
 const RecordRequest = v.object({
   id,
   ask: v.literal("record"),
   log: url,
+  /** The certificate authority that is asked when the build signs with an identity token. */
+  fulcio: url,
   /** The exact bytes of the in-toto statement. */
   statement: base64(64 * 1024),
 });
@@ -65,11 +67,16 @@ const RecordRequest = v.object({
 export const Request = v.variant("ask", [FindRequest, ManifestRequest, RecordRequest]);
 export type Request = v.InferOutput<typeof Request>;
 
-/** The first line: who could sign here. Neither field: no signing secret was given. */
+/** The first line: who could sign here. No field: no signing secret was given. */
 const Ready = v.object({
   say: v.literal("ready"),
   /** The SPKI PEM of the signing key's public half. */
   publicKey: v.optional(text(4096)),
+  /**
+   * Whom the identity token names, as certificates would. It is the token's word, and only the certificate of an
+   * entry shows whether it holds.
+   */
+  identity: v.optional(v.object({ issuer: text(2048), identity: text(2048) })),
   /** Why the secret that was given cannot sign: a message code and a text without any of the secret. */
   signerProblem: v.optional(text(1024)),
 });

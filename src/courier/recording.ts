@@ -4,6 +4,7 @@ import { DSSEBundleBuilder, RekorWitness, type Signer } from "@sigstore/sign";
 import { excerpt } from "../log/excerpt.ts";
 import { LogError, type AskLog } from "../log/json-api.ts";
 import { readEntryAt, sameLeaf } from "../log/rekor-v1.ts";
+import { CertificateError } from "./failure.ts";
 import { HttpError, shownUrl } from "./http.ts";
 import type { SigningKey } from "./signing-key.ts";
 
@@ -13,13 +14,23 @@ export interface Recording {
   readonly log: URL;
   /** The exact bytes of the in-toto statement. */
   readonly statement: Uint8Array;
-  readonly key: SigningKey;
+  readonly signer: Signer;
   readonly signal: AbortSignal;
   /** The same limit as `signal`'s, in milliseconds: @sigstore/sign takes no signal. */
   readonly deadlineMs: number;
 }
 
 const PAYLOAD_TYPE = "application/vnd.in-toto+json";
+
+/** Signs with a key whose public half goes into the log. */
+export function keySigner(key: SigningKey): Signer {
+  return {
+    sign: async (bytes) => ({
+      signature: key.sign(bytes),
+      key: { $case: "publicKey", publicKey: key.publicKey, hint: key.hint },
+    }),
+  };
+}
 
 /** Makes envelopes without key id: cosign and sigstore-go find no signature under an id that they do not know. */
 class EnvelopeBuilder extends DSSEBundleBuilder {
@@ -34,16 +45,11 @@ class EnvelopeBuilder extends DSSEBundleBuilder {
 
 /**
  * Signs the statement (DSSE), appends it to the log as an `intoto` 0.0.2 entry, which keeps the statement too, and
- * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError and HttpError.
+ * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, HttpError, and what the signer
+ * throws as CertificateError.
  */
 export async function recordStatement(ask: AskLog, recording: Recording): Promise<string> {
-  const { log, statement, key, signal, deadlineMs } = recording;
-  const signer: Signer = {
-    sign: async (bytes) => ({
-      signature: key.sign(bytes),
-      key: { $case: "publicKey", publicKey: key.publicKey, hint: key.hint },
-    }),
-  };
+  const { log, statement, signer, signal, deadlineMs } = recording;
   const rekorBaseURL = log.href.replace(/\/$/, "");
   const witness = new RekorWitness({ rekorBaseURL, entryType: "intoto", timeout: deadlineMs });
   const builder = new EnvelopeBuilder({ signer, witnesses: [witness] });
@@ -52,7 +58,7 @@ export async function recordStatement(ask: AskLog, recording: Recording): Promis
   try {
     bundle = await builder.create({ data: Buffer.from(statement), type: PAYLOAD_TYPE });
   } catch (error) {
-    throw appendError(error, what);
+    throw error instanceof CertificateError ? error : appendError(error, what);
   }
   const [entry] = bundle.verificationMaterial.tlogEntries;
   if (entry === undefined) throw new LogError("bad-answer", `${what}: the log gave no entry`);

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Signer } from "@sigstore/sign";
 import * as v from "valibot";
 import { logUrl } from "../log/json-api.ts";
 import { entryLines } from "./entry-lines.ts";
@@ -7,7 +8,7 @@ import { findEntries } from "./finding.ts";
 import { sendHttp } from "./http.ts";
 import { Request, type Answer } from "./protocol.ts";
 import { fetchManifest } from "./registry.ts";
-import { SIGNING_SECRET, type SigningSecret } from "./signing-secret.ts";
+import { SIGNING_SECRET, TOKEN_SECRET, type SigningSecret } from "./signing-secret.ts";
 
 /** The other side does not speak the protocol. The message quotes nothing of what it said. */
 export class ProtocolError extends Error {
@@ -52,7 +53,12 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     busy--;
   };
 
-  send({ say: "ready", publicKey: secret.key?.publicKey, signerProblem: secret.problem });
+  send({
+    say: "ready",
+    publicKey: secret.key?.publicKey,
+    identity: secret.identity?.claims,
+    signerProblem: secret.problem,
+  });
   try {
     for await (const line of lines) {
       const request = readRequest(line);
@@ -98,22 +104,35 @@ async function answer(
       return { say: "manifest", id, bytes: bytes.toString("base64"), mediaType };
     }
     case "record": {
-      const { key, problem } = secret;
-      if (key === undefined) {
-        throw new NoSignerError(
-          problem ??
-            `there is no secret "${SIGNING_SECRET}"; build with --secret id=${SIGNING_SECRET},src=FILE`,
-        );
-      }
+      const signing = { fulcio: request.fulcio, signal, deadlineMs };
+      const signer = await signerOf(secret, signing);
       // Who only looks does not wait for what signs to load.
       const { recordStatement } = await import("./recording.ts");
       const statement = Buffer.from(request.statement, "base64");
       const log = logUrl(request.log);
-      return {
-        say: "recorded",
-        id,
-        uuid: await recordStatement(sendHttp, { log, statement, key, signal, deadlineMs }),
-      };
+      const uuid = await recordStatement(sendHttp, { log, statement, signer, signal, deadlineMs });
+      return { say: "recorded", id, uuid };
     }
   }
+}
+
+/** Who signs: the key, or a certificate for a token that is good now. Throws NoSignerError. */
+async function signerOf(
+  { key, identity, problem }: SigningSecret,
+  {
+    fulcio,
+    signal,
+    deadlineMs,
+  }: { readonly fulcio: string; readonly signal: AbortSignal; readonly deadlineMs: number },
+): Promise<Signer> {
+  if (key !== undefined) return (await import("./recording.ts")).keySigner(key);
+  if (identity !== undefined) {
+    const { token } = await identity.token(signal);
+    const { certificateSigner } = await import("./certificate-signer.ts");
+    return certificateSigner({ fulcio: logUrl(fulcio), token, deadlineMs });
+  }
+  throw new NoSignerError(
+    problem ??
+      `there is no secret "${SIGNING_SECRET}" and no "${TOKEN_SECRET}"; build with --secret id=${SIGNING_SECRET},src=FILE`,
+  );
 }

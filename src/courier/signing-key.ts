@@ -20,6 +20,7 @@ export class SigningKeyError extends Error {
     | "not-pem"
     | "public"
     | "encrypted"
+    | "wrong-password"
     | "several"
     | "unreadable"
     | "not-p256";
@@ -39,10 +40,11 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*-----END \1-----/g;
 
 /**
  * Reads a P-256 private key from PEM: PKCS#8 `PRIVATE KEY` or SEC1 `EC PRIVATE KEY`, with or without the
- * `EC PARAMETERS` that openssl writes before it. Throws SigningKeyError.
+ * `EC PARAMETERS` that openssl writes before it; encrypted when there is a password, of which a line feed at the
+ * end is no part. Throws SigningKeyError.
  */
-export function readSigningKey(secret: Uint8Array): SigningKey {
-  const key = privateKey(onlyPrivateBlock(secret));
+export function readSigningKey(secret: Uint8Array, password?: Uint8Array): SigningKey {
+  const key = privateKey(onlyPrivateBlock(secret), password);
   if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
     throw new SigningKeyError("not-p256", `it is ${kindOf(key)}, and only P-256 keys can sign here`);
   }
@@ -56,7 +58,12 @@ export function readSigningKey(secret: Uint8Array): SigningKey {
   };
 }
 
-function onlyPrivateBlock(secret: Uint8Array): string {
+interface PrivateBlock {
+  readonly pem: string;
+  readonly isEncrypted: boolean;
+}
+
+function onlyPrivateBlock(secret: Uint8Array): PrivateBlock {
   if (secret.length > MAX_KEY_BYTES) {
     throw new SigningKeyError("too-large", `it is larger than ${MAX_KEY_BYTES} bytes, which no key is`);
   }
@@ -76,19 +83,36 @@ function onlyPrivateBlock(secret: Uint8Array): string {
   }
   if (others.length > 0)
     throw new SigningKeyError("several", `it holds ${keys.length} private keys, not one`);
-  if (first.label.includes("ENCRYPTED") || /^Proc-Type:.*ENCRYPTED/m.test(first.block)) {
+  if (first.label.includes("ENCRYPTED") && first.label !== "ENCRYPTED PRIVATE KEY") {
     throw new SigningKeyError(
       "encrypted",
-      'it is encrypted, and nobody can be asked for its password here: give it decrypted ("openssl pkey -in KEY -out signing-key.pem")',
+      "it is encrypted in a form that only the tool that made it can read (PKCS#8 is needed)",
     );
   }
-  return first.block;
+  const isEncrypted = first.label.includes("ENCRYPTED") || /^Proc-Type:.*ENCRYPTED/m.test(first.block);
+  return { pem: first.block, isEncrypted };
 }
 
-function privateKey(block: string): KeyObject {
+function privateKey({ pem, isEncrypted }: PrivateBlock, password: Uint8Array | undefined): KeyObject {
+  if (isEncrypted && password === undefined) {
+    throw new SigningKeyError(
+      "encrypted",
+      'it is encrypted, and nobody can be asked for its password here: give that with --secret id=tlog-signing-password,src=FILE, or the key decrypted ("openssl pkey -in KEY -out signing-key.pem")',
+    );
+  }
+  const passphrase = Buffer.from(password ?? [])
+    .toString("latin1")
+    .replace(/\r?\n$/, "");
   try {
-    return createPrivateKey({ key: block, format: "pem" });
+    const opening = isEncrypted ? { passphrase: Buffer.from(passphrase, "latin1") } : {};
+    return createPrivateKey({ key: pem, format: "pem", ...opening });
   } catch {
+    if (isEncrypted) {
+      throw new SigningKeyError(
+        "wrong-password",
+        'it is encrypted, and "tlog-signing-password" does not open it',
+      );
+    }
     // Not even OpenSSL's reason is passed on: it is about the key's content.
     throw new SigningKeyError("unreadable", "it says that it is a private key, but cannot be read as one");
   }

@@ -1,44 +1,188 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { MAX_KEY_BYTES, readSigningKey, SigningKeyError, type SigningKey } from "./signing-key.ts";
+import { NoSignerError } from "./failure.ts";
+import { requestGithubToken, TokenRequestError, type TokenRequest } from "./github-token.ts";
+import {
+  IdentityTokenError,
+  readIdentityToken,
+  type ClaimedIdentity,
+  type IdentityToken,
+} from "./identity-token.ts";
+import { readSigningKey, SigningKeyError, type SigningKey } from "./signing-key.ts";
 
-/** The name of the build secret, and of its file. */
+/** The names of the build secrets, and of their files. */
 export const SIGNING_SECRET = "tlog-signing-key";
+export const PASSWORD_SECRET = "tlog-signing-password";
+export const TOKEN_SECRET = "tlog-identity-token";
+export const GITHUB_TOKEN_SECRET = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
+export const GITHUB_URL_SECRET = "ACTIONS_ID_TOKEN_REQUEST_URL";
 
-/** What came of the build's signing secret: neither, when there is none. */
+/** Who signs by identity tokens. */
+export interface TokenSigner {
+  /** Whom the first token names. */
+  readonly claims: ClaimedIdentity;
+  /** A token that is good now. Throws NoSignerError. */
+  token(signal: AbortSignal): Promise<IdentityToken>;
+}
+
+/** What came of the build's signing secrets: nothing, when there are none. */
 export interface SigningSecret {
   readonly key?: SigningKey;
-  /** Why the secret cannot sign: a message code, a colon, and a text that shows nothing of the secret. */
+  readonly identity?: TokenSigner;
+  /** Why the secrets cannot sign: a message code, a colon, and a text that shows nothing of them. */
   readonly problem?: string;
 }
 
-/** Reads the signing secret in this directory. Never throws. */
-export function readSigningSecret(directory: string): SigningSecret {
-  let file;
+/** What reading secrets takes from outside. */
+export interface SecretReading {
+  readonly now: () => Date;
+  /** Ends the request for a first token. */
+  readonly signal: AbortSignal;
+}
+
+/** The largest secret that is read, in bytes. */
+const MAX_SECRET_BYTES = 64 * 1024;
+/** A token that is about to expire may have when the authority sees it. */
+const NEARLY_EXPIRED_MS = 30_000;
+
+/** Reads the signing secrets in this directory; fetches a token when they are GitHub's. Never throws. */
+export async function readSigningSecret(directory: string, reading: SecretReading): Promise<SigningSecret> {
+  const secrets = new Map<string, Buffer>();
   try {
-    file = openSync(join(directory, SIGNING_SECRET), "r");
+    for (const name of [
+      SIGNING_SECRET,
+      PASSWORD_SECRET,
+      TOKEN_SECRET,
+      GITHUB_TOKEN_SECRET,
+      GITHUB_URL_SECRET,
+    ]) {
+      const secret = readSecret(directory, name);
+      if (secret !== undefined) secrets.set(name, secret);
+    }
+    return await signerOf(secrets, reading);
   } catch (error) {
-    return codeOf(error) === "ENOENT" ? {} : unreadable(error);
+    if (error instanceof NoSignerError) return { problem: error.message };
+    throw error;
+  } finally {
+    for (const secret of secrets.values()) secret.fill(0);
   }
-  const secret = Buffer.alloc(MAX_KEY_BYTES + 1);
+}
+
+async function signerOf(
+  secrets: ReadonlyMap<string, Buffer>,
+  reading: SecretReading,
+): Promise<SigningSecret> {
+  const key = secrets.get(SIGNING_SECRET);
+  const token = secrets.get(TOKEN_SECRET)?.toString("utf8");
+  const github = githubRequest(secrets);
+  const given = [
+    ...(key === undefined ? [] : [SIGNING_SECRET]),
+    ...(token === undefined ? [] : [TOKEN_SECRET]),
+    ...(github === undefined ? [] : [GITHUB_TOKEN_SECRET]),
+  ];
+  if (given.length > 1) {
+    const names = given.map((name) => `"${name}"`).join(" and ");
+    throw new NoSignerError(
+      `signing-several: secrets ${names} are given, and each names another signer; give the one that is to sign`,
+    );
+  }
+  if (key !== undefined) return { key: readKey(key, secrets.get(PASSWORD_SECRET)) };
+  if (token !== undefined) return { identity: await givenToken(token, reading) };
+  if (github !== undefined) return { identity: await githubToken(github, reading) };
+  return {};
+}
+
+function readKey(key: Buffer, password: Buffer | undefined): SigningKey {
   try {
+    return readSigningKey(key, password);
+  } catch (error) {
+    if (!(error instanceof SigningKeyError)) throw error;
+    throw new NoSignerError(
+      `signing-key-${error.code}: secret "${SIGNING_SECRET}" cannot sign: ${error.message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** A given token cannot be renewed: it is read again for each use, since it may have expired meanwhile. */
+async function givenToken(text: string, { now }: SecretReading): Promise<TokenSigner> {
+  const read = () => readIdentityToken(text, now());
+  const { claims } = told(TOKEN_SECRET, read);
+  return { claims, token: async () => told(TOKEN_SECRET, read) };
+}
+
+async function githubToken(request: TokenRequest, { now, signal }: SecretReading): Promise<TokenSigner> {
+  const fetched = async (until: AbortSignal): Promise<IdentityToken> => {
+    const text = await requestGithubToken(request, until).catch((cause: unknown) => {
+      if (!(cause instanceof TokenRequestError)) throw cause;
+      const name = cause.code === "bad-url" ? GITHUB_URL_SECRET : GITHUB_TOKEN_SECRET;
+      throw new NoSignerError(
+        `identity-token-${cause.code}: secret "${name}" brings no identity token: ${cause.message}`,
+        { cause },
+      );
+    });
+    return told(GITHUB_TOKEN_SECRET, () => readIdentityToken(text, now()));
+  };
+  let current = await fetched(signal);
+  return {
+    claims: current.claims,
+    async token(until) {
+      if (current.expires.getTime() - now().getTime() < NEARLY_EXPIRED_MS) current = await fetched(until);
+      return current;
+    },
+  };
+}
+
+function told(name: string, read: () => IdentityToken): IdentityToken {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof IdentityTokenError)) throw error;
+    throw new NoSignerError(`identity-token-${error.code}: secret "${name}" cannot sign: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** GitHub's two secrets. Empty ones are none: a job without the permission has not these variables. */
+function githubRequest(secrets: ReadonlyMap<string, Buffer>): TokenRequest | undefined {
+  const [bearer, url] = [GITHUB_TOKEN_SECRET, GITHUB_URL_SECRET].map(
+    (name) => secrets.get(name)?.toString("utf8").trim() ?? "",
+  );
+  if (!bearer && !url) return undefined;
+  if (bearer && url) return { bearer, url };
+  const [there, missing] = bearer
+    ? [GITHUB_TOKEN_SECRET, GITHUB_URL_SECRET]
+    : [GITHUB_URL_SECRET, GITHUB_TOKEN_SECRET];
+  throw new NoSignerError(
+    `identity-token-incomplete: secret "${there}" is given without "${missing}"; build with --secret id=${missing},env=${missing} too`,
+  );
+}
+
+/** A secret's bytes, one more than the limit when there are more; undefined when there is no such file. */
+function readSecret(directory: string, name: string): Buffer | undefined {
+  let file;
+  const secret = Buffer.alloc(MAX_SECRET_BYTES + 1);
+  try {
+    file = openSync(join(directory, name), "r");
     let size = 0;
     for (let read = -1; read !== 0 && size < secret.length; size += read) {
       read = readSync(file, secret, size, secret.length - size, null);
     }
-    return { key: readSigningKey(secret.subarray(0, size)) };
+    return secret.subarray(0, size);
   } catch (error) {
-    if (!(error instanceof SigningKeyError)) return unreadable(error);
-    return { problem: `signing-key-${error.code}: secret "${SIGNING_SECRET}" cannot sign: ${error.message}` };
+    if (file === undefined && codeOf(error) === "ENOENT") return undefined;
+    throw new NoSignerError(`${kindOf(name)}-unreadable: secret "${name}" cannot be read: ${codeOf(error)}`, {
+      cause: error,
+    });
   } finally {
-    secret.fill(0);
-    closeSync(file);
+    if (file !== undefined) closeSync(file);
   }
 }
 
-function unreadable(error: unknown): SigningSecret {
-  return { problem: `signing-key-unreadable: secret "${SIGNING_SECRET}" cannot be read: ${codeOf(error)}` };
+function kindOf(name: string): string {
+  return name === SIGNING_SECRET || name === PASSWORD_SECRET ? "signing-key" : "identity-token";
 }
 
 function codeOf(error: unknown): string {

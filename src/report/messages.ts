@@ -92,7 +92,7 @@ function rowOf(verdict: Verdict): {
 function whyUnrecorded({ reason, detail }: Extract<Verdict, { kind: "unrecorded" }>): string {
   switch (reason) {
     case "no-signer":
-      return "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE";
+      return "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE";
     case "policy":
       return "the policy lets new tags through without a record";
     case "not-public":

@@ -4,6 +4,7 @@ import { CourierError } from "../../src/courier/channel.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import type { FoundEntry } from "../../src/record/history.ts";
+import { certify, rootWith, type SampleAuthority, signCertified } from "../record/sample-identity.ts";
 import { type SampleKey, type SampleLog, sampleLog, signEnvelope } from "../record/sample-log.ts";
 
 /** A manifest as a registry serves it. */
@@ -19,10 +20,16 @@ export function servedManifest(name: string): Served & { readonly digest: Sha256
   return { bytes, mediaType: "application/vnd.oci.image.manifest.v1+json", digest: sha256(bytes) };
 }
 
+type Named = { readonly issuer: string; readonly identity: string };
+
 export interface Setting {
   /** The build's signing key. */
   readonly key?: SampleKey;
+  /** The build's identity token: whom it claims, and whom the authority names for it, the same when left out. */
+  readonly token?: { readonly authority: SampleAuthority; readonly claims: Named; readonly names?: Named };
   readonly signerProblem?: string;
+  /** The authority in the trusted root. */
+  readonly authorityTrusted?: SampleAuthority;
   /** What registries serve, by `registry/repository:tag`. Everything else is not found. */
   readonly served?: Readonly<Record<string, Served | Error>>;
   readonly policy?: Partial<Policy>;
@@ -55,7 +62,8 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
     async ready() {
       asked.push("ready");
       if (!signing) return {};
-      return { publicKey: setting.key?.pem, signerProblem: setting.signerProblem };
+      const { key, token, signerProblem } = setting;
+      return { publicKey: key?.pem, identity: token?.claims, signerProblem };
     },
     async find({ hash, including }) {
       if (hash.length !== HASH_LENGTH) throw new Error(`not a hash: ${hash}`);
@@ -76,12 +84,17 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         throw new CourierError("not-found", "GET …: status 404: the registry has no such tag");
       return served;
     },
-    async record({ statement }) {
-      asked.push("record");
-      if (!signing || setting.key === undefined)
-        throw new CourierError("no-signer", "there is nothing to sign with");
+    async record({ fulcio, statement }) {
+      asked.push(setting.token === undefined ? "record" : `record ${fulcio}`);
+      const { key, token } = setting;
+      if (signing && token !== undefined) {
+        const certified = await certify(token.authority.issuing, token.names ?? token.claims);
+        setting.beforeRecord?.();
+        return log.append(signCertified(statement, certified)).uuid;
+      }
+      if (!signing || key === undefined) throw new CourierError("no-signer", "there is nothing to sign with");
       setting.beforeRecord?.();
-      return log.append(signEnvelope(statement, setting.key)).uuid;
+      return log.append(signEnvelope(statement, key)).uuid;
     },
     ...setting.courier,
   });
@@ -92,7 +105,8 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
     asked,
     context: {
       policy: samplePolicy(setting.policy),
-      trustedRoot: async () => log.trustedRoot,
+      trustedRoot: async () =>
+        setting.authorityTrusted === undefined ? log.trustedRoot : rootWith(setting.authorityTrusted, log),
       now: setting.now ?? (() => log.now),
       deadline: () => new AbortController().signal,
       async courier({ signing }) {

@@ -100,16 +100,19 @@ describe("a request is answered", () => {
 
   test("with the UUID of a record", async () => {
     const { channel, told, say } = opened();
-    const recorded = channel.record({ log: what.log, statement: Buffer.from("{}") }, { signal });
+    const recorded = channel.record(
+      { log: what.log, fulcio: what.log, statement: Buffer.from("{}") },
+      { signal },
+    );
     say({ say: "recorded", id: 1, uuid: uuid(5) });
     expect(await recorded).toBe(uuid(5));
-    expect(told).toEqual([{ id: 1, ask: "record", log: what.log, statement: "e30=" }]);
+    expect(told).toEqual([{ id: 1, ask: "record", log: what.log, fulcio: what.log, statement: "e30=" }]);
   });
 
   test("whatever the order of answers", async () => {
     const { channel, say } = opened();
     const one = channel.find(what, { signal });
-    const two = channel.record({ log: what.log, statement: Buffer.from("{}") }, { signal });
+    const two = channel.record({ log: what.log, fulcio: what.log, statement: Buffer.from("{}") }, { signal });
     say({ say: "recorded", id: 2, uuid: uuid(5) });
     say({ say: "entries", id: 1, entries: [] });
     say({ say: "found", id: 1 });

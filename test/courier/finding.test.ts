@@ -7,7 +7,7 @@ import { readSigningKey } from "../../src/courier/signing-key.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { startSigstore, type Sigstore, type SigstoreOptions } from "../sigstore/sigstore.ts";
-import { recordStatement } from "./as-shipped.ts";
+import { keySigner, recordStatement } from "./as-shipped.ts";
 import { within } from "./local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -35,7 +35,7 @@ function record({ url }: Sigstore, sha256 = digest): Promise<string> {
   return recordStatement(sendHttp, {
     log: logUrl(url),
     statement,
-    key,
+    signer: keySigner(key),
     signal: within(5_000),
     deadlineMs: 5_000,
   });

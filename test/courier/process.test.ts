@@ -1,20 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { build } from "esbuild";
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { CourierChannel } from "../../src/courier/channel.ts";
-import { splitLines } from "../../src/courier/lines.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
+import { courierProgram, type CourierProcess } from "./courier-process.ts";
 import { closedPort, json, localServer, within } from "./local-server.ts";
 
-const directory = mkdtempSync(join(tmpdir(), "tlog-courier-"));
-const program = join(directory, "courier.js");
+const { program, start: startWith } = courierProgram();
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
 const pem = pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 const digest = createHash("sha256").update("docker.io/library/alpine:3.16.0").digest("hex");
@@ -28,69 +22,17 @@ const statement = Buffer.from(
   }),
 );
 
-beforeAll(async () => {
-  await build({
-    entryPoints: { courier: "src/courier/main.ts" },
-    outdir: directory,
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    chunkNames: "courier-[name]-[hash]",
-    alias: { "make-fetch-happen": "./src/courier/fetch-for-sigstore.ts" },
-    banner: {
-      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-    },
-  });
-  writeFileSync(join(directory, "package.json"), '{"type":"module"}');
-});
-afterAll(() => rmSync(directory, { recursive: true }));
-
-/** A courier's process and all that it has said. */
-interface CourierProcess {
-  readonly child: ChildProcess;
-  readonly channel: CourierChannel;
-  readonly said: () => string;
-  readonly complained: () => string;
-  /** Its exit code. */
-  readonly ended: Promise<number | null>;
-}
-
-function start({ secret, env = {} }: { secret?: string; env?: Record<string, string> } = {}): CourierProcess {
-  const secrets = mkdtempSync(join(directory, "secrets-"));
-  if (secret !== undefined) writeFileSync(join(secrets, "tlog-signing-key"), secret);
-  const child = spawn(process.execPath, [program], {
-    env: { TLOG_SECRETS_DIR: secrets, ...env },
-    stdio: ["pipe", "pipe", "pipe"],
-  });
-  let said = "";
-  let complained = "";
-  child.stderr.on("data", (chunk: Buffer) => (complained += chunk.toString()));
-  child.stdin.on("error", () => undefined);
-  const output = (async function* (): AsyncGenerator<Buffer> {
-    for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
-      said += chunk.toString();
-      yield chunk;
-    }
-  })();
-  const channel = new CourierChannel({
-    write: (line) => void child.stdin.write(line),
-    close: () => child.stdin.end(),
-    lines: splitLines(output),
-  });
-  const ended = once(child, "close").then(([code]) => code as number | null);
-  onTestFinished(async () => {
-    child.kill("SIGKILL");
-    await ended;
-  });
-  return { child, channel, said: () => said, complained: () => complained, ended };
-}
-
 async function sigstore(): Promise<Sigstore> {
   const started = await startSigstore();
   onTestFinished(() => started.close());
   return started;
+}
+
+function start({ secret, env }: { secret?: string; env?: Record<string, string> } = {}): CourierProcess {
+  return startWith({
+    ...(secret === undefined ? {} : { secrets: { "tlog-signing-key": secret } }),
+    ...(env && { env }),
+  });
 }
 
 const deadline = () => ({ signal: within(10_000) });
@@ -109,7 +51,7 @@ describe("the courier", () => {
     const { publicKey } = await channel.ready(deadline());
     expect(publicKey).toBe(pair.publicKey.export({ type: "spki", format: "pem" }));
     expect(await channel.find({ log: log.url, hash }, deadline())).toEqual([]);
-    const uuid = await channel.record({ log: log.url, statement }, deadline());
+    const uuid = await channel.record({ log: log.url, fulcio: log.url, statement }, deadline());
     const entries = await channel.find({ log: log.url, hash, including: uuid }, deadline());
     expect(entries).toEqual([
       {
@@ -267,10 +209,14 @@ describe("a failure is an answer", () => {
   test("when there is no secret", async () => {
     const { channel } = start();
     expect(await channel.ready(deadline())).toEqual({});
-    const done = channel.record({ log: "http://127.0.0.1:1", statement }, deadline());
+    const done = channel.record(
+      { log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement },
+      deadline(),
+    );
     await expect(done).rejects.toMatchObject({
       code: "no-signer",
-      message: 'there is no secret "tlog-signing-key"; build with --secret id=tlog-signing-key,src=FILE',
+      message:
+        'there is no secret "tlog-signing-key" and no "tlog-identity-token"; build with --secret id=tlog-signing-key,src=FILE',
     });
   });
 
@@ -287,7 +233,10 @@ describe("a failure is an answer", () => {
     const { publicKey, signerProblem } = await channel.ready(deadline());
     expect(publicKey).toBeUndefined();
     expect(signerProblem).toContain(`${problem}: `);
-    const done = channel.record({ log: "http://127.0.0.1:1", statement }, deadline());
+    const done = channel.record(
+      { log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement },
+      deadline(),
+    );
     await expect(done).rejects.toMatchObject({ code: "no-signer", message: signerProblem });
     channel.close();
     expect(await ended).toBe(0);
@@ -301,7 +250,7 @@ describe("a failure is an answer", () => {
       fault: { kind: "rewrite", change: (answer) => ({ ...answer, status: 400 }) },
     });
     const { channel, said, complained, ended } = start({ secret: pem });
-    const done = channel.record({ log: log.url, statement }, deadline());
+    const done = channel.record({ log: log.url, fulcio: log.url, statement }, deadline());
     await expect(done).rejects.toMatchObject({ code: "refused" });
     channel.close();
     await ended;
@@ -393,7 +342,7 @@ describe("the courier ends", () => {
     await once(child.stdout, "data");
     child.stdout.destroy();
     child.stdin.write(
-      `${JSON.stringify({ id: 1, ask: "record", log: "http://127.0.0.1:1", statement: "e30=" })}\n`,
+      `${JSON.stringify({ id: 1, ask: "record", log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement: "e30=" })}\n`,
     );
     expect(await ended).toEqual([1, null]);
   });

@@ -5,7 +5,7 @@ import { sendHttp } from "../../src/courier/http.ts";
 import { readSigningKey } from "../../src/courier/signing-key.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
-import { recordStatement } from "./as-shipped.ts";
+import { keySigner, recordStatement } from "./as-shipped.ts";
 import { closedPort, within } from "./local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -26,7 +26,13 @@ async function sigstore(): Promise<Sigstore> {
 }
 
 const record = (url: string, deadlineMs = 5_000) =>
-  recordStatement(sendHttp, { log: logUrl(url), statement, key, signal: within(deadlineMs), deadlineMs });
+  recordStatement(sendHttp, {
+    log: logUrl(url),
+    statement,
+    signer: keySigner(key),
+    signal: within(deadlineMs),
+    deadlineMs,
+  });
 
 const ENTRIES = /^\/api\/v1\/log\/entries$/;
 

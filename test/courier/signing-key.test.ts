@@ -13,9 +13,11 @@ const inPkcs8 = (pair: { privateKey: typeof p256.privateKey }) =>
   pair.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
 const rsa = generateKeyPairSync("rsa", { modulusLength: 2048 });
 const encrypted = { cipher: "aes-256-cbc", passphrase: "hunter2" } as const;
+const inEncrypted = (type: "pkcs8" | "sec1") =>
+  p256.privateKey.export({ type, format: "pem", ...encrypted }).toString();
 
 describe("a P-256 key signs", () => {
-  test.for([
+  test.for<{ row: string; pem: string; password?: string }>([
     { row: "as PKCS#8", pem: pkcs8 },
     { row: "as SEC1", pem: sec1 },
     { row: "as openssl ecparam writes it", pem: parameters + sec1 },
@@ -23,8 +25,16 @@ describe("a P-256 key signs", () => {
     { row: "with BOM and text around it", pem: `\uFEFFmy key\n${pkcs8}\n\n` },
     { row: "with its public half beside it", pem: spki + pkcs8 },
     { row: "without a line feed at its end", pem: pkcs8.trim() },
-  ])("$row", ({ pem }) => {
-    const key = readSigningKey(Buffer.from(pem));
+    { row: "encrypted, with its password", pem: inEncrypted("pkcs8"), password: "hunter2" },
+    { row: "encrypted in its old form", pem: inEncrypted("sec1"), password: "hunter2" },
+    {
+      row: "encrypted, its password in a file with a line feed",
+      pem: inEncrypted("pkcs8"),
+      password: "hunter2\n",
+    },
+    { row: "not encrypted, with a password beside it", pem: pkcs8, password: "hunter2" },
+  ])("$row", ({ pem, password }) => {
+    const key = readSigningKey(Buffer.from(pem), password === undefined ? undefined : Buffer.from(password));
     expect(key.publicKey).toBe(spki);
     const der = p256.publicKey.export({ type: "spki", format: "der" });
     expect(key.hint).toBe(createHash("sha256").update(der).digest("base64"));
@@ -70,7 +80,7 @@ describe("refused, with the reason and what to do", () => {
       row: "an encrypted key in its old form",
       pem: p256.privateKey.export({ type: "sec1", format: "pem", ...encrypted }).toString(),
       code: "encrypted",
-      text: 'give it decrypted ("openssl pkey -in KEY',
+      text: 'or the key decrypted ("openssl pkey -in KEY',
     },
     {
       row: "cosign's own encrypted key",
@@ -128,3 +138,13 @@ describe("refused, with the reason and what to do", () => {
     expect(performance.now() - begun).toBeLessThan(1_000);
   });
 });
+
+test.for(["hunter3", "", "hunter2\n\n"])(
+  "the wrong password %j opens nothing, and is not shown",
+  (password) => {
+    const read = () => readSigningKey(Buffer.from(inEncrypted("pkcs8")), Buffer.from(password));
+    expect(read).toThrow(expect.objectContaining({ code: "wrong-password" }));
+    expect(read).toThrow('it is encrypted, and "tlog-signing-password" does not open it');
+    expect(read).not.toThrow("hunter");
+  },
+);

@@ -5,6 +5,7 @@ import type { Verdict } from "../../src/check/verdict.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { readHistory, standingRecord } from "../../src/record/history.ts";
+import { parseIdentity } from "../../src/record/signer.ts";
 import { progressLine, refusalMessage } from "../../src/report/messages.ts";
 import { sampleKey, sampleLog, sighting } from "../record/sample-log.ts";
 
@@ -40,6 +41,8 @@ function judgement(verdict: Verdict, change: Partial<Judgement> & { image?: stri
   return { reference: parseReference(image), verdict, refused: true, rejected: new Map(), ...rest };
 }
 
+const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
+
 /** Every row of the table, with everything that changes its text. */
 const CASES: Readonly<Record<string, Judgement>> = {
   unchanged: judgement({ kind: "unchanged", record }, { image: `${ALPINE}@${WANT}`, refused: false }),
@@ -55,7 +58,12 @@ const CASES: Readonly<Record<string, Judgement>> = {
     },
   ),
   "first-seen": judgement({ kind: "first-seen", record }, { image: `${ALPINE}@${WANT}`, refused: false }),
+  "first-seen, signed by an identity": judgement(
+    { kind: "first-seen", record: { ...record, signer: CI } },
+    { image: `${ALPINE}@${WANT}`, refused: false },
+  ),
   moved: judgement({ kind: "moved", record }),
+  "moved, recorded by an identity": judgement({ kind: "moved", record: { ...record, signer: CI } }),
   "moved, latest of a registry with a port": judgement(
     { kind: "moved", record },
     { image: `localhost:5000/team/app:latest@${GOT}` },

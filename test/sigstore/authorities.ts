@@ -31,11 +31,11 @@ export interface Authorities {
 export async function authorities(
   keys: SigningKeys,
   file: LineFile,
-  clock: () => Date,
+  { clock, certificateLog }: { readonly clock: () => Date; readonly certificateLog: boolean },
 ): Promise<Authorities> {
   // The packages read one Date whenever they need the time, so setting it is how they learn it.
   const time = new Date(clock());
-  const ca = await certificateAuthority(keys.fulcio, { ctlog: keys.ctlog, time });
+  const ca = await certificateAuthority(keys.fulcio, { ...(certificateLog && { ctlog: keys.ctlog }), time });
   const tsa = await initializeTSA(keyPair(keys.timestamp), time);
   const certificates: AuthorityCertificates = {
     fulcio: ca.root,

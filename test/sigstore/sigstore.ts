@@ -24,6 +24,8 @@ export interface SigstoreOptions {
   readonly clock?: () => Date;
   /** Milliseconds until search and attestation storage know a new entry, default 0; the real server needs a few. */
   readonly lag?: number;
+  /** Whether certificates go to a certificate log; default true. Without, they have no SCT. */
+  readonly certificateLog?: boolean;
 }
 
 /** A development Sigstore that answers: Rekor v1 and v2, Fulcio with CT log, timestamp authority, all under one URL. */
@@ -50,13 +52,13 @@ const MAX_REQUESTS_KEPT = 10_000;
  * ListenError, LineFileError, and the errors of node:fs and node:net.
  */
 export async function startSigstore(options: SigstoreOptions = {}): Promise<Sigstore> {
-  const { out, clock = () => new Date(), lag = 0 } = options;
+  const { out, clock = () => new Date(), lag = 0, certificateLog = true } = options;
   const listen = parseListen(options.listen ?? "127.0.0.1:0");
   if (out !== undefined) mkdirSync(out, { recursive: true });
   const keys = signingKeys(out === undefined ? undefined : join(out, "keys"));
   const file = (name: string): LineFile =>
     openLineFile(out === undefined ? undefined : join(out, `${name}.jsonl`));
-  const issuers = await authorities(keys, file("authorities"), clock);
+  const issuers = await authorities(keys, file("authorities"), { clock, certificateLog });
   const rules = faults();
   const requests: string[] = [];
 
