@@ -61,6 +61,14 @@ describe("a request is answered", () => {
     expect(await channel.ready({ signal })).toEqual(await channel.ready({ signal }));
   });
 
+  test("by the courier's first line: whom an identity token names", async () => {
+    const courier = puppet();
+    const channel = new CourierChannel(courier.pipe);
+    const identity = { issuer: "https://issuer.example", identity: "ci@acme.example" };
+    courier.say({ say: "ready", identity });
+    expect(await channel.ready({ signal })).toEqual({ identity });
+  });
+
   test("with all entries, which are handed on as they come", async () => {
     const { channel, told, say } = opened();
     const seen: RawEntry[][] = [];

@@ -72,7 +72,7 @@ describe("without a signing key", () => {
     const built = await site.build({ sign: false, dockerfile: `FROM ${reference}\nRUN cat /version\n` });
     expectBuilt(built);
     expect(verdictLines(built.output)).toEqual([
-      `${reference} NOT RECORDED: ${digest} (nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE)`,
+      `${reference} NOT RECORDED: ${digest} (nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE)`,
     ]);
     expect(site.entriesOf(reference)).toEqual([]);
   });

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+import { pem } from "@sigstore/core";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
 import { RecordError } from "../../src/record/error.ts";
+import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
-import { ALPINE, sampleKey, sampleLog, sighting, signEnvelope } from "./sample-log.ts";
+import { certify, type CertifiedKey, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";
+import { ALPINE, sampleKey, sampleLog, type SampleLog, sighting, signEnvelope } from "./sample-log.ts";
 
 const key = sampleKey();
 const sample = sampleLog();
@@ -20,8 +23,8 @@ const context: RecordContext = {
   trustedRoot: sample.trustedRoot,
 };
 
-function verify({ uuid, entry }: { uuid: string; entry: unknown }): Record {
-  return verifyRecord(parseLogEntry(uuid, entry), context);
+function verify({ uuid, entry }: { uuid: string; entry: unknown }, where = context): Record {
+  return verifyRecord(parseLogEntry(uuid, entry), where);
 }
 
 /** Numbers that look random and are the same in every run (mulberry32). */
@@ -92,6 +95,25 @@ function mutate(value: unknown, random: Below): unknown {
   return ODD[random(ODD.length)];
 }
 
+/** A log and who trusts the identity whose key this is. */
+async function identityLog(): Promise<{
+  log: SampleLog;
+  where: RecordContext;
+  certified: CertifiedKey;
+  statement: Uint8Array;
+}> {
+  const authority = await sampleAuthority();
+  const who = { issuer: "https://accounts.google.com", identity: "ci@acme.example" };
+  const log = sampleLog();
+  log.now = new Date(authority.time.getTime() + 2000);
+  return {
+    log,
+    where: { ...context, signers: [parseIdentity(who)], trustedRoot: rootWith(authority, log) },
+    certified: await certify(authority.issuing, who),
+    statement: sightingStatement(sighting({ observedAt: authority.time })),
+  };
+}
+
 describe("whatever happens to an answer, it is refused or says the same", () => {
   test.for([1, 2, 3, 4])("in 250 mutations from seed %i", (seed) => {
     const random = seeded(seed);
@@ -110,6 +132,48 @@ describe("whatever happens to an answer, it is refused or says the same", () => 
       }
     }
     expect(refused).toBeGreaterThan(200);
+  });
+
+  test.for([7, 8])("in 250 mutations of an entry with a certificate, from seed %i", async (seed) => {
+    const random = seeded(seed);
+    const { log, where, certified, statement } = await identityLog();
+    const good = log.found(log.append(signCertified(statement, certified)));
+    const { bundle: _, ...facts } = verify(good, where);
+    let refused = 0;
+    for (let round = 0; round < 250; round++) {
+      const mutated = { uuid: good.uuid, entry: mutate(good.entry, random) };
+      try {
+        const { bundle: __, ...found } = verify(mutated, where);
+        expect(found, JSON.stringify(mutated.entry)).toEqual(facts);
+      } catch (error) {
+        if (!(error instanceof RecordError || error instanceof LogEntryError)) throw error;
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(200);
+  });
+
+  test.for([9, 10])("in 250 mutated certificates that a log took in, from seed %i", async (seed) => {
+    const random = seeded(seed);
+    const { log, where, certified, statement } = await identityLog();
+    const { signatures, ...rest } = signCertified(statement, certified);
+    const der = pem.toDER(certified.pem).toString("base64");
+    const mutations = new Set(Array.from({ length: 250 }, () => mutateBytes(der, random)));
+    const codes = new Set<string>();
+    for (const mutation of mutations) {
+      const certificate = pem.fromDER(Buffer.from(mutation, "base64"));
+      const forged = signatures.map((each) => ({ ...each, pem: certificate }));
+      try {
+        // What is around the signed part of a certificate may differ: it names the same identity and key.
+        const { digest, signer } = verify(log.found(log.force({ ...rest, signatures: forged })), where);
+        expect([digest, signer]).toEqual([sighting().digest, where.signers[0]]);
+      } catch (error) {
+        if (!(error instanceof RecordError)) throw error;
+        codes.add(error.code);
+      }
+    }
+    // None that could make a tag unknown: everybody can log such certificates.
+    expect([...codes].toSorted()).toEqual(["bad-certificate", "untrusted-signer"]);
   });
 
   test.for([5, 6])("in 150 mutated statements signed by the trusted key, from seed %i", (seed) => {
