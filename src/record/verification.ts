@@ -87,10 +87,16 @@ export function verifyRecord(entry: LogEntry, context: RecordContext): Record {
 export function readCandidate(entry: LogEntry, { subject, signers, trustedRoot }: RecordContext): Candidate {
   const envelope = readEnvelope(entry);
   const signer = findSigner(entry, envelope, signers);
-  checkUuid(entry);
-  // That a trusted signer's statement is missing is no small thing, so nobody else may be able to cause it.
-  if (entry.attestation === undefined) checkCertificate(entry, { envelope, signer }, trustedRoot);
-  const sighting = parseSighting(readPayload(entry, envelope));
+  let payload: Uint8Array;
+  try {
+    checkUuid(entry);
+    payload = readPayload(entry, envelope);
+  } catch (error) {
+    // That a trusted signer's statement is not shown is no small thing, so nobody else may be able to cause it.
+    checkCertificate(entry, { envelope, signer }, trustedRoot);
+    throw error;
+  }
+  const sighting = parseSighting(payload);
   checkSubject(entry, sighting, subject);
   checkLoggedWhenObserved(entry, sighting);
   return { entry, envelope, signer, sighting };

@@ -345,10 +345,17 @@ describe("the history of a tag", () => {
       unshown(await certify(authority.unlogged, CI)),
     ];
     expect(fakes.map(({ entry }) => entry.attestation)).toEqual([undefined, undefined]);
+    const otherwise = fakes.map(({ uuid, entry }) => ({
+      uuid,
+      entry: { ...entry, attestation: { data: Buffer.from("{}").toString("base64") } },
+    }));
+    const misplaced = fakes.map(({ entry }) => ({ uuid: "ab".repeat(32), entry }));
     const elsewhere = fakes.map(({ uuid, entry }) => ({ uuid, entry: { ...entry, logID: "ab".repeat(32) } }));
     const rejected = (entries: readonly { uuid: string; entry: unknown }[]) =>
       readHistory(entries, context(rootWith(authority, log))).rejected;
-    expect(rejected([...fakes, ...elsewhere])).toEqual(new Map([["bad-certificate", 4]]));
+    expect(rejected([...fakes, ...elsewhere, ...otherwise, ...misplaced])).toEqual(
+      new Map([["bad-certificate", 8]]),
+    );
     expect(rejected([unshown(ci)])).toEqual(new Map([["no-payload", 1]]));
   });
 });
