@@ -16,6 +16,16 @@ export default defineConfig({
           hookTimeout: 600_000,
         },
       },
+      {
+        test: {
+          name: "servers",
+          include: ["test/servers/**/*.servers.ts"],
+          globalSetup: ["test/servers/start-servers.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
     ],
   },
 });
