@@ -2,7 +2,7 @@
 import { sha256Hex, signerIndexKeys, statementIndexKeys, verifyEnvelope } from "./dsse-envelope.ts";
 import { decodeBase64, isFields, requiredFields, requiredString, type Fields } from "./json-fields.ts";
 import { canonicalBody, type PreparedEntry } from "./prepared-entry.ts";
-import { invalid, rejected } from "./refusal.ts";
+import { invalid, Refusal, rejected } from "./refusal.ts";
 import { parseVerifyingKey } from "./verifying-key.ts";
 
 /**
@@ -78,7 +78,9 @@ function stored({ keyid, sig, publicKey }: SubmittedSignature): Fields {
 }
 
 function readHash(content: Fields): Fields {
-  if (!isFields(content["hash"])) throw rejected("missing envelope digest");
+  if (!isFields(content["hash"])) {
+    throw new Refusal("rejected", "error generating canonicalized entry", { status: 500 });
+  }
   const algorithm = requiredString(content["hash"], "algorithm");
   if (algorithm !== "sha256") throw invalid(606, "algorithm in body should be one of [sha256]");
   return { algorithm, value: requiredString(content["hash"], "value") };

@@ -4,7 +4,7 @@ import { prepareHashedrekord } from "./hashedrekord-entry.ts";
 import { prepareIntoto } from "./intoto-entry.ts";
 import { isFields, requiredFields, requiredString, type Fields } from "./json-fields.ts";
 import type { PreparedEntry } from "./prepared-entry.ts";
-import { invalid, rejected } from "./refusal.ts";
+import { invalid, Refusal, rejected } from "./refusal.ts";
 
 const PREPARERS: Readonly<Record<string, (spec: Fields) => PreparedEntry>> = {
   "intoto 0.0.2": prepareIntoto,
@@ -12,6 +12,8 @@ const PREPARERS: Readonly<Record<string, (spec: Fields) => PreparedEntry>> = {
   "hashedrekord 0.0.1": prepareHashedrekord,
 };
 const OTHER_KINDS = new Set("alpine cose helm jar rekord rfc3161 rpm tuf".split(" "));
+/** A semantic version, as the API's schema has it, but for its pre-release and build parts, which nobody uses. */
+const VERSION = /^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(?:[-+][0-9A-Za-z.+-]+)?$/;
 const KINDS = new Set(["intoto", "dsse", "hashedrekord"]);
 
 /**
@@ -21,18 +23,27 @@ const KINDS = new Set(["intoto", "dsse", "hashedrekord"]);
  * Throws Refusal.
  */
 export function prepareEntry(proposed: unknown): PreparedEntry {
-  if (!isFields(proposed)) throw invalid(602, "proposedEntry in body is required");
-  const kind = typeof proposed["kind"] === "string" ? proposed["kind"] : "";
+  // `null` is read as an object without anything in it, as Go does.
+  if (!isFields(proposed)) throw invalid(602, "kind in body is required");
+  const kind = requiredString(proposed, "kind");
   if (OTHER_KINDS.has(kind)) {
     throw rejected(`entry kind '${kind}' is not enabled for submission on this server`);
   }
   if (!KINDS.has(kind)) throw invalid(422, `invalid kind value: ${JSON.stringify(kind.slice(0, 100))}`);
   const version = requiredString(proposed, "apiVersion");
+  if (!VERSION.test(version)) throw invalid(605, `apiVersion in body should match '${VERSION.source}'`);
   const prepare = PREPARERS[`${kind} ${version}`];
   if (prepare === undefined) {
     throw rejected(
       `entry kind '${kind}' does not support inserting entries of version '${version.slice(0, 100)}'`,
     );
   }
-  return prepare(requiredFields(proposed, "spec"));
+  const spec = requiredFields(proposed, "spec");
+  try {
+    return prepare(spec);
+  } catch (error) {
+    // The schema of a kind is checked by the server's own code, which has its own way to say no.
+    if (!(error instanceof Refusal) || error.code !== "validation") throw error;
+    throw rejected(`validation failure list:\n${error.message}`);
+  }
 }

@@ -148,7 +148,7 @@ test("a search for a common key finds every entry once, not in the order of the 
 test("many entries are read at once, in the order asked for, the unknown left out", async () => {
   const [, second] = sigstore.log.entries;
   const foreign = `0123456789abcdef${first.uuid.slice(16)}`;
-  const entryUUIDs = [second?.uuid, "f".repeat(80), foreign, first.uuid.slice(16), first.uuid];
+  const entryUUIDs = [second?.uuid, "1".repeat(80), foreign, first.uuid.slice(16), first.uuid];
   const { status, json } = await ask("POST", "/api/v1/log/entries/retrieve", { entryUUIDs });
   expect(status).toBe(200);
   expect(json).toEqual([
@@ -292,16 +292,14 @@ test.for<Bad>([
     row: "no signatures",
     path: ENTRIES,
     body: envelopeWith({ signatures: [] }),
-    status: 422,
-    code: 612,
-    says: "signatures in body",
+    status: 400,
+    says: "validation failure list:\nsignatures in body",
   },
   {
     row: "a signature without key",
     path: ENTRIES,
     body: envelopeWith({ signatures: [{ sig: "" }] }),
-    status: 422,
-    code: 602,
+    status: 400,
     says: "publicKey in body is required",
   },
   {
@@ -370,21 +368,21 @@ test.for<Bad>([
     status: 400,
     says: "not JSON",
   },
-  { row: "an entry that is a list", path: ENTRIES, body: [], status: 400, says: "not an object" },
+  { row: "an entry that is a list", path: ENTRIES, body: [], status: 500, says: "not an object" },
   {
     row: "an entry that is null",
     path: ENTRIES,
     body: "null",
     status: 422,
     code: 602,
-    says: "proposedEntry in body is required",
+    says: "kind in body is required",
   },
-  { row: "an entry that is not JSON", path: ENTRIES, body: '{"kind":', status: 400, says: "not JSON" },
+  { row: "an entry that is not JSON", path: ENTRIES, body: '{"kind":', status: 500, says: "not JSON" },
   {
     row: "an entry nested beyond reason",
     path: ENTRIES,
     body: "[".repeat(1_000_000),
-    status: 400,
+    status: 500,
     says: "not JSON",
   },
   {
@@ -495,7 +493,44 @@ test.for<Bad>([
     status: 400,
     says: "could not be parsed",
   },
-  { row: "an unknown entry", method: "GET", path: `${ENTRIES}/${"0".repeat(80)}`, status: 404 },
+  { row: "an unknown entry", method: "GET", path: `${ENTRIES}/${"1".repeat(80)}`, status: 404 },
+  {
+    row: "an entry in a tree that cannot be",
+    method: "GET",
+    path: `${ENTRIES}/${"f".repeat(80)}`,
+    status: 400,
+    says: "ffffffffffffffff is not a valid TreeID",
+  },
+  {
+    row: "an entry in the tree 0",
+    method: "GET",
+    path: `${ENTRIES}/${"0".repeat(80)}`,
+    status: 500,
+    says: "error communicating",
+  },
+  {
+    row: "entries of which one is in a tree that cannot be",
+    path: RETRIEVE,
+    body: { entryUUIDs: ["1".repeat(64), "f".repeat(80)] },
+    status: 400,
+    says: "invalid entryID ffff",
+  },
+  {
+    row: "an index below zero among others",
+    path: RETRIEVE,
+    body: { logIndexes: [1, -1] },
+    status: 422,
+    code: 609,
+    says: "logIndexes.1 in body",
+  },
+  {
+    row: "an entry whose version is none",
+    path: ENTRIES,
+    body: { ...good(), apiVersion: "two" },
+    status: 422,
+    code: 605,
+    says: "apiVersion in body",
+  },
   { row: "an index of an earlier shard", method: "GET", path: `${ENTRIES}?logIndex=0`, status: 404 },
   {
     row: "an index that is none",
@@ -548,7 +583,7 @@ test.for<Bad>([
     method: "GET",
     path: "/api/v1/log/proof?lastSize=1&treeID=1",
     status: 400,
-    says: "not a valid tree ID",
+    says: "no log range found for tree ID 1",
   },
   {
     row: "a path there is not",

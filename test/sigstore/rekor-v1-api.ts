@@ -8,6 +8,8 @@ import type { RekorV1Log } from "./rekor-v1-log.ts";
 import { searchIndex } from "./rekor-v1-search.ts";
 
 const MAX_QUERIES = 10;
+/** Trees are numbered in 63 bits. */
+const MAX_TREE_ID = 2n ** 63n - 1n;
 const UUID = /^([0-9a-fA-F]{64}|[0-9a-fA-F]{80})$/;
 
 type Handler = (request: ApiRequest, log: RekorV1Log) => ApiResponse;
@@ -93,6 +95,16 @@ function entryByIndex({ query }: ApiRequest, log: RekorV1Log): ApiResponse {
 function entryByUuid({ path }: ApiRequest, log: RekorV1Log): ApiResponse {
   const uuid = path.slice(path.lastIndexOf("/") + 1);
   if (!UUID.test(uuid)) throw invalid(605, `entryUUID in path should match '${UUID.source}'`);
+  if (uuid.length === 80) {
+    const treeId = BigInt(`0x${uuid.slice(0, 16)}`);
+    if (treeId > MAX_TREE_ID) {
+      throw badRequest(`validation error: ${uuid.slice(0, 16)} is not a valid TreeID`);
+    }
+    if (treeId === 0n) {
+      const message = "unexpected error communicating with transparency log";
+      throw new Refusal("rejected", message, { status: 500 });
+    }
+  }
   const entry = log.byUuid(uuid);
   return entry === undefined ? notThere() : jsonResponse(200, log.present(entry, { attestation: true }));
 }
@@ -100,13 +112,21 @@ function entryByUuid({ path }: ApiRequest, log: RekorV1Log): ApiResponse {
 function retrieve(request: ApiRequest, log: RekorV1Log): ApiResponse {
   const query = readJson(request, "entry");
   const uuids = list(query, "entryUUIDs").map(String);
-  const indexes = list(query, "logIndexes").map(Number);
+  const indexes = list(query, "logIndexes").map((index, i) => {
+    if (typeof index !== "number") throw unreadable("entry", `logIndexes.${i} is not a number`);
+    if (index < 0) throw invalid(609, `logIndexes.${i} in body should be greater than or equal to 0`);
+    return index;
+  });
   const proposed = list(query, "entries");
   uuids.forEach((uuid, i) => {
     if (!UUID.test(uuid)) throw invalid(605, `entryUUIDs.${i} in body should match '${UUID.source}'`);
   });
   if (uuids.length + indexes.length + proposed.length > MAX_QUERIES) {
     throw invalid(422, `more than max allowed ${MAX_QUERIES} entries in request`);
+  }
+  for (const uuid of uuids) {
+    const treeId = uuid.length === 80 ? BigInt(`0x${uuid.slice(0, 16)}`) : 1n;
+    if (treeId === 0n || treeId > MAX_TREE_ID) throw badRequest(`invalid entryID ${uuid}`);
   }
   const found = [
     ...uuids.map((uuid) => log.byUuid(uuid)),
@@ -143,7 +163,8 @@ function readJson({ mediaType, body }: ApiRequest, name: string): Fields {
   } catch {
     throw unreadable(name, "the body is not JSON");
   }
-  if (value === null) throw invalid(602, `${name} in body is required`);
+  // Go reads null into a structure without changing it.
+  if (value === null) return {};
   if (!isFields(value)) throw unreadable(name, "the body is not an object");
   return value;
 }
@@ -164,7 +185,7 @@ function checkTreeId(query: URLSearchParams, log: RekorV1Log): void {
   const treeId = query.get("treeID");
   if (treeId === null || treeId === "" || treeId === log.treeId) return;
   if (!/^[0-9]+$/.test(treeId)) throw invalid(605, "treeID in query should match '^[0-9]+$'");
-  throw badRequest(`${treeId.slice(0, 20)} is not a valid tree ID`);
+  throw badRequest(`no log range found for tree ID ${treeId.slice(0, 20)}`);
 }
 
 function notThere(): ApiResponse {
@@ -176,5 +197,7 @@ function badRequest(message: string): Refusal {
 }
 
 function unreadable(name: string, reason: string): Refusal {
+  // Proposed entries are of several kinds and read by other code, whose errors nobody gave a status.
+  if (name === "proposedEntry") return new Refusal("rejected", reason, { status: 500 });
   return badRequest(`parsing ${name} body from "" failed, because ${reason}`);
 }

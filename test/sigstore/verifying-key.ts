@@ -12,6 +12,7 @@ export interface VerifyingKey {
   readonly subjects: readonly string[];
 }
 
+const UNREADABLE = "could not parse public key as x509: invalid public key";
 const BLOCK = /^-----BEGIN (PUBLIC KEY|CERTIFICATE)-----\n([A-Za-z0-9+/=\n]+)\n-----END \1-----$/;
 
 /**
@@ -21,7 +22,7 @@ const BLOCK = /^-----BEGIN (PUBLIC KEY|CERTIFICATE)-----\n([A-Za-z0-9+/=\n]+)\n-
 export function parseVerifyingKey(bytes: Buffer): VerifyingKey {
   const match = BLOCK.exec(bytes.toString("utf8").replaceAll("\r\n", "\n").trim());
   const [, type, base64] = match ?? [];
-  if (type === undefined || base64 === undefined) throw rejected("invalid public key: failure decoding PEM");
+  if (type === undefined || base64 === undefined) throw rejected(`${UNREADABLE}: failure decoding PEM`);
   const der = Buffer.from(base64, "base64");
   try {
     if (type === "CERTIFICATE") {
@@ -35,7 +36,7 @@ export function parseVerifyingKey(bytes: Buffer): VerifyingKey {
     const key = createPublicKey({ key: der, format: "der", type: "spki" });
     return { key, canonicalPem: key.export({ type: "spki", format: "pem" }).toString(), subjects: [] };
   } catch {
-    throw rejected(`invalid public key: cannot parse the ${type.toLowerCase()}`);
+    throw rejected(`${UNREADABLE}: cannot parse the ${type.toLowerCase()}`);
   }
 }
 
