@@ -49,9 +49,7 @@ export async function cosign({ target, sample, bundle, digest }: CosignQuestion)
     return path;
   };
   const about =
-    digest === undefined
-      ? [file("tag.txt", sample.name)]
-      : ["--digest", digest, "--digestAlg", "sha256"];
+    digest === undefined ? [file("tag.txt", sample.name)] : ["--digest", digest, "--digestAlg", "sha256"];
   return run(
     "unshare",
     [
