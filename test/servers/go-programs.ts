@@ -76,7 +76,12 @@ async function compile(module: GoModule, bin: string, log: string): Promise<void
   const outcome = await run(
     "nice",
     [
-      ...["-n", "19", "go", "install", "-v", "-trimpath"],
+      "-n",
+      "19",
+      "go",
+      "install",
+      "-v",
+      "-trimpath",
       ...(tags === undefined ? [] : ["-tags", tags]),
       ...packages.map((inner) => `${path}/${inner}@${version}`),
     ],

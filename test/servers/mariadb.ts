@@ -67,20 +67,34 @@ export async function startMariaDb(
   const share = join(root, "usr/share/mariadb");
   const program = join(root, MULTIARCH.loader);
   const args = [
-    ...["--library-path", join(root, MULTIARCH.libraries), join(root, "usr/sbin/mariadbd"), "--no-defaults"],
-    ...["--user=root", `--datadir=${data}`, `--lc-messages-dir=${share}`, `--tmpdir=${serverRun.sockets}`],
+    "--library-path",
+    join(root, MULTIARCH.libraries),
+    join(root, "usr/sbin/mariadbd"),
+    "--no-defaults",
+    "--user=root",
+    `--datadir=${data}`,
+    `--lc-messages-dir=${share}`,
+    `--tmpdir=${serverRun.sockets}`,
     `--character-sets-dir=${join(share, "charsets")}`,
     // Whoever reaches the socket, in a directory of this user alone, may do everything.
     "--skip-networking",
     "--skip-grant-tables",
     // Nothing of it has to survive a power cut.
-    ...["--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--innodb-log-file-size=16M"],
-    ...["--innodb-buffer-pool-size=64M", "--performance-schema=0", "--skip-log-bin"],
+    "--innodb-flush-log-at-trx-commit=0",
+    "--innodb-doublewrite=0",
+    "--innodb-log-file-size=16M",
+    "--innodb-buffer-pool-size=64M",
+    "--performance-schema=0",
+    "--skip-log-bin",
   ];
   const tables = await Promise.all(SYSTEM_TABLES.map((name) => readFile(join(share, name), "utf8")));
   const input = [
-    ...["CREATE DATABASE mysql;", "USE mysql;", ...tables],
-    ...["CREATE DATABASE test;", "USE test;", schema],
+    "CREATE DATABASE mysql;",
+    "USE mysql;",
+    ...tables,
+    "CREATE DATABASE test;",
+    "USE test;",
+    schema,
   ].join("\n");
   const made = await run(program, [...args, "--bootstrap", "--silent-startup"], { input, timeoutMs: 60_000 });
   if (made.code !== 0) {

@@ -152,13 +152,18 @@ async function startRekor(
       file: join(programs, "rekor-server"),
       args: [
         "serve",
-        ...[`--rekor_server.address=${HOST}`, `--port=${port}`],
+        `--rekor_server.address=${HOST}`,
+        `--port=${port}`,
         // The name on checkpoints, which verifiers look for in the log's URL.
-        ...[`--rekor_server.hostname=${HOST}`, `--rekor_server.signer=${signer}`],
-        ...[`--trillian_log_server.address=${HOST}`, `--trillian_log_server.port=${trillian.rpcPort}`],
+        `--rekor_server.hostname=${HOST}`,
+        `--rekor_server.signer=${signer}`,
+        `--trillian_log_server.address=${HOST}`,
+        `--trillian_log_server.port=${trillian.rpcPort}`,
         `--trillian_log_server.tlog_id=${treeId}`,
-        ...["--enable_attestation_storage", `--attestation_storage_bucket=file://${attestations}`],
-        ...["--search_index.storage_provider=mysql", `--search_index.mysql.dsn=${dsn}`],
+        "--enable_attestation_storage",
+        `--attestation_storage_bucket=file://${attestations}`,
+        "--search_index.storage_provider=mysql",
+        `--search_index.mysql.dsn=${dsn}`,
       ],
       // It moves its temporary files into the bucket, which only works within one file system.
       env: { TMPDIR: attestations, HOME: serverRun.data },

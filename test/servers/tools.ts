@@ -53,10 +53,19 @@ export async function cosign({ target, sample, bundle, digest }: CosignQuestion)
   return run(
     "unshare",
     [
-      ...["--net", "--", await programPath("cosign"), "verify-blob-attestation"],
-      ...["--bundle", file("bundle.sigstore.json", JSON.stringify(bundle))],
-      ...["--trusted-root", target.trustedRootFile, "--key", file("key.pub", sample.key.pem)],
-      ...["--type", SIGHTING_PREDICATE_TYPE, ...about],
+      "--net",
+      "--",
+      await programPath("cosign"),
+      "verify-blob-attestation",
+      "--bundle",
+      file("bundle.sigstore.json", JSON.stringify(bundle)),
+      "--trusted-root",
+      target.trustedRootFile,
+      "--key",
+      file("key.pub", sample.key.pem),
+      "--type",
+      SIGHTING_PREDICATE_TYPE,
+      ...about,
     ],
     { env: { HOME: directory }, timeoutMs: TIMEOUT_MS },
   );
