@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, generateKeyPairSync } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFinished, test } from "vitest";
 import { MAX_ATTESTATION_BYTES } from "./intoto-entry.ts";
 import { hashLeaf } from "./merkle-tree.ts";
 import { FIRST_LOG_INDEX, type LoggedEntry } from "./rekor-v1-log.ts";
@@ -609,3 +609,15 @@ test.for<Bad>([
     expect(sigstore.log.size).toBe(before);
   },
 );
+
+test("search may show an entry before the one that was logged earlier", async () => {
+  const busy = await startSigstore({ lag: (index) => (index === 0 ? 60_000 : 0) });
+  onTestFinished(() => busy.close());
+  const [, second] = [0, 1].map(() => busy.log.append(proposeIntoto(statementAbout("raced"), key)));
+  const response = await fetch(`${busy.url}/api/v1/index/retrieve`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ hash: sha256Of("raced") }),
+  });
+  expect(await response.json()).toEqual([second?.uuid]);
+});

@@ -6,7 +6,7 @@ import { faults, type FaultRule } from "./faults.ts";
 import { parseListen, serveHttp } from "./http-server.ts";
 import { openLineFile, type LineFile } from "./line-file.ts";
 import { answerRekorV1 } from "./rekor-v1-api.ts";
-import { rekorV1Log, type RekorV1Log } from "./rekor-v1-log.ts";
+import { type Lag, rekorV1Log, type RekorV1Log } from "./rekor-v1-log.ts";
 import { rekorV2Log, type RekorV2Log } from "./rekor-v2.ts";
 import { keyPair, signingKeys } from "./signing-keys.ts";
 import { trustedRoot } from "./trusted-root.ts";
@@ -22,8 +22,8 @@ export interface SigstoreOptions {
   readonly out?: string;
   /** The time of new log entries, certificates and timestamps; default the machine's. Certificates are valid from the machine's now on. */
   readonly clock?: () => Date;
-  /** Milliseconds until search and attestation storage know a new entry, default 0; the real server needs a few. */
-  readonly lag?: number;
+  /** How late search and attestation storage are with a new entry, default 0. */
+  readonly lag?: Lag;
   /** Whether certificates go to a certificate log; default true. Without, they have no SCT. */
   readonly certificateLog?: boolean;
 }
