@@ -378,6 +378,17 @@ export const searchingAndReading: Section = {
       },
     },
     {
+      says: "An entry's index counts the entries of earlier shards, the proof's does not",
+      ours: {
+        expected: "yes",
+        async look(target) {
+          const { logIndex, verification } = fieldsOf((await append(target, newEntry())).entry);
+          const inTree = fieldsOf(fieldsOf(verification)["inclusionProof"])["logIndex"];
+          return Number(logIndex) > Number(inTree) ? "yes" : "no";
+        },
+      },
+    },
+    {
       says: "The log tells its size and its signed tree head",
       ours: {
         expected: "inactiveShards, rootHash, signedTreeHead, treeID, treeSize",

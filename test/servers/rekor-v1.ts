@@ -40,11 +40,19 @@ const HOST = "127.0.0.1";
 /** rekor-server serves metrics to everybody on this port, and goes on without when it is taken. */
 const METRICS_PORT = 2112;
 
+/** How to start it; every part has a default. */
+export interface RealRekorV1Options {
+  readonly directory?: string;
+  /** Writes the log's first entries; then the log goes on in a new tree, as logs do after some years. */
+  readonly fillFirstShard?: (url: string) => Promise<void>;
+}
+
 /**
- * Installs what is not installed yet and starts the log, which is empty. Throws ServerError and LabError; whatever
- * was started is stopped then, as it is when this process ends.
+ * Installs what is not installed yet and starts the log, which is empty but for its first shard. Throws ServerError
+ * and LabError; whatever was started is stopped then, as it is when this process ends.
  */
-export async function startRekorV1(directory = serversDirectory()): Promise<RealRekorV1> {
+export async function startRekorV1(options: RealRekorV1Options = {}): Promise<RealRekorV1> {
+  const { directory = serversDirectory(), fillFirstShard } = options;
   const installed = await install(directory);
   const start = performance.now();
   const serverRun = await newServerRun(directory);
@@ -61,8 +69,15 @@ export async function startRekorV1(directory = serversDirectory()): Promise<Real
     daemons.push(daemon);
     const trillian = await startTrillian(serverRun, { programs: installed.trillian, dsn });
     daemons.push(...trillian.daemons);
-    const options = { programs: installed.rekor, dsn, trillian, treeId: await trillian.newTree() };
-    const rekor = await startRekor(serverRun, options);
+    const parts = { programs: installed.rekor, dsn, trillian, ...(await prepareRekor(serverRun)) };
+    const closed: string[] = [];
+    if (fillFirstShard !== undefined) {
+      const treeId = await trillian.newTree();
+      const first = await startRekor(serverRun, { ...parts, treeId, closed });
+      await fillFirstShard(first.url).finally(() => first.daemon.stop());
+      closed.push(treeId);
+    }
+    const rekor = await startRekor(serverRun, { ...parts, treeId: await trillian.newTree(), closed });
     daemons.push(rekor.daemon);
     say(`started Rekor ${REKOR_V1.version} on ${rekor.url} in ${Math.round(performance.now() - start)} ms`);
     return { url: rekor.url, close: stopAll };
@@ -128,22 +143,37 @@ async function startTrillian(
   };
 }
 
+/** What a log keeps when it goes on in another tree. */
+interface RekorFiles {
+  readonly attestations: string;
+  /** The log's private key, PEM. */
+  readonly signer: string;
+}
+
+async function prepareRekor({ data }: ServerRun): Promise<RekorFiles> {
+  const attestations = join(data, "attestations");
+  await mkdir(attestations);
+  const signer = join(data, "rekor.pem");
+  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  await writeFile(signer, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  return { attestations, signer };
+}
+
 async function startRekor(
   serverRun: ServerRun,
-  options: {
+  options: RekorFiles & {
     readonly programs: string;
     readonly dsn: string;
     readonly trillian: Trillian;
     readonly treeId: string;
+    /** The trees that it went on from, the oldest first. */
+    readonly closed: readonly string[];
   },
 ): Promise<{ readonly url: string; readonly daemon: Daemon }> {
-  const { programs, dsn, trillian, treeId } = options;
+  const { programs, dsn, trillian, treeId, closed, attestations, signer } = options;
   const port = await newPort();
-  const attestations = join(serverRun.data, "attestations");
-  await mkdir(attestations);
-  const signer = join(serverRun.data, "rekor.pem");
-  const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  await writeFile(signer, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const shards = join(serverRun.data, "shards.yaml");
+  await writeFile(shards, closed.map((id) => `- treeID: ${id}\n`).join(""));
   const url = `http://${HOST}:${port}`;
   const letGo = await holdPort(METRICS_PORT);
   try {
@@ -160,6 +190,7 @@ async function startRekor(
         `--trillian_log_server.address=${HOST}`,
         `--trillian_log_server.port=${trillian.rpcPort}`,
         `--trillian_log_server.tlog_id=${treeId}`,
+        `--trillian_log_server.sharding_config=${shards}`,
         "--enable_attestation_storage",
         `--attestation_storage_bucket=file://${attestations}`,
         "--search_index.storage_provider=mysql",
