@@ -227,6 +227,11 @@ export const searchingAndReading: Section = {
       email: "nobody@example.test",
       operator: "and",
     })),
+    searching("… nor with a certificate's subject that is not its own", "not found", ({ name }) => ({
+      hash: sha256Of(name),
+      subject: "https://example.test/nobody",
+      operator: "and",
+    })),
     searching("… by one of two things of which one must match", "found", ({ name }) => ({
       hash: sha256Of(name),
       email: "nobody@example.test",

@@ -31,6 +31,16 @@ async function recorded(target: Target): Promise<Recorded> {
   return { sample, uuid, entry: found.entry as AnsweredEntry };
 }
 
+/** As another client records it: our courier signs with P-256 alone. */
+async function recordedWithEd25519(target: Target): Promise<Recorded> {
+  const sample = newSample(sampleKey("ed25519"));
+  const uuid = await post(target, proposeIntoto(Buffer.from(sample.statement), sample.key.privateKey));
+  await record(target, newSample());
+  const [found] = await find(target, sample, uuid);
+  if (found === undefined || found.entry === null) throw new Error(`"${uuid}" is not brought`);
+  return { sample, uuid, entry: found.entry as AnsweredEntry };
+}
+
 function verify(target: Target, { sample, uuid }: Recorded, entry: unknown): Proven {
   const { trustedRoot } = target;
   const context = { subject: sample.reference, signers: [sample.key.signer], trustedRoot };
@@ -86,7 +96,32 @@ const proving: Row[] = [
     },
   },
   {
-    says: "… by the digest of the tag's name",
+    says: "… with an Ed25519 key",
+    ours: {
+      expected: "verified",
+      async look(target) {
+        const made = await recordedWithEd25519(target);
+        return verdict(() => verify(target, made, made.entry));
+      },
+    },
+    cosign: {
+      expected: "verified",
+      async look(target) {
+        const { sample, uuid, entry } = await recordedWithEd25519(target);
+        return cosignVerdict(await cosign({ target, sample, bundle: bundleOf(uuid, entry) }));
+      },
+    },
+    rekorCli: {
+      expected: "verified",
+      async look(target) {
+        const { uuid } = await recordedWithEd25519(target);
+        const { code, output } = await rekorCli(target, ["verify", "--uuid", uuid]);
+        return code === 0 ? "verified" : output;
+      },
+    },
+  },
+  {
+    says: "The first, by the digest of the tag's name",
     cosign: cosignAbout("verified", ({ subject: [tag] }) => tag.digest.sha256),
   },
   {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TestProject } from "vitest/node";
-import { sightingStatement } from "../../src/record/statement.ts";
+import { findEntries } from "../../src/courier/finding.ts";
+import { sendHttp } from "../../src/courier/http.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import { logUrl } from "../../src/log/json-api.ts";
+import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
 import { sampleKey, sighting } from "../record/sample-log.ts";
 import { proposeIntoto } from "../sigstore/signed-statement.ts";
 import { startRekorV1 } from "./rekor-v1.ts";
@@ -24,8 +28,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const rekor = await startRekorV1({
     async fillFirstShard(url) {
       const body = proposeIntoto(statement, key.privateKey);
-      const { status } = await ask({ url }, "POST", "/api/v1/log/entries", { body });
+      const { status, body: entries } = await ask({ url }, "POST", "/api/v1/log/entries", { body });
+      const [uuid] = Object.keys(entries as object);
       if (status !== 201) throw new Error(`the log answered ${status} to its first entry`);
+      // The log fills index and storage after its answer, and never when it is stopped before.
+      const what = { log: logUrl(url), hash: subjectHash(parseReference(TAG)), including: uuid };
+      await findEntries(sendHttp, { ...what, signal: AbortSignal.timeout(10_000) }, () => undefined);
     },
   });
   project.provide("rekorV1", rekor.url);
