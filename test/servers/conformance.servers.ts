@@ -4,11 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { type Sigstore, startSigstore } from "../sigstore/sigstore.ts";
-import { searchingAndReading, writing } from "./api-rows.ts";
 import { checksOf, type Section } from "./conformance-row.ts";
 import { conformanceTable, type Seen } from "./conformance-table.ts";
-import { provingRecords, readingHistories, refusingTampered } from "./record-rows.ts";
+import { readingHistories } from "./history-rows.ts";
+import { provingRecords } from "./proving-rows.ts";
+import { searchingAndReading } from "./reading-rows.ts";
+import { refusingTampered } from "./tampering-rows.ts";
 import { type Target, targetAt } from "./target.ts";
+import { writing } from "./writing-rows.ts";
 
 const TABLE = new URL("../../docs/conformance.md", import.meta.url);
 const SECTIONS: readonly Section[] = [
