@@ -5,6 +5,7 @@ import {
   findUuids,
   readEntry,
   retrieveEntries,
+  retrieveEntriesAt,
   sameLeaf,
   type LogCall,
   type RawEntry,
@@ -23,6 +24,9 @@ export interface Finding extends LogCall {
 const SETTLING_MS = 3_000;
 /** Records of one tag written within this time of each other are taken for a race. */
 const RACE_SECONDS = 10;
+/** How many entries before a new one are looked at, whatever their tag: ten requests. */
+const MAX_NEIGHBOURS = 100;
+const NEIGHBOURS_AT_ONCE = 10;
 const FIRST_LOOK_MS = 25;
 const SLOWEST_LOOK_MS = 400;
 
@@ -30,7 +34,8 @@ const SLOWEST_LOOK_MS = 400;
  * Brings every entry that the log's index has under the hash, each once, to `take`. With `including`, the index
  * is asked until it has that entry or the settling time is over, and the entry is brought in any case: as `null`
  * when the log has none. That entry, and those written at the same time, are waited for until they have their
- * attestation. Throws LogError, and what `ask` throws.
+ * attestation; those written before it are also looked for in the log itself, because the index can show an entry
+ * before one that was logged earlier. Throws LogError, and what `ask` throws.
  */
 export async function findEntries(
   ask: AskLog,
@@ -50,6 +55,22 @@ export async function findEntries(
     settled(() => readEntry(ask, { log, uuid, signal }), hasAttestation, { signal, ...time });
   const written = await read(including);
   await take([written ?? { uuid: including, entry: null }]);
+  // What is older has been in the index for long; a second for the log's times, which are whole ones.
+  const settledBefore = integratedTime(written) - SETTLING_MS / 1000 - 1;
+  const neighbours = await readNeighbours(ask, {
+    log,
+    signal,
+    logIndex: logIndex(written),
+    since: settledBefore,
+  });
+  // Most of them are other tags' entries, or no statements at all.
+  const near = await Promise.all(
+    neighbours
+      .filter(isStatement)
+      .map(async (one) => (hasAttestation(one) ? one : ((await read(one.uuid)) ?? one))),
+  );
+  const missed = near.filter((one) => isAbout(one, hash) && !uuids.some((uuid) => sameLeaf(uuid, one.uuid)));
+  if (missed.length > 0) await take(missed);
   const others = uuids.filter((uuid) => !isNew(uuid));
   const since = integratedTime(written) - RACE_SECONDS;
   await retrieveEntries(ask, { log, uuids: others, signal }, async (entries) => {
@@ -60,6 +81,40 @@ export async function findEntries(
       ),
     );
   });
+}
+
+/** The entries before this index, back to that time (seconds since 1970), at most MAX_NEIGHBOURS. */
+async function readNeighbours(
+  ask: AskLog,
+  { log, signal, logIndex: end, since }: LogCall & { readonly logIndex: number; readonly since: number },
+): Promise<readonly RawEntry[]> {
+  const found: RawEntry[] = [];
+  const start = Math.max(0, end - MAX_NEIGHBOURS);
+  // False as well when the log said no index or no time of the entry that was written.
+  for (let before = end; before > start && !Number.isNaN(since); before -= NEIGHBOURS_AT_ONCE) {
+    const first = Math.max(start, before - NEIGHBOURS_AT_ONCE);
+    const logIndexes = Array.from({ length: before - first }, (_, n) => first + n);
+    const entries = await retrieveEntriesAt(ask, { log, logIndexes, signal });
+    found.push(...entries);
+    if (!entries.every((entry) => integratedTime(entry) >= since) || entries.length === 0) break;
+  }
+  return found;
+}
+
+/** Whether the entry is of the kind that holds statements. */
+function isStatement(found: RawEntry): boolean {
+  const fields = fieldsOf(found);
+  if (!("body" in fields) || typeof fields.body !== "string") return false;
+  return Buffer.from(fields.body, "base64").includes('"kind":"intoto"');
+}
+
+/** Whether the entry's statement has this hash in it; a hint, like the log's own index. */
+function isAbout(found: RawEntry, hash: string): boolean {
+  const fields = fieldsOf(found);
+  const attestation = "attestation" in fields ? fields.attestation : undefined;
+  if (typeof attestation !== "object" || attestation === null || !("data" in attestation)) return false;
+  const hex = hash.slice("sha256:".length);
+  return typeof attestation.data === "string" && Buffer.from(attestation.data, "base64").includes(hex);
 }
 
 interface Settling {
@@ -98,6 +153,12 @@ function integratedTime(found: RawEntry | undefined): number {
   return "integratedTime" in fields && typeof fields.integratedTime === "number"
     ? fields.integratedTime
     : Number.NaN;
+}
+
+/** The index in the whole log; NaN, before which there is nothing, when the entry does not say it. */
+function logIndex(found: RawEntry | undefined): number {
+  const fields = fieldsOf(found);
+  return "logIndex" in fields && Number.isSafeInteger(fields.logIndex) ? Number(fields.logIndex) : Number.NaN;
 }
 
 function fieldsOf(found: RawEntry | undefined): object {

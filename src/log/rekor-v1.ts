@@ -109,6 +109,41 @@ export async function readEntryAt(
   return readOne(ask, get({ log, signal }, `api/v1/log/entries?logIndex=${encodeURIComponent(logIndex)}`));
 }
 
+/**
+ * The entries at these indexes of the whole log, at most ten, in no order; without those that the log does not have
+ * and those larger than MAX_ENTRY_BYTES. Throws LogError, and what `ask` throws.
+ */
+export async function retrieveEntriesAt(
+  ask: AskLog,
+  { log, logIndexes, signal }: LogCall & { readonly logIndexes: readonly number[] },
+): Promise<readonly RawEntry[]> {
+  const request = post({ log, signal }, "api/v1/log/entries/retrieve", { logIndexes }, MAX_BATCH_BYTES);
+  try {
+    const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
+    const maps = v.safeParse(v.array(EntryMap), value);
+    if (!maps.success) throw badAnswer(request, answer, "is not a list of entries by UUID");
+    const entries = maps.output.flatMap((map) =>
+      Object.entries(map).map(([uuid, entry]) => ({ uuid, entry })),
+    );
+    if (entries.length > logIndexes.length) throw badAnswer(request, answer, "has more than was asked for");
+    return entries;
+  } catch (error) {
+    const oneByOne = isTooLarge(error) || (error instanceof LogError && error.status >= 500);
+    if (!oneByOne) throw error;
+  }
+  const entries: RawEntry[] = [];
+  for (const logIndex of logIndexes) {
+    const entry = await readEntryAt(ask, { log, logIndex: String(logIndex), signal }).catch(
+      (error: unknown) => {
+        if (isTooLarge(error)) return undefined;
+        throw error;
+      },
+    );
+    if (entry !== undefined) entries.push(entry);
+  }
+  return entries;
+}
+
 async function retrieveBatch(
   ask: AskLog,
   { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },

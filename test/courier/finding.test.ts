@@ -98,6 +98,23 @@ describe.concurrent("an entry just written is brought too", () => {
     expect(attestations(entries)).toEqual([true, true]);
   });
 
+  test("with the one that was logged before it and that the index does not show yet", async (context) => {
+    const server = await sigstore(context, { lag: (index) => (index === 0 ? 500 : 0) });
+    const theirs = await record(server);
+    await record(server, "00".repeat(32));
+    const ours = await record(server);
+    const entries = await find(server, ours);
+    expect(uuids(entries)).toEqual([theirs, ours].toSorted());
+    expect(attestations(entries)).toEqual([true, true]);
+  });
+
+  test("with the one before it, also when the log fails to bring several at once", async (context) => {
+    const server = await sigstore(context, { lag: (index) => (index === 0 ? 500 : 0) });
+    const written = [await record(server), await record(server)];
+    server.misbehave({ path: RETRIEVE, fault: { kind: "answer", status: 500, body: "{}" } });
+    expect(uuids(await find(server, written[1]))).toEqual(written.toSorted());
+  });
+
   test("named without its tree", async (context) => {
     const server = await sigstore(context);
     const uuid = await record(server);
