@@ -47,7 +47,7 @@ export function verify(target: Target, { sample, uuid }: Recorded, entry: unknow
 /** The bundle out of an entry, whether the entry is any good or not. */
 export function bundleOf(uuid: string, entry: unknown): unknown {
   const parsed = parseLogEntry(uuid, entry);
-  return rebuildBundle(parsed, readEnvelope(parsed), "aGludA==");
+  return rebuildBundle(parsed, readEnvelope(parsed), { publicKey: { hint: "aGludA==" } });
 }
 
 /** Does what other tools check too: says `verified`, or why not. */

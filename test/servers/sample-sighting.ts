@@ -7,7 +7,7 @@ import { parseReference, type Reference } from "../../src/image/reference.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type History, readHistory } from "../../src/record/history.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
-import { recordStatement } from "../courier/as-shipped.ts";
+import { keySigner, recordStatement } from "../courier/as-shipped.ts";
 import { type SampleKey, sampleKey, sighting } from "../record/sample-log.ts";
 import type { Target } from "./target.ts";
 
@@ -45,7 +45,7 @@ export function record({ log }: Target, { key, statement }: Sample, again?: Sign
   return recordStatement(sendHttp, {
     log,
     statement,
-    key: { ...signing, sign },
+    signer: keySigner({ ...signing, sign }),
     signal: AbortSignal.timeout(DEADLINE_MS),
     deadlineMs: DEADLINE_MS,
   });
