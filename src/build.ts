@@ -5,7 +5,7 @@ import { type Conversion, convert } from "./conversion/conversion.ts";
 import { showHiddenBases } from "./conversion/hidden-bases.ts";
 import { pinNamedContexts, pinUndigested } from "./conversion/pinned-options.ts";
 import type { Bridge } from "./gateway/bridge.ts";
-import { refuseOldEngine } from "./gateway/engine.ts";
+import { readEngine } from "./gateway/engine.ts";
 import { type BuildOptions, targetPlatforms } from "./gateway/options.ts";
 import { isServiceError } from "./gateway/status.ts";
 import { formatReference } from "./image/reference.ts";
@@ -49,7 +49,7 @@ export async function build(
   const asked = bridge.inputs();
   // An old engine may fail at it, and what is told then is that it is old.
   asked.catch(() => undefined);
-  await refuseOldEngine(bridge);
+  const { unsure } = await readEngine(bridge);
   const inputs = await asked;
   // Linked builds can be run by the conversion itself, when one of them is the build's context.
   const linked = imageSources(Object.values(inputs).map(readDefinition));
@@ -57,7 +57,7 @@ export async function build(
 
   let conversion = await convert(bridge, { options: await pinNamedContexts(bridge, options), inputs });
   if (isTextAnswer(conversion)) return conversion.result.bytes;
-  const platforms = { target: targetPlatforms(buildOptions), build: buildPlatform };
+  const platforms = { target: targetPlatforms(buildOptions), build: buildPlatform, unsure };
   conversion = await pinAll(bridge, conversion);
   const judged = await showHiddenBases(bridge, conversion, platforms);
 

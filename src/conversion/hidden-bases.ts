@@ -69,6 +69,7 @@ function missingBases(conversion: Conversion, dockerfile: string, platforms: Pla
       buildArgs: buildArgs(options),
       targetPlatforms: ref.platform === undefined ? platforms.target : [ref.platform],
       buildPlatform: platforms.build,
+      unsure: platforms.unsure ?? [],
       contextNames: contextNames(options),
       ...(options["target"] && { target: options["target"] }),
     });
@@ -211,6 +212,8 @@ function contextNames(options: Readonly<Record<string, string>>): string[] {
 
 /** For which platforms the build is made, and on which: `linux/amd64`, … */
 export interface Platforms {
+  /** Automatic variables of Dockerfiles that the builder may not have. */
+  readonly unsure?: readonly string[];
   readonly target: readonly string[];
   readonly build: string;
 }

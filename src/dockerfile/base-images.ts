@@ -19,6 +19,8 @@ export interface BuildInputs {
   readonly targetPlatforms: readonly string[];
   /** The builder's own platform. */
   readonly buildPlatform: string;
+  /** Automatic variables that this builder may not have. */
+  readonly unsure?: readonly string[];
   /** The names of named contexts: the option keys after `context:`, some with `::platform` at their end. */
   readonly contextNames: readonly string[];
   /** The stage that is built, the last one by default. */
@@ -135,7 +137,13 @@ function* allBases(
   const contexts = new Set(inputs.contextNames);
   for (const targetPlatform of targets) {
     const platforms = { targetPlatform, buildPlatform };
-    const values = globalValues(argLines, { buildArgs: inputs.buildArgs, ...platforms, targetStage, escape });
+    const values = globalValues(argLines, {
+      buildArgs: inputs.buildArgs,
+      ...platforms,
+      targetStage,
+      unsure: inputs.unsure ?? [],
+      escape,
+    });
     const earlierNames = new Set<string>();
     for (const stage of stages) {
       yield { stage, base: baseOf(stage, { escape, values, earlierNames, contexts, ...platforms }) };

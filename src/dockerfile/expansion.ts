@@ -38,6 +38,8 @@ export interface GlobalScope {
   readonly buildPlatform: Platform;
   /** The name of the stage that is built, `default` for one without a name. */
   readonly targetStage: string;
+  /** Automatic variables that this builder may not have: what they are is not known. */
+  readonly unsure?: readonly string[];
 }
 
 function automaticValues({ targetPlatform, buildPlatform, targetStage }: GlobalScope): [string, string][] {
@@ -69,7 +71,9 @@ export function globalValues(
 ): Values {
   const given = new Map(Object.entries(scope.buildArgs));
   const values = new Map<string, string | undefined>();
-  for (const [name, value] of automaticValues(scope)) values.set(name, given.get(name) ?? value);
+  for (const [name, value] of automaticValues(scope)) {
+    values.set(name, given.get(name) ?? (scope.unsure?.includes(name) ? undefined : value));
+  }
   for (const { rest } of argLines) {
     for (const word of splitQuotedWords(rest, escape)) {
       const equals = word.indexOf("=");

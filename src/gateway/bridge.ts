@@ -83,10 +83,11 @@ export class Bridge {
     this.#client.getChannel().getConnectivityState(true);
   }
 
-  /** The ids of what this BuildKit's gateway can do, such as `gateway.evaluate`. */
+  /** The ids of what this BuildKit's gateway and LLB can do, such as `gateway.evaluate` and `file.symlink.create`. */
   async capabilities(): Promise<ReadonlySet<string>> {
-    const { FrontendAPICaps: caps } = await this.#call(methods.ping, {});
-    return new Set((caps ?? []).filter(({ Enabled }) => Enabled).map(({ ID }) => ID ?? ""));
+    const { FrontendAPICaps: gateway, LLBCaps: llb } = await this.#call(methods.ping, {});
+    const enabled = [...(gateway ?? []), ...(llb ?? [])].filter(({ Enabled }) => Enabled);
+    return new Set(enabled.map(({ ID }) => ID ?? ""));
   }
 
   /** The definitions that `bake` links in as named contexts, each encoded. */

@@ -12,11 +12,23 @@ export class EngineError extends Error {
  */
 const NEEDED = "gateway.evaluate";
 
+/** Came after the automatic variables below, each of which a FROM line may use. */
+const WITH_NEWER_ARGS = "file.symlink.create";
+const NEWER_ARGS = ["TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"];
+
+/** What of a Dockerfile's language is not sure with an engine. */
+export interface Engine {
+  /** Automatic variables that its conversion may not have. */
+  readonly unsure: readonly string[];
+}
+
 /** Throws EngineError for an engine whose conversion we cannot follow, ServiceError when it does not answer. */
-export async function refuseOldEngine(bridge: Bridge): Promise<void> {
-  if (!(await bridge.capabilities()).has(NEEDED)) {
+export async function readEngine(bridge: Bridge): Promise<Engine> {
+  const capabilities = await bridge.capabilities();
+  if (!capabilities.has(NEEDED)) {
     throw new EngineError(
       "this BuildKit is too old for its builds to be judged; Docker Engine 24 or newer is needed",
     );
   }
+  return { unsure: capabilities.has(WITH_NEWER_ARGS) ? [] : NEWER_ARGS };
 }

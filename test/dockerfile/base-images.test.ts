@@ -331,3 +331,13 @@ test("a real-world multi-stage file", () => {
     unknown: [],
   });
 });
+
+// A builder without the variable takes the default; one with it does not.
+test.for([
+  { unsure: [], images: ["stage-default:latest linux/amd64 1"], unknown: 0 },
+  { unsure: ["TARGETSTAGE"], images: [], unknown: 1 },
+])("a variable that the builder may not have is not guessed: $unsure", ({ unsure, images, unknown }) => {
+  const found = inShort("FROM stage-${TARGETSTAGE:-evil}\n", { unsure });
+  expect(found.images).toEqual(images);
+  expect(found.unknown).toHaveLength(unknown);
+});

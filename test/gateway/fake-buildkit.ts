@@ -104,7 +104,10 @@ export async function startFakeBuildkit(
     };
   server.addService(bridgeService(), {
     Ping: answer(() => ({
-      FrontendAPICaps: (behaviour.capabilities ?? ["gateway.evaluate"]).map((ID) => ({ ID, Enabled: true })),
+      FrontendAPICaps: (behaviour.capabilities ?? ["gateway.evaluate", "file.symlink.create"]).map((ID) => ({
+        ID,
+        Enabled: true,
+      })),
     })),
     Inputs: answer(() => ({ Definitions: behaviour.inputs ?? {} })),
     Solve: answer(async (request: AskedSolve) => {
