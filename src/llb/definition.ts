@@ -41,7 +41,7 @@ export function readDefinition(bytes: Uint8Array): Definition {
     // A build operation brings a definition and a frontend of its own, which only exist once it runs.
     if (op.build)
       throw new DefinitionError("the LLB has a nested build operation, whose images cannot be judged");
-    const taken = secretsOf(op).find((id) => id.startsWith(OWN_SECRETS));
+    const taken = secretsOf(op).find(isOwnSecret);
     if (taken !== undefined)
       throw new DefinitionError(
         `a step of the build, or an ONBUILD of one of its images, asks for secret ${JSON.stringify(taken.slice(0, 80))}, which is tlog-dockerfile's own: whoever reads it can sign records`,
@@ -51,7 +51,9 @@ export function readDefinition(bytes: Uint8Array): Definition {
 }
 
 /** Secrets that are for the courier alone: whoever has them signs records in this build's name. */
-const OWN_SECRETS = "tlog-";
+function isOwnSecret(id: string): boolean {
+  return id.startsWith("tlog-") || id.startsWith("ACTIONS_ID_TOKEN_REQUEST_");
+}
 
 /** The ids of the secrets that a step takes, as files and as variables. Throws DefinitionError. */
 function secretsOf({ exec }: pb.Op): string[] {

@@ -89,13 +89,14 @@ describe("who has the signing secrets signs in the build's name, so no step gets
   test.for([
     { row: "as a file", exec: mount("tlog-signing-key") },
     { row: "as a variable", exec: { secretenv: [{ ID: "tlog-signing-key" }] } },
+    { row: "that fetches tokens", exec: mount("ACTIONS_ID_TOKEN_REQUEST_TOKEN") },
     {
       row: "after others",
       exec: { ...mount("npm"), secretenv: [{ ID: "aws" }, { ID: "tlog-identity-token" }] },
     },
   ])("$row", ({ exec }) => {
     expect(() => readDefinition(step(exec))).toThrow(
-      /asks for secret "tlog-[a-z-]+", which is tlog-dockerfile's own/,
+      /asks for secret "(tlog-|ACTIONS_)[\w-]+", which is tlog-dockerfile's own/,
     );
   });
 
