@@ -23,14 +23,13 @@ export function splitLines(text: string): string[] {
   return lines;
 }
 
-function readDirective(line: string, comment: "#" | "//"): Directive | undefined {
-  if (!line.startsWith(comment)) return undefined;
-  const [head, name] =
-    /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=/.exec(trimStart(line.slice(comment.length))) ?? [];
+function readDirective(line: string): Directive | undefined {
+  if (!line.startsWith("#")) return undefined;
+  const [head, name] = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=/.exec(trimStart(line.slice(1))) ?? [];
   if (head === undefined || name === undefined) return undefined;
   const known = name.toLowerCase();
   if (known !== "syntax" && known !== "escape" && known !== "check") return undefined;
-  const after = trimStart(line.slice(comment.length)).slice(head.length);
+  const after = trimStart(line.slice(1)).slice(head.length);
   if (after === "") return undefined;
   const value = trimAscii(after);
   // A value of blanks is its last blank, by the regular expression that BuildKit uses.
@@ -54,7 +53,7 @@ export function readEscape(lines: readonly string[]): "\\" | "`" {
   const seen = new Set<string>();
   let escape: "\\" | "`" = "\\";
   for (const [index, line] of lines.entries()) {
-    const directive = readDirective(trimStart(trimLineEnd(line)), "#");
+    const directive = readDirective(trimStart(trimLineEnd(line)));
     if (directive === undefined) break;
     if (seen.has(directive.name)) {
       throw new DockerfileError("SYNTAX", index + 1, `the directive "${directive.name}" is there twice`);
@@ -71,41 +70,4 @@ export function readEscape(lines: readonly string[]): "\\" | "`" {
     escape = directive.value;
   }
   return escape;
-}
-
-function findSyntax(lines: readonly string[], comment: "#" | "//"): string | undefined {
-  const seen = new Set<string>();
-  for (const line of lines) {
-    if (isLongLine(line)) return undefined;
-    const directive = readDirective(line.replace(/\r$/, ""), comment);
-    if (directive === undefined || seen.has(directive.name)) return undefined;
-    if (directive.name === "syntax") return directive.value.split(" ", 1)[0];
-    seen.add(directive.name);
-  }
-  return undefined;
-}
-
-function findJsonSyntax(text: string): string | undefined {
-  if (!/^[\t\n\r ]*\{/.test(text)) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, "syntax")) return undefined;
-    const syntax: unknown = Object.entries(value).find(([key]) => key === "syntax")?.[1];
-    return typeof syntax === "string" ? syntax : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/**
- * The image that the Dockerfile itself names as its frontend, as BuildKit finds it: `# syntax=` at the top, the
- * same with `//`, or `{"syntax": …}` when the whole file is JSON; a first line `#!…` is passed over. The text is
- * as written, possibly not an image reference, possibly empty; undefined when no such line is there.
- */
-export function syntaxLine(text: string): string | undefined {
-  const whole = text.startsWith("\ufeff") ? text.slice(1) : text;
-  const newline = whole.indexOf("\n");
-  const body = whole.startsWith("#!") ? (newline < 0 ? "" : whole.slice(newline + 1)) : whole;
-  const lines = body.split("\n");
-  return findSyntax(lines, "#") ?? findSyntax(lines, "//") ?? findJsonSyntax(body);
 }
