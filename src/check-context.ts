@@ -23,8 +23,9 @@ export interface OpenedContext extends CheckContext {
 }
 
 /**
- * What a build is judged with: the policy and the trusted root of this image, and couriers, which are started when
- * they are first asked for. Throws PolicyError for a policy that does not hold.
+ * What a build is judged with: the policy and the trusted root of this image, and couriers. One without secrets is
+ * started at once when the policy trusts somebody, the others when they are first asked for. Throws PolicyError for a
+ * policy that does not hold.
  */
 export async function openContext(bridge: Bridge, { options }: BuildOptions): Promise<OpenedContext> {
   const args = buildArgs(options);

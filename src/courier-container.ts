@@ -19,7 +19,7 @@ const SIGNING_SECRETS = [
 const SECRETS_DIRECTORY = "/run/secrets/tlog-dockerfile";
 
 /** Build args that Docker hands to every step of a build, and with which RUN steps reach the network. */
-const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"];
+const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /** What a derived image may set so that the courier trusts a private certificate authority. */
 const CERTIFICATE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
 
@@ -79,7 +79,6 @@ function courierEnvironment({ deadlineMs, buildArgs, environment }: CourierOptio
     ["PATH", environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"] as const,
     ["TLOG_DEADLINE_MS", String(deadlineMs)] as const,
     ["TLOG_SECRETS_DIR", SECRETS_DIRECTORY] as const,
-    ["NODE_USE_ENV_PROXY", "1"] as const,
     ...proxies,
     ...certificates,
   ].map(([name, value]) => `${name}=${value}`);

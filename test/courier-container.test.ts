@@ -119,7 +119,6 @@ describe("the courier's environment", () => {
       "PATH=/node/bin",
       "TLOG_DEADLINE_MS=1234",
       "TLOG_SECRETS_DIR=/run/secrets/tlog-dockerfile",
-      "NODE_USE_ENV_PROXY=1",
     ]);
   });
 
