@@ -18,6 +18,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "PlatformError",
   "PolicyError",
   "ResultError",
+  "SigningConfigError",
   "TrustError",
 ]);
 
