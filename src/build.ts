@@ -99,7 +99,8 @@ async function passAll(
   );
   const refused = judgements.filter((judgement) => judgement.refused);
   const lines = judgements.filter((judgement) => !judgement.refused).map(progressLine);
-  if (lines.length > 0) await bridge.solve({ Definition: progressVertices(lines), Evaluate: true });
+  if (lines.length > 0)
+    await bridge.solve({ Definition: progressVertices(lines).definition, Evaluate: true });
   if (refused.length > 0) {
     // Lines are for the message alone: without them the build is refused all the same, and says why.
     const located = (await locate?.().catch(() => images)) ?? images;

@@ -7,6 +7,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { moby } from "../../gen/gateway.js";
+import { encodeWarning, type Warning } from "./warning.ts";
 
 const api = moby.buildkit.v1.frontend;
 
@@ -52,6 +53,7 @@ const methods = {
   newContainer: method("NewContainer", api.NewContainerRequest, api.NewContainerResponse),
   releaseContainer: method("ReleaseContainer", api.ReleaseContainerRequest, api.ReleaseContainerResponse),
   execProcess: method("ExecProcess", api.ExecMessage, api.ExecMessage, true),
+  warn: method("Warn", api.WarnRequest, api.WarnResponse),
 };
 
 export type SolveRequest = moby.buildkit.v1.frontend.SolveRequest.$Properties;
@@ -108,6 +110,11 @@ export class Bridge {
   /** Asks for the digest and config of an image, as the daemon sees it. */
   resolveImageConfig(request: ResolveImageConfigRequest): Promise<ResolvedImage> {
     return this.#call(methods.resolveImageConfig, request);
+  }
+
+  /** Has the client show a warning, beside the step that it is about and again when the build has ended. */
+  async warn(warning: Warning): Promise<void> {
+    await this.#call(methods.warn, encodeWarning(warning));
   }
 
   /** Ends the build with an encoded Result. */

@@ -2,13 +2,21 @@
 import { pb } from "../../gen/gateway.js";
 import { sha256 } from "../image/digest.ts";
 
+/** Lines of the build's progress that are not shown yet. */
+export interface ProgressVertices {
+  /** Shows them when it is solved. */
+  readonly definition: pb.Definition.$Properties;
+  /** The digest of each line's step, by which a warning says which line it belongs to. */
+  readonly digests: readonly string[];
+}
+
 /**
  * A definition that does nothing but show these lines in the build's progress, each as a step of its own.
  *
  * BuildKit has no call for a progress line, but it prints the name of every step it runs. Each step writes one
  * small file, named after its line, into a filesystem that nothing else uses.
  */
-export function progressVertices(lines: readonly string[]): pb.Definition.$Properties {
+export function progressVertices(lines: readonly string[]): ProgressVertices {
   const def: Uint8Array[] = [];
   const metadata: { [digest: string]: pb.OpMetadata.$Properties } = {};
   const steps: pb.Input.$Properties[] = [];
@@ -33,5 +41,5 @@ export function progressVertices(lines: readonly string[]): pb.Definition.$Prope
     steps.push({ digest, index: 0 });
   }
   def.push(pb.Op.encode({ inputs: steps.slice(-1) }).finish());
-  return { def, metadata };
+  return { definition: { def, metadata }, digests: steps.map(({ digest }) => digest ?? "") };
 }

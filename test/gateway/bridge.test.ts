@@ -33,15 +33,53 @@ test("linked builds come with their definitions", async () => {
   expect(Buffer.from(inputs["base"] ?? []).toString()).toBe("llb");
 });
 
+const WARNING = {
+  step: "sha256:aa",
+  short: "TagMoved: a tag moved (line 2)",
+  detail: ["since then", "and so on"],
+  url: "https://example.org/messages.md#tagmoved",
+};
+
+test("a warning arrives with its lines of the Dockerfile, at the level that is always shown", async () => {
+  const { bridge, heard } = await started();
+  const data = Buffer.from("FROM a\nFROM b\n");
+  const source = { filename: "Dockerfile", language: "Dockerfile", data, ranges: [{ start: 2, end: 3 }] };
+  await bridge.warn({ ...WARNING, source });
+  expect(heard.warnings).toMatchObject([
+    {
+      digest: "sha256:aa",
+      level: 1,
+      short: Buffer.from(WARNING.short),
+      detail: [Buffer.from("since then"), Buffer.from("and so on")],
+      url: WARNING.url,
+      info: { filename: "Dockerfile", language: "Dockerfile", data },
+      ranges: [{ start: { line: 2 }, end: { line: 3 } }],
+    },
+  ]);
+});
+
+test("a warning about no line of the Dockerfile arrives without any", async () => {
+  const { bridge, heard } = await started();
+  await bridge.warn(WARNING);
+  expect(heard.warnings).toMatchObject([{ short: Buffer.from(WARNING.short), info: null, ranges: [] }]);
+});
+
 test("each method's failure rejects with BuildKit's words", async () => {
   const fail = (): never => {
     throw new FakeFailure("no such thing");
   };
-  const { bridge } = await started({ solve: fail, resolve: fail, newContainer: fail, return: fail });
+  const { bridge } = await started({
+    solve: fail,
+    resolve: fail,
+    newContainer: fail,
+    warn: fail,
+    return: fail,
+  });
   for (const call of [
     bridge.solve({}),
     bridge.resolveImageConfig({ Ref: "a" }),
     bridge.newContainer({ ContainerID: "a" }),
+    bridge.warn(WARNING),
     bridge.returnResult(new Uint8Array()),
     bridge.returnError(new Uint8Array()),
   ]) {

@@ -39,6 +39,20 @@ export interface AskedContainer {
   }[];
 }
 
+/** What `Warn` is asked. */
+export interface AskedWarning {
+  readonly digest: string;
+  readonly level: number;
+  readonly short: Buffer;
+  readonly detail: readonly Buffer[];
+  readonly url: string;
+  readonly info: { readonly filename: string; readonly data: Buffer; readonly language: string } | null;
+  readonly ranges: readonly {
+    readonly start: { readonly line: number };
+    readonly end: { readonly line: number };
+  }[];
+}
+
 type ExecMessage = moby.buildkit.v1.frontend.ExecMessage.$Properties;
 /** BuildKit's end of an `ExecProcess` call. */
 export type ExecCall = ServerDuplexStream<ExecMessage, ExecMessage>;
@@ -65,6 +79,8 @@ export interface FakeBehaviour {
   readonly newContainer?: (request: AskedContainer) => void;
   readonly exec?: (call: ExecCall) => void;
   /** May throw FakeFailure. */
+  readonly warn?: (request: AskedWarning) => void;
+  /** May throw FakeFailure. */
   readonly return?: (request: { result?: Buffer; error?: Buffer }) => void;
 }
 
@@ -76,6 +92,7 @@ export interface Heard {
   readonly containers: AskedContainer[];
   /** The ids of containers that were given back. */
   readonly released: string[];
+  readonly warnings: AskedWarning[];
 }
 
 /**
@@ -85,7 +102,14 @@ export interface Heard {
 export async function startFakeBuildkit(
   behaviour: FakeBehaviour = {},
 ): Promise<{ bridge: Bridge; heard: Heard; target: string; close(): void }> {
-  const heard: Heard = { solves: [], resolves: [], returned: [], containers: [], released: [] };
+  const heard: Heard = {
+    solves: [],
+    resolves: [],
+    returned: [],
+    containers: [],
+    released: [],
+    warnings: [],
+  };
   const directory = mkdtempSync(join(tmpdir(), "fake-buildkit-"));
   const target = `unix:${join(directory, "s")}`;
   const server = new Server({
@@ -130,6 +154,11 @@ export async function startFakeBuildkit(
     }),
     ReleaseContainer: answer((request: { ContainerID: string }) => {
       heard.released.push(request.ContainerID);
+      return {};
+    }),
+    Warn: answer((request: AskedWarning) => {
+      heard.warnings.push(request);
+      behaviour.warn?.(request);
       return {};
     }),
     ExecProcess(call: ExecCall) {

@@ -16,7 +16,7 @@ test("a marker is one operation that nothing else has, and asks for no image", (
 
 test("each progress line is a step with its text, and solving the last one runs them all", () => {
   const lines = ["one", "two", "three"];
-  const encoded = pb.Definition.encode(progressVertices(lines)).finish();
+  const encoded = pb.Definition.encode(progressVertices(lines).definition).finish();
   const { operations } = readDefinition(encoded);
   const names = Object.values(pb.Definition.decode(encoded).metadata ?? {}).map(
     ({ description }) => description?.["llb.customname"],
@@ -29,7 +29,7 @@ test("each progress line is a step with its text, and solving the last one runs 
 });
 
 test("one progress line is one step", () => {
-  const { operations } = readDefinition(pb.Definition.encode(progressVertices(["one"])).finish());
+  const { operations } = readDefinition(pb.Definition.encode(progressVertices(["one"]).definition).finish());
   expect(operations).toHaveLength(2);
   expect(operations[1]?.op.inputs).toMatchObject([{ digest: operations[0]?.digest }]);
 });
