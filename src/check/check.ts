@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
 import { allowsPlainHttp, type Policy } from "../policy/policy.ts";
-import { readHistory, standingRecord } from "../record/history.ts";
-import { parseIdentity, parsePublicKey, signerId, type TrustedSigner } from "../record/signer.ts";
+import { UNPROVEN } from "../record/error.ts";
+import { readHistory, standing } from "../record/history.ts";
+import { parseIdentity, parsePublicKey, signerId, type Trust, type TrustedSigner } from "../record/signer.ts";
 import { readManifest } from "../record/manifest.ts";
 import { certifiedSigner } from "../record/own-entry.ts";
 import { sightingStatement, subjectHash } from "../record/statement.ts";
@@ -67,9 +68,6 @@ export class CheckError extends Error {
   override readonly name = "CheckError";
 }
 
-/** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
-const UNREADABLE = ["no-payload", "wrong-payload", "wrong-uuid", "unknown-log", "not-in-log"] as const;
-
 const NOTHING_REJECTED: ReadonlyMap<string, number> = new Map();
 
 /**
@@ -99,7 +97,7 @@ export async function check(references: readonly Reference[], context: CheckCont
 interface Signers {
   readonly asking: Courier;
   /** Those of the policy, and this build's own once it is known. */
-  readonly trusted: () => readonly TrustedSigner[];
+  readonly trusted: () => readonly Trust[];
   /** Counts this signer too, for the rest of the check. */
   readonly trust: (signer: TrustedSigner) => void;
   /** The courier that can sign, or `undefined` when the build has no signing key. */
@@ -107,11 +105,12 @@ interface Signers {
 }
 
 async function openSigners({ policy, courier, deadline }: CheckContext): Promise<Signers> {
-  const trusted: TrustedSigner[] = [...policy.trust];
+  const trusted: Trust[] = [...policy.trust];
   let opened: Promise<Courier> | undefined;
   let signing: Promise<Courier | undefined> | undefined;
   const trust = (signer: TrustedSigner): void => {
-    if (!trusted.some((each) => signerId(each) === signerId(signer))) trusted.push(signer);
+    if (trusted.some((each) => signerId(each.signer) === signerId(signer))) return;
+    trusted.push({ signer, may: new Set(["record", "approve"]) });
   };
   const openSigning = async (): Promise<Courier | undefined> => {
     opened ??= courier({ signing: true });
@@ -198,19 +197,21 @@ async function lookup(
   }
   const signer = own && signerOfOwn(entries, own);
   if (signer !== undefined) signers.trust(signer);
-  const history = readHistory(entries, {
-    subject: reference,
-    signers: signers.trusted(),
-    trustedRoot: await trustedRoot(),
-  });
-  const unreadable = UNREADABLE.reduce((sum, code) => sum + (history.rejected.get(code) ?? 0), 0);
+  const history = readHistory(
+    entries.map((entry) => ({ kind: "entry", ...entry })),
+    { subject: reference, trust: signers.trusted(), trustedRoot: await trustedRoot() },
+  );
+  const unreadable = [...UNPROVEN].reduce((sum, code) => sum + (history.rejected.get(code) ?? 0), 0);
   if (unreadable > 0) {
     // One of them may be the record that stands, shown by the log without what proves it.
     const detail = `the log has ${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag, but does not prove what was signed or that it took it in; or the trusted root does not have this log`;
     return { lookup: { kind: "failed", detail }, rejected: history.rejected };
   }
-  const standing = standingRecord(history);
-  return { lookup: standing ? { kind: "found", standing } : { kind: "none" }, rejected: history.rejected };
+  const found = standing(history)?.record;
+  return {
+    lookup: found ? { kind: "found", standing: found } : { kind: "none" },
+    rejected: history.rejected,
+  };
 }
 
 /** Records a tag that nobody recorded before, and reads the log again: somebody may have been faster. */
@@ -262,8 +263,8 @@ async function recordTag(
 }
 
 /** A UUID with and without the tree's id before the leaf hash names the same entry (Rekor v1). */
-function sameEntry(one: string, other: string): boolean {
-  return one.slice(-64) === other.slice(-64);
+function sameEntry(one: string | undefined, other: string): boolean {
+  return one?.slice(-64) === other.slice(-64);
 }
 
 function whyUnproven(rejected: ReadonlyMap<string, number>): string {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
-import { parsePublicKey, signerId } from "../record/signer.ts";
+import { parsePublicKey, signerId, type Trust } from "../record/signer.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
 import { readLogUrl, shownUrl } from "./log-url.ts";
 import { nearest, quotedList, suggestion } from "./near-miss.ts";
@@ -111,8 +111,9 @@ const READERS: Readonly<Record<string, Reader>> = {
   TLOG_TRUST_KEY(value, { trust }) {
     try {
       const signer = parsePublicKey(value);
-      if (isOpen(trust)) return { trust: { value: [signer], source: "TLOG_TRUST_KEY" } };
-      const isTrusted = trust.value.some((each) => signerId(each) === signerId(signer));
+      const trusted: Trust = { signer, may: new Set(["record", "approve"]) };
+      if (isOpen(trust)) return { trust: { value: [trusted], source: "TLOG_TRUST_KEY" } };
+      const isTrusted = trust.value.some((each) => signerId(each.signer) === signerId(signer));
       return isTrusted ? {} : loosens(`the key "${signer.fingerprint}" is not among the signers`, trust);
     } catch (error) {
       return wrong(error instanceof Error ? error.message : "it is not a public key");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { excerpt } from "../log/excerpt.ts";
-import { parseIdentity, parsePublicKey, type TrustedSigner } from "../record/signer.ts";
+import { parseIdentity, parsePublicKey, type Trust, type TrustedSigner } from "../record/signer.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
 import { readLogUrl, shownUrl } from "./log-url.ts";
 import { PolicyError, throwProblems } from "./policy-error.ts";
@@ -75,10 +75,10 @@ function readValues(
       wrong(path, `"${outcome.host}" is there twice`);
     else access.push({ host: outcome.host, plainHttp: entry["plain-http"] });
   }
-  const signers: TrustedSigner[] = [];
+  const signers: Trust[] = [];
   for (const [index, entry] of (trust ?? []).entries()) {
     try {
-      signers.push(readSigner(entry));
+      signers.push({ signer: readSigner(entry), may: new Set(["record", "approve"]) });
     } catch (error) {
       const path = ["trust", index, ...(entry.key === undefined ? [] : ["key"])];
       wrong(path, error instanceof Error ? error.message : "it names nobody");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { TrustedSigner } from "../record/signer.ts";
+import type { Trust } from "../record/signer.ts";
 import { applyBuildArgs } from "./build-args.ts";
 import { mayUsePlainHttp } from "./host.ts";
 import {
@@ -17,7 +17,7 @@ export interface Policy {
   readonly log: { readonly url: string };
   /** Where certificates come from for who signs with an identity token; without a slash at its end. */
   readonly signing: { readonly fulcio: string };
-  readonly trust: readonly TrustedSigner[];
+  readonly trust: readonly Trust[];
   readonly default: { readonly unseen: Unseen; readonly unknown: Unknown };
   readonly registries: readonly RegistryAccess[];
   /** How long one question to a log or registry may take, in milliseconds. */

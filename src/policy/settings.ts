@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { TrustedSigner } from "../record/signer.ts";
+import type { Trust } from "../record/signer.ts";
 
 /** What may happen to a tag that nobody has recorded, the loosest first: a later one is stricter. */
 export const UNSEEN = ["allow", "record", "block"] as const;
@@ -35,7 +35,7 @@ export interface Settings {
   readonly logUrl: Setting<string>;
   /** The certificate authority for who signs with an identity token. */
   readonly fulcioUrl: Setting<string>;
-  readonly trust: Setting<readonly TrustedSigner[]>;
+  readonly trust: Setting<readonly Trust[]>;
   readonly unseen: Setting<Unseen>;
   readonly unknown: Setting<Unknown>;
   readonly registries: Setting<readonly RegistryAccess[]>;

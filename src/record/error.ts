@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Why an entry of a log is no record for us.
+ * Why an entry of a log, or a bundle, is no record for us.
  *
  * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
  * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
@@ -14,8 +14,12 @@
  * - `wrong-subject`: a sighting of another tag
  * - `replayed`: the log's time is too far from the time of observation: a copy logged again
  * - `unknown-log`: a log that the trusted root does not have
+ * - `unnamed-log`: a log that the trusted root has and the policy does not name
  * - `not-in-log`: the log's promise, proof or checkpoint does not hold
+ * - `bad-timestamp`: no timestamp of a trusted authority says when it was signed (Rekor v2, whose entries have no time)
+ * - `wrong-entry`: the log's entry is about something else than the bundle it is in
  * - `bad-signature`: the envelope's signature does not hold
+ * - `weaker-evidence`: tlogistry wrote it, which keeps no signature, and the policy does not let that count
  */
 export type RecordErrorCode =
   | "malformed"
@@ -28,10 +32,29 @@ export type RecordErrorCode =
   | "wrong-subject"
   | "replayed"
   | "unknown-log"
+  | "unnamed-log"
   | "not-in-log"
-  | "bad-signature";
+  | "bad-timestamp"
+  | "wrong-entry"
+  | "bad-signature"
+  | "weaker-evidence";
 
-/** An entry of a log that is no record for us; the cause, if any, is the proof's or the parser's own error. */
+/**
+ * The reasons that say nothing against a statement of a trusted signer: what it says, or that it was logged, is not
+ * shown. It may be the one that stands, so where one of them was found nobody can say that there is none. Nothing that
+ * strangers can log is refused for them: who signed is proven first, as far as what was brought goes.
+ */
+export const UNPROVEN: ReadonlySet<RecordErrorCode> = new Set([
+  "no-payload",
+  "wrong-payload",
+  "wrong-uuid",
+  "unknown-log",
+  "not-in-log",
+  "bad-timestamp",
+  "wrong-entry",
+]);
+
+/** An entry of a log, or a bundle, that is no record for us; the cause, if any, is the proof's or the parser's own error. */
 export class RecordError extends Error {
   override readonly name = "RecordError";
   readonly code: RecordErrorCode;

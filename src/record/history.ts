@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Digest } from "../image/digest.ts";
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
+import { inLogOrder } from "./log-order.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
 import { signerId } from "./signer.ts";
 import {
@@ -10,11 +12,12 @@ import {
   type RecordContext,
 } from "./verification.ts";
 
-/** An entry as somebody brought it from a log. */
-export interface FoundEntry {
-  readonly uuid: string;
-  readonly entry: unknown;
-}
+/** What somebody brought that may be a record. */
+export type Evidence =
+  /** An entry as the API of Rekor v1 answers it. */
+  | { readonly kind: "entry"; readonly uuid: string; readonly entry: unknown }
+  /** A Sigstore bundle, and where it came from: `tlog.lock:12`. */
+  | { readonly kind: "bundle"; readonly bundle: unknown; readonly place: string };
 
 /** All records of one tag. */
 export interface History {
@@ -28,7 +31,7 @@ export interface History {
  * Makes the history of a tag out of everything that was found about it. Never throws for a bad entry: strangers
  * may log what they like under a tag, and must not stop a build with it.
  */
-export function readHistory(entries: Iterable<FoundEntry>, context: RecordContext): History {
+export function readHistory(evidence: Iterable<Evidence>, context: RecordContext): History {
   const rejected = new Map<RecordErrorCode, number>();
   const attempt = <T>(judge: () => T): T | undefined => {
     try {
@@ -41,8 +44,8 @@ export function readHistory(entries: Iterable<FoundEntry>, context: RecordContex
   };
 
   const candidates: Candidate[] = [];
-  for (const { uuid, entry } of entries) {
-    const candidate = attempt(() => readCandidate(parseLogEntry(uuid, entry), context));
+  for (const each of evidence) {
+    const candidate = attempt(() => readEvidence(each, context));
     if (candidate !== undefined) candidates.push(candidate);
   }
   const records: Record[] = [];
@@ -58,9 +61,16 @@ export function readHistory(entries: Iterable<FoundEntry>, context: RecordContex
   return { records: inLogOrder(records), rejected };
 }
 
-/** The record that counts for the tag: the earliest one; undefined when there is none. */
-export function standingRecord(history: History): Record | undefined {
-  return history.records[0];
+function readEvidence(evidence: Evidence, context: RecordContext): Candidate {
+  switch (evidence.kind) {
+    case "entry":
+      return readCandidate(parseLogEntry(evidence.uuid, evidence.entry), context);
+    case "bundle":
+      throw new RecordError(
+        "not-a-sighting",
+        `read the bundle of ${evidence.place}: bundles do not count yet`,
+      );
+  }
 }
 
 function codeOf(error: unknown): RecordErrorCode {
@@ -81,20 +91,62 @@ function groupCopies(candidates: readonly Candidate[]): Iterable<readonly Candid
   return [...groups.values()].map((copies) => copies.toSorted((a, b) => a.entry.logIndex - b.entry.logIndex));
 }
 
-/** By index within a log. Indexes of two logs say nothing of each other; there the logs' times decide. */
-function inLogOrder(records: readonly Record[]): readonly Record[] {
-  const byIndex = records.toSorted((a, b) => compare(a.logIndex, b.logIndex));
-  const clocks = new Map<string, number>();
-  const timed = byIndex.map((record) => {
-    // A log's clock that was set back must not turn the log's order round.
-    const time = Math.max(clocks.get(record.logId) ?? 0, record.integratedTime.getTime());
-    clocks.set(record.logId, time);
-    return { record, time };
-  });
-  return timed.toSorted((a, b) => compare(a.time, b.time)).map(({ record }) => record);
+/** What a tag's history comes to. */
+export interface Standing {
+  /** The record that counts for the tag. */
+  readonly record: Record;
+  /** Those that stood before it, the oldest first. */
+  readonly superseded: readonly Record[];
+  /**
+   * Approvals that change nothing, in log order: of another digest than the one that stood, of that same digest, or
+   * by who may not approve.
+   */
+  readonly ignored: readonly Record[];
 }
 
-function compare<T extends number | bigint>(a: T, b: T): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
+/**
+ * Reads a history from its beginning, in log order. While nothing stands, the first sighting stands by who may
+ * record, or the first approval by who may approve. From then on an approval applies that supersedes exactly the
+ * digest that stands by another one, signed by who may approve; nothing else changes anything. Undefined when nothing
+ * stands.
+ *
+ * Of two approvals of one digest, the one that the log took in first applies, and the other supersedes what
+ * does not stand any more. Whoever may approve can always approve again, whatever stands.
+ */
+export function standing({ records }: History): Standing | undefined {
+  let record: Record | undefined;
+  const superseded: Record[] = [];
+  const ignored: Record[] = [];
+  for (const each of records) {
+    if (record === undefined) {
+      if (each.may.has(isApproval(each) ? "approve" : "record")) record = each;
+      else if (isApproval(each)) ignored.push(each);
+    } else if (isApproval(each)) {
+      if (applies(each, record.digest)) {
+        superseded.push(record);
+        record = each;
+      } else {
+        ignored.push(each);
+      }
+    }
+  }
+  return record && { record, superseded, ignored };
+}
+
+/**
+ * The newest sighting by who may record, approvals by who may approve among them; undefined when there is none. It is
+ * what counts for a tag that is followed wherever it goes.
+ */
+export function latest({ records }: History): Record | undefined {
+  return records.findLast(
+    (record) => record.may.has("record") || (isApproval(record) && record.may.has("approve")),
+  );
+}
+
+function isApproval(record: Record): boolean {
+  return record.supersedes !== undefined;
+}
+
+function applies({ may, supersedes, digest }: Record, stands: Digest): boolean {
+  return may.has("approve") && supersedes === stands && digest !== stands;
 }

@@ -4,7 +4,6 @@ import { LogEntryError, parseLogEntry } from "../log/entry.ts";
 import { readEnvelope } from "./bundle.ts";
 import { identityOf } from "./certificate.ts";
 import { RecordError } from "./error.ts";
-import type { FoundEntry } from "./history.ts";
 import type { TrustedIdentity } from "./signer.ts";
 
 /**
@@ -13,7 +12,7 @@ import type { TrustedIdentity } from "./signer.ts";
  * proven here: that is for the history to do.
  */
 export function certifiedSigner(
-  { uuid, entry }: FoundEntry,
+  { uuid, entry }: { readonly uuid: string; readonly entry: unknown },
   statement: Uint8Array,
 ): TrustedIdentity | undefined {
   try {

@@ -21,8 +21,34 @@ export interface TrustedIdentity {
   readonly identity: string;
 }
 
-/** Somebody whose sightings count. */
-export type TrustedSigner = TrustedKey | TrustedIdentity;
+/** Everybody of one issuer whose identity fits a pattern. */
+export interface TrustedPattern {
+  readonly kind: "identity-pattern";
+  /** Compared whole, as that of an identity. */
+  readonly issuer: string;
+  /** `*` stands for any run of characters without "/", `**` for any run; all else for itself, from start to end. */
+  readonly pattern: string;
+}
+
+/** Whose sightings count. */
+export type TrustedSigner = TrustedKey | TrustedIdentity | TrustedPattern;
+
+/** Who really signed something. */
+export type Signer = TrustedKey | TrustedIdentity;
+
+/**
+ * What somebody's sightings are taken for: `record` what a tag names first, `approve` that it names something else
+ * now, `vouch` for what is too young to be taken from others.
+ */
+export type Permission = "record" | "approve" | "vouch";
+
+/** Who is trusted with what. */
+export interface Trust {
+  readonly signer: TrustedSigner;
+  readonly may: ReadonlySet<Permission>;
+  /** Whether the entries count, too, that tlogistry wrote in this identity's name: weaker evidence, without a signature. */
+  readonly tlogistry?: boolean;
+}
 
 /** What tells signers apart: two that are the same have the same text. */
 export function signerId(signer: TrustedSigner): string {
@@ -31,6 +57,8 @@ export function signerId(signer: TrustedSigner): string {
       return signer.fingerprint;
     case "identity":
       return JSON.stringify([signer.issuer, signer.identity]);
+    case "identity-pattern":
+      return JSON.stringify([signer.issuer, signer.pattern, "pattern"]);
   }
 }
 
@@ -38,6 +66,7 @@ const MAX_PEM_LENGTH = 8 * 1024;
 const MAX_CHAIN_LENGTH = 32 * 1024;
 const MAX_CHAIN_CERTIFICATES = 8;
 const MAX_IDENTITY_LENGTH = 2048;
+const MAX_WILDCARDS = 16;
 const PEM = /^\s*-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n([A-Za-z0-9+/=\s]+)-----END \1-----\s*$/;
 
 /** A single PEM block: its label and its bytes; undefined when the text is not exactly one (RFC 7468). */
@@ -138,19 +167,44 @@ function unfit(kind: string): TrustError {
  * certificate has: an identity that never matches would be one that somebody relies on.
  */
 export function parseIdentity({ issuer, identity }: Omit<TrustedIdentity, "kind">): TrustedIdentity {
-  const wrong = (why: string) => new TrustError("not-an-identity", why);
-  for (const [what, text] of Object.entries({ issuer, identity })) {
-    if (text === "") throw wrong(`the ${what} is empty`);
-    if (text.length > MAX_IDENTITY_LENGTH)
-      throw wrong(`the ${what} is longer than ${MAX_IDENTITY_LENGTH} characters`);
-    if (!/^[\x21-\x7e]+$/.test(text))
-      throw wrong(`the ${what} "${excerpt(text)}" has blanks, or is not ASCII`);
-    if (text.includes("*"))
-      throw wrong(`the ${what} "${excerpt(text)}" has a "*", but it is compared as a whole; write it out`);
-  }
+  checkName("identity", identity);
+  if (identity.includes("*"))
+    throw wrong(`the identity "${excerpt(identity)}" has a "*", but it is compared as a whole; write it out`);
+  checkIssuer(issuer);
+  return { kind: "identity", issuer, identity };
+}
+
+/** Reads a pattern of identities to trust. Throws TrustError ("not-an-identity"). */
+export function parseIdentityPattern({ issuer, pattern }: Omit<TrustedPattern, "kind">): TrustedPattern {
+  checkName("pattern", pattern);
+  const wildcards = pattern.match(/\*+/g) ?? [];
+  if (wildcards.length === 0)
+    throw wrong(`the pattern "${excerpt(pattern)}" has no "*"; it is one identity, so name it as one`);
+  if (wildcards.length > MAX_WILDCARDS)
+    throw wrong(`the pattern "${excerpt(pattern)}" has more than ${MAX_WILDCARDS} times a "*"`);
+  if (wildcards.some((each) => each.length > 2))
+    throw wrong(`the pattern "${excerpt(pattern)}" has three "*" in a row; "**" stands for anything`);
+  checkIssuer(issuer);
+  return { kind: "identity-pattern", issuer, pattern };
+}
+
+function wrong(why: string): TrustError {
+  return new TrustError("not-an-identity", why);
+}
+
+function checkIssuer(issuer: string): void {
+  checkName("issuer", issuer);
+  if (issuer.includes("*"))
+    throw wrong(`the issuer "${excerpt(issuer)}" has a "*", but it is compared as a whole; write it out`);
   if (!/^https?:\/\/./.test(issuer))
     throw wrong(`the issuer "${excerpt(issuer)}" is not a URL; certificates name it with its "https://"`);
-  return { kind: "identity", issuer, identity };
+}
+
+function checkName(what: string, text: string): void {
+  if (text === "") throw wrong(`the ${what} is empty`);
+  if (text.length > MAX_IDENTITY_LENGTH)
+    throw wrong(`the ${what} is longer than ${MAX_IDENTITY_LENGTH} characters`);
+  if (!/^[\x21-\x7e]+$/.test(text)) throw wrong(`the ${what} "${excerpt(text)}" has blanks, or is not ASCII`);
 }
 
 /** A signer in a few characters, for people: `key sha256:ab12cd34ef56…`, `ci@acme.example (accounts.google.com)`. */
@@ -159,6 +213,12 @@ export function signerName(signer: TrustedSigner): string {
     case "key":
       return `key ${signer.fingerprint.slice(0, "sha256:".length + 12)}…`;
     case "identity":
-      return `${excerpt(signer.identity, 300)} (${excerpt(signer.issuer.replace(/^https:\/\//, ""), 300)})`;
+      return named(signer.identity, signer.issuer);
+    case "identity-pattern":
+      return named(signer.pattern, signer.issuer);
   }
+}
+
+function named(identity: string, issuer: string): string {
+  return `${excerpt(identity, 300)} (${excerpt(issuer.replace(/^https:\/\//, ""), 300)})`;
 }

@@ -27,12 +27,22 @@ export interface Sighting {
   readonly reference: string;
   /** The digest of the manifest or index that the tag named. */
   readonly digest: Digest;
-  readonly mediaType: string;
+  /** Of the manifest or index; unknown when only the builder could see it. */
+  readonly mediaType?: string;
   /** Of an index: its manifests in the index's order; empty for a plain manifest. */
   readonly platforms: readonly PlatformManifest[];
   /** When the registry was seen to serve it, in whole seconds. */
   readonly observedAt: Date;
+  /** An approval: the digest that stood before, and that this one takes the place of. */
+  readonly supersedes?: Digest;
+  /** Why, in the approver's words: one line of at most MAX_REASON_LENGTH characters. */
+  readonly reason?: string;
 }
+
+/** The longest reason of an approval, in characters. */
+export const MAX_REASON_LENGTH = 500;
+// Nothing that ends a line, moves a terminal's cursor or turns the direction of writing round.
+const REASON = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]+$/u;
 
 const Subject = v.strictObject({
   name: v.pipe(v.string(), v.maxLength(1024)),
@@ -51,7 +61,7 @@ const Statement = v.strictObject({
   predicate: v.object({
     reference: v.pipe(v.string(), v.maxLength(1024)),
     digest: DigestText,
-    mediaType: v.pipe(v.string(), v.regex(MEDIA_TYPE)),
+    mediaType: v.optional(v.pipe(v.string(), v.regex(MEDIA_TYPE))),
     platforms: v.optional(
       v.pipe(
         v.array(v.object({ platform: v.pipe(v.string(), v.regex(PLATFORM)), digest: DigestText })),
@@ -59,6 +69,14 @@ const Statement = v.strictObject({
       ),
     ),
     observedAt: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
+    supersedes: v.optional(DigestText),
+    reason: v.optional(
+      v.pipe(
+        v.string(),
+        v.maxLength(MAX_REASON_LENGTH, `is longer than ${MAX_REASON_LENGTH} characters`),
+        v.regex(REASON, "is empty, or has control characters or more than one line"),
+      ),
+    ),
   }),
 });
 
@@ -94,7 +112,7 @@ function formatSeconds(time: Date): string {
  * would be longer than MAX_STATEMENT_BYTES or is otherwise not one that `parseSighting` reads.
  */
 export function sightingStatement(sighting: Sighting): Uint8Array {
-  const { reference, digest, mediaType, platforms, observedAt } = sighting;
+  const { reference, digest, mediaType, platforms, observedAt, supersedes, reason } = sighting;
   const statement = {
     _type: STATEMENT_TYPE,
     subject: subjectsOf(readTaggedName(reference), digest),
@@ -102,11 +120,13 @@ export function sightingStatement(sighting: Sighting): Uint8Array {
     predicate: {
       reference,
       digest,
-      mediaType,
+      ...(mediaType !== undefined && { mediaType }),
       ...(platforms.length > 0 && {
         platforms: platforms.map(({ platform, digest: of }) => ({ platform, digest: of })),
       }),
       observedAt: formatSeconds(observedAt),
+      ...(supersedes !== undefined && { supersedes }),
+      ...(reason !== undefined && { reason }),
     },
   };
   const bytes = new TextEncoder().encode(json.canonicalize(statement));
@@ -177,15 +197,18 @@ function readSeconds(text: string): Date {
  */
 export function parseSighting(payload: Uint8Array): Sighting {
   const { subject, predicate } = readStatement(payload);
+  const { digest, mediaType, platforms = [], supersedes, reason } = predicate;
   const reference = readTaggedName(predicate.reference);
   if (json.canonicalize(subject) !== json.canonicalize(subjectsOf(reference, predicate.digest))) {
     throw malformed("its subjects are not the tag and the image that its predicate names");
   }
   return {
     reference: predicate.reference,
-    digest: predicate.digest,
-    mediaType: predicate.mediaType,
-    platforms: predicate.platforms ?? [],
+    digest,
+    ...(mediaType !== undefined && { mediaType }),
+    platforms,
     observedAt: readSeconds(predicate.observedAt),
+    ...(supersedes !== undefined && { supersedes }),
+    ...(reason !== undefined && { reason }),
   };
 }

@@ -4,7 +4,7 @@ import { X509Certificate } from "@sigstore/core";
 import { type KeyFinderFunc, toSignedEntity, VerificationError, Verifier } from "@sigstore/verify";
 // The package has no other entry to this step alone.
 import { verifyCertificate } from "@sigstore/verify/dist/key/index.js";
-import { type Digest, sha256 } from "../image/digest.ts";
+import { sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import { type LogEntry, LogEntryError, treeHead, verifyUuid } from "../log/entry.ts";
 import {
@@ -14,12 +14,18 @@ import {
   rebuildBundle,
   type SignerMaterial,
 } from "./bundle.ts";
-import { identityOf } from "./certificate.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
-import type { PlatformManifest } from "./manifest.ts";
-import { signerName, type TrustedIdentity, type TrustedKey, type TrustedSigner } from "./signer.ts";
+import {
+  type Permission,
+  type Signer,
+  signerName,
+  type Trust,
+  type TrustedIdentity,
+  type TrustedKey,
+} from "./signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
 import type { TrustedRoot } from "./trusted-root.ts";
+import { findSigner } from "./trusted-signer.ts";
 
 /**
  * How far the log's time may be from the time of observation, either way.
@@ -32,42 +38,42 @@ import type { TrustedRoot } from "./trusted-root.ts";
 export const MAX_LOGGING_DELAY_SECONDS = 15 * 60;
 
 /** A sighting that was proven to be in a transparency log and signed by somebody who counts. */
-export interface Record {
-  /** The canonical name of the tag, `docker.io/library/alpine:3.16.0`. */
-  readonly reference: string;
-  /** What the tag named. */
-  readonly digest: Digest;
-  readonly mediaType: string;
-  /** Of an index: its manifests in the index's order; empty for a plain manifest. */
-  readonly platforms: readonly PlatformManifest[];
-  /** When the signer says to have seen it. */
-  readonly observedAt: Date;
-  /** The entry's UUID as the log shows it, the hash in it checked against the entry's body. */
-  readonly uuid: string;
-  /** The index in the whole log, as the log signed it. */
+export interface Record extends Sighting {
+  /** How a Rekor v1 log names the entry, the hash in it checked against the entry's body; the entries of v2 have no names. */
+  readonly uuid?: string;
+  /** The index in the whole log, proven. */
   readonly logIndex: bigint;
-  /** Hex of the sha256 of the log's public key. */
+  /** Hex of the log's ID in the trusted root. */
   readonly logId: string;
-  /** When the log says to have taken it in, as the log signed it. */
-  readonly integratedTime: Date;
-  readonly signer: TrustedSigner;
-  /** The evidence, for anybody to verify again. */
-  readonly bundle: Bundle;
+  /** The log's base URL in the trusted root. */
+  readonly logUrl: string;
+  /** When it was there, proven: by the log's own signature (Rekor v1), or by a timestamp authority's (v2). */
+  readonly loggedAt: Date;
+  readonly signer: Signer;
+  /** What the policy takes this signer's sightings for. */
+  readonly may: ReadonlySet<Permission>;
+  /** `tlogistry`: the log is all that says that it was signed. */
+  readonly strength: "full" | "tlogistry";
+  /** The evidence, for anybody to verify again; there is none of strength `tlogistry`. */
+  readonly bundle?: Bundle;
 }
 
 /** Whose records count about which tag, and which logs are believed. */
 export interface RecordContext {
   /** The tag asked about; a digest in it is not looked at. */
   readonly subject: Reference;
-  readonly signers: readonly TrustedSigner[];
+  readonly trust: readonly Trust[];
   readonly trustedRoot: TrustedRoot;
+  /** The base URLs of the logs that count; all of the trusted root's when undefined. */
+  readonly logs?: readonly string[];
 }
 
 /** An entry that claims to be a record we want. Nothing of it is proven. */
 export interface Candidate {
   readonly entry: LogEntry;
   readonly envelope: LoggedEnvelope;
-  readonly signer: TrustedSigner;
+  readonly signer: Signer;
+  readonly may: ReadonlySet<Permission>;
   readonly sighting: Sighting;
 }
 
@@ -84,9 +90,16 @@ export function verifyRecord(entry: LogEntry, context: RecordContext): Record {
  * The checks that need no cryptography but hashes: whether the entry claims to be what we look for. An entry by
  * a stranger is refused before anything else of it is read. Throws RecordError.
  */
-export function readCandidate(entry: LogEntry, { subject, signers, trustedRoot }: RecordContext): Candidate {
+export function readCandidate(
+  entry: LogEntry,
+  { subject, trust, trustedRoot, logs }: RecordContext,
+): Candidate {
   const envelope = readEnvelope(entry);
-  const signer = findSigner(entry, envelope, signers);
+  const found = findSigner(envelope.verifier, trust);
+  if ("stranger" in found) {
+    throw refuse(entry, "untrusted-signer", `it is signed with ${found.stranger}, which is not trusted here`);
+  }
+  const { signer, may } = found;
   let payload: Uint8Array;
   try {
     checkUuid(entry);
@@ -99,14 +112,15 @@ export function readCandidate(entry: LogEntry, { subject, signers, trustedRoot }
   const sighting = parseSighting(payload);
   checkSubject(entry, sighting, subject);
   checkLoggedWhenObserved(entry, sighting);
-  return { entry, envelope, signer, sighting };
+  checkLogIsNamed(entry, { trustedRoot, logs });
+  return { entry, envelope, signer, may, sighting };
 }
 
 /** The checks of signatures and proofs. Throws RecordError. */
 export function proveRecord(candidate: Candidate, trustedRoot: TrustedRoot): Record {
-  const { entry, envelope, signer, sighting } = candidate;
+  const { entry, envelope, signer, may, sighting } = candidate;
   checkCertificate(entry, candidate, trustedRoot);
-  checkLogIsKnown(entry, trustedRoot);
+  const log = findLog(entry, trustedRoot);
   checkProofIsOfCheckpoint(entry);
   const bundle = rebuildBundle(entry, envelope, materialOf(candidate));
   verifyBundle(bundle, candidate, trustedRoot);
@@ -115,45 +129,17 @@ export function proveRecord(candidate: Candidate, trustedRoot: TrustedRoot): Rec
     uuid: entry.uuid,
     logIndex: BigInt(entry.logIndex),
     logId: entry.logID,
-    integratedTime: new Date(entry.integratedTime * 1000),
+    logUrl: log.baseURL,
+    loggedAt: new Date(entry.integratedTime * 1000),
     signer,
+    may,
+    strength: "full",
     bundle,
   };
 }
 
 function refuse(entry: LogEntry, code: RecordErrorCode, why: string, cause?: unknown): RecordError {
   return new RecordError(code, `verify log entry "${entry.uuid}": ${why}`, { cause });
-}
-
-function findSigner(
-  entry: LogEntry,
-  { verifier }: LoggedEnvelope,
-  signers: readonly TrustedSigner[],
-): TrustedSigner {
-  const stranger = (who: string) =>
-    refuse(entry, "untrusted-signer", `it is signed with ${who}, which is not trusted here`);
-  switch (verifier.label) {
-    case "PUBLIC KEY": {
-      // By the bytes of the key: a stranger's key is never given to the cryptographic library.
-      const fingerprint = sha256(verifier.der);
-      const isSame = (signer: TrustedSigner) => signer.kind === "key" && signer.fingerprint === fingerprint;
-      const signer = signers.find(isSame);
-      if (signer === undefined) throw stranger(`the key ${fingerprint}`);
-      return signer;
-    }
-    case "CERTIFICATE": {
-      const named = identityOf(verifier.der);
-      if (named === undefined) throw stranger("a certificate that does not name one identity");
-      const isSame = (signer: TrustedSigner) =>
-        signer.kind === "identity" && signer.issuer === named.issuer && signer.identity === named.identity;
-      const signer = signers.find(isSame);
-      if (signer === undefined)
-        throw stranger(`a certificate of ${signerName({ kind: "identity", ...named })}`);
-      return signer;
-    }
-    default:
-      throw stranger("something else than a public key or a certificate");
-  }
 }
 
 /**
@@ -229,10 +215,25 @@ function checkLoggedWhenObserved(entry: LogEntry, { observedAt }: Sighting): voi
   );
 }
 
-function checkLogIsKnown(entry: LogEntry, { material, source }: TrustedRoot): void {
-  const logId = Buffer.from(entry.logID, "hex");
-  if (material.tlogs.some((log) => log.logID.equals(logId))) return;
+function findLog(entry: LogEntry, { material, source }: TrustedRoot): TrustedRoot["material"]["tlogs"][0] {
+  const log = logOf(entry, material);
+  if (log !== undefined) return log;
   throw refuse(entry, "unknown-log", `its log "${entry.logID}" is not in the trusted root "${source}"`);
+}
+
+function checkLogIsNamed(
+  entry: LogEntry,
+  { trustedRoot, logs }: { readonly trustedRoot: TrustedRoot; readonly logs: RecordContext["logs"] },
+): void {
+  const log = logOf(entry, trustedRoot.material);
+  const slashless = (url: string): string => url.replace(/\/+$/, "");
+  if (log === undefined || (logs?.map(slashless).includes(slashless(log.baseURL)) ?? true)) return;
+  throw refuse(entry, "unnamed-log", `the policy does not name its log "${log.baseURL}"`);
+}
+
+function logOf(entry: LogEntry, { tlogs }: TrustedRoot["material"]): (typeof tlogs)[0] | undefined {
+  const logId = Buffer.from(entry.logID, "hex");
+  return tlogs.find((each) => each.logID.equals(logId));
 }
 
 /**

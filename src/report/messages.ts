@@ -37,7 +37,7 @@ const ROWS: { readonly [Kind in Verdict["kind"]]: Row<Kind> } = {
       `${taggedName(image)} MOVED: got ${digestOf(image)}, want ${record.digest} (${evidence(record)})`,
     refusal: (image, { record }) => [
       `tag "${taggedName(image)}" mismatch; got "${digestOf(image)}", want "${record.digest}"`,
-      `recorded ${isoTime(record.integratedTime)} by ${signerName(record.signer)}, log index ${record.logIndex}, entry ${record.uuid}`,
+      `recorded ${isoTime(record.loggedAt)} by ${signerName(record.signer)}, ${place(record)}`,
       "the tag has moved since; nothing of the new image was run",
       `keep the recorded image:  ${familiarName({ ...image, digest: record.digest })}`,
       `take the new one:         ${byDigest(image)}`,
@@ -112,7 +112,12 @@ function ignored(rejected: ReadonlyMap<string, number>): string {
 }
 
 function evidence(record: Record): string {
-  return `log index ${record.logIndex}, entry ${record.uuid}, ${isoTime(record.integratedTime)}, by ${signerName(record.signer)}`;
+  return `${place(record)}, ${isoTime(record.loggedAt)}, by ${signerName(record.signer)}`;
+}
+
+/** Where a record is in its log; entries of Rekor v2 have an index and no name. */
+function place({ logIndex, uuid }: Record): string {
+  return `log index ${logIndex}${uuid === undefined ? "" : `, entry ${uuid}`}`;
 }
 
 function digestOf(image: Reference): string {
@@ -124,7 +129,7 @@ function byDigest({ registry, repository, digest }: Reference): string {
 }
 
 function day(record: Record): string {
-  return isoTime(record.integratedTime).slice(0, 10);
+  return isoTime(record.loggedAt).slice(0, 10);
 }
 
 /** RFC 3339 in UTC with whole seconds, as the log gives it. */

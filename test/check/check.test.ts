@@ -4,6 +4,7 @@ import { check, CheckError, type Judgement } from "../../src/check/check.ts";
 import { CourierError } from "../../src/courier/channel.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { Policy } from "../../src/policy/policy.ts";
+import type { TrustedSigner } from "../../src/record/signer.ts";
 import {
   jointRoot,
   OBSERVED,
@@ -12,6 +13,7 @@ import {
   sampleLog,
   type SampleLog,
   sighting,
+  trusting,
 } from "../record/sample-log.ts";
 import {
   type Served,
@@ -30,8 +32,11 @@ const colleague = sampleKey();
 const stranger = sampleKey();
 const SERVED = { [ALPINE]: manifest };
 
-function policyWith(change: Partial<Policy["default"]>, trust: Policy["trust"] = []): Partial<Policy> {
-  return { default: { unseen: "record", unknown: "block", ...change }, trust };
+function policyWith(
+  change: Partial<Policy["default"]>,
+  trust: readonly TrustedSigner[] = [],
+): Partial<Policy> {
+  return { default: { unseen: "record", unknown: "block", ...change }, trust: trusting(...trust) };
 }
 
 /** A log in which the image as it is was recorded by this key. */
@@ -327,7 +332,7 @@ describe("what could not be asked or written is unknown, and never passes for an
       row: "the log has two of them",
       log: () => recordedBy(key, colleague),
       setting: {
-        policy: policyWith({}, [key.signer, colleague.signer]),
+        policy: { trust: trusting(key.signer, colleague.signer) },
         changeFound: (entries) =>
           entries.map(({ uuid, entry }) => ({
             uuid,
@@ -339,7 +344,7 @@ describe("what could not be asked or written is unknown, and never passes for an
   ])("$row", async ({ log = sampleLog, setting, detail, recorded = 0 }) => {
     for (const unknown of ["block", "warn"] as const) {
       const around = surroundings(
-        { ...setting, policy: { ...setting.policy, ...policyWith({ unknown }, setting.policy?.trust) } },
+        { ...setting, policy: { ...setting.policy, default: { unseen: "record", unknown } } },
         log(),
       );
       const before = around.log.log.size;

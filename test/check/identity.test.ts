@@ -13,7 +13,7 @@ import {
   type SampleAuthority,
   signCertified,
 } from "../record/sample-identity.ts";
-import { OTHER_DIGEST, sampleLog, sighting, type SampleLog } from "../record/sample-log.ts";
+import { OTHER_DIGEST, sampleLog, sighting, type SampleLog, trusting } from "../record/sample-log.ts";
 import { servedManifest, type Setting, surroundings, type Surroundings } from "./sample-courier.ts";
 
 const ALPINE = "docker.io/library/alpine:3.16.0";
@@ -53,8 +53,8 @@ const token = (claims = CI, names?: typeof CI): NonNullable<Setting["token"]> =>
   claims,
   ...(names && { names }),
 });
-const trusting = (...who: (typeof CI)[]): NonNullable<Setting["policy"]> => ({
-  trust: who.map((each) => parseIdentity(each)),
+const policyOf = (...who: (typeof CI)[]): NonNullable<Setting["policy"]> => ({
+  trust: trusting(...who.map((each) => parseIdentity(each))),
 });
 
 describe("a build with an identity token", () => {
@@ -133,7 +133,7 @@ describe("when the authority names somebody else than the token", () => {
 
   test("a policy that names the certificate's identity finds its records without writing more", async () => {
     const log = logWith([{ key: await certify(authority.issuing, NAMED) }]);
-    const { judgement, asked } = await judge({ token: token(CI, NAMED), policy: trusting(NAMED) }, log);
+    const { judgement, asked } = await judge({ token: token(CI, NAMED), policy: policyOf(NAMED) }, log);
     expect(judgement.verdict.kind).toBe("unchanged");
     expect(asked).toEqual(["find"]);
   });
@@ -151,7 +151,7 @@ describe("when the authority names somebody else than the token", () => {
 describe("when the policy names identities", () => {
   test("their records count without any secret", async () => {
     const log = logWith([{ key: await certify(authority.issuing, COLLEAGUE) }]);
-    const { judgement, started } = await judge({ policy: trusting(COLLEAGUE) }, log);
+    const { judgement, started } = await judge({ policy: policyOf(COLLEAGUE) }, log);
     expect(judgement.verdict).toMatchObject({ kind: "unchanged", record: { signer: COLLEAGUE } });
     expect(started).toEqual([false]);
   });
@@ -169,7 +169,7 @@ describe("when the policy names identities", () => {
       expect([body.length > 0, log.log.byUuid(uuid)?.uuid]).toEqual([true, uuid]);
     }
     const changeFound = () => log.log.entries.map((entry) => log.found(entry));
-    const { judgement } = await judge({ token: token(), policy: trusting(CI), changeFound }, log);
+    const { judgement } = await judge({ token: token(), policy: policyOf(CI), changeFound }, log);
     expect(judgement.verdict.kind).toBe("first-seen");
     expect(judgement.rejected).toEqual(new Map([["bad-certificate", 4]]));
   });
@@ -178,7 +178,7 @@ describe("when the policy names identities", () => {
     const log = logWith([{ key: await certify(authority.issuing, CI) }]);
     const changeFound: Setting["changeFound"] = (entries) =>
       entries.map(({ uuid, entry }) => ({ uuid, entry: { ...(entry as object), attestation: undefined } }));
-    const { judgement } = await judge({ policy: trusting(CI), changeFound }, log);
+    const { judgement } = await judge({ policy: policyOf(CI), changeFound }, log);
     expect(judgement).toMatchObject({ refused: true, verdict: { kind: "unknown" } });
     expect(judgement.rejected).toEqual(new Map([["no-payload", 1]]));
   });

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckContext, Courier } from "../../src/check/check.ts";
+import type { CheckContext, Courier, RawEntry } from "../../src/check/check.ts";
 import { CourierError } from "../../src/courier/channel.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import type { Policy } from "../../src/policy/policy.ts";
-import type { FoundEntry } from "../../src/record/history.ts";
 import { certify, rootWith, type SampleAuthority, signCertified } from "../record/sample-identity.ts";
 import { type SampleKey, type SampleLog, sampleLog, signEnvelope } from "../record/sample-log.ts";
 
@@ -36,7 +35,7 @@ export interface Setting {
   readonly now?: () => Date;
   readonly courier?: Partial<Courier>;
   /** What becomes of the entries that were found. */
-  readonly changeFound?: (entries: readonly FoundEntry[]) => readonly FoundEntry[];
+  readonly changeFound?: (entries: readonly RawEntry[]) => readonly RawEntry[];
   /** Somebody else's doing, just before the build's own entry is written. */
   readonly beforeRecord?: () => void;
 }

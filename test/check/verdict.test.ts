@@ -2,18 +2,27 @@
 import { describe, expect, test } from "vitest";
 import { decide, type Lookup, refuses, type Verdict } from "../../src/check/verdict.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { readHistory, standingRecord } from "../../src/record/history.ts";
-import { ALPINE, DIGEST, OTHER_DIGEST, sampleKey, sampleLog, sighting } from "../record/sample-log.ts";
+import { readHistory, standing } from "../../src/record/history.ts";
+import {
+  ALPINE,
+  DIGEST,
+  foundEntries,
+  OTHER_DIGEST,
+  sampleKey,
+  sampleLog,
+  sighting,
+  trusting,
+} from "../record/sample-log.ts";
 import { samplePolicy } from "./sample-courier.ts";
 
 const key = sampleKey();
 const log = sampleLog();
-const history = readHistory([log.found(log.record(sighting(), key))], {
+const history = readHistory(foundEntries(log, [log.record(sighting(), key)]), {
   subject: parseReference(ALPINE),
-  signers: [key.signer],
+  trust: trusting(key.signer),
   trustedRoot: log.trustedRoot,
 });
-const record = standingRecord(history);
+const record = standing(history)?.record;
 if (record === undefined) throw new Error("the sample is no record");
 const found: Lookup = { kind: "found", standing: record };
 const none: Lookup = { kind: "none" };

@@ -7,7 +7,7 @@ import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { parseTrustedRoot } from "../../src/record/trusted-root.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { DIGEST, sighting } from "../record/sample-log.ts";
+import { asEvidence, DIGEST, sighting, trusting } from "../record/sample-log.ts";
 import { certificateAuthority } from "../sigstore/certificate-authority.ts";
 import { GITHUB, githubClaims, GOOGLE, identityToken, type Claims } from "../sigstore/identity-token.ts";
 import type { FaultRule } from "../sigstore/faults.ts";
@@ -76,7 +76,7 @@ async function recordAndRead(
   const uuid = await channel.record({ ...urls, statement: statementNow() }, deadline());
   const entries = await channel.find({ log: server.url, hash, including: uuid }, deadline());
   const trustedRoot = parseTrustedRoot(JSON.stringify(server.trustedRoot), "trusted_root.json");
-  return readHistory(entries, { subject, signers: [parseIdentity(who)], trustedRoot });
+  return readHistory(entries.map(asEvidence), { subject, trust: trusting(parseIdentity(who)), trustedRoot });
 }
 
 describe("with an identity token, what is recorded counts for who trusts the identity", () => {

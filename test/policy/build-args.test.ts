@@ -49,7 +49,7 @@ test("arguments set what no file sets", async () => {
   expect(policy).toMatchObject({
     log: { url: "http://rekor.local:3000" },
     signing: { fulcio: "http://rekor.local:3000/fulcio" },
-    trust: [{ kind: "key" }],
+    trust: [{ signer: { kind: "key" } }],
     default: { unseen: "allow", unknown: "warn" },
     registries: [
       { host: "rekor.local:3000", plainHttp: true },
@@ -188,7 +188,7 @@ test("what a baked file leaves open can be set", async () => {
   expect(policy).toMatchObject({
     log: { url: "https://rekor.example.org" },
     default: { unseen: "allow" },
-    trust: [{ kind: "key" }],
+    trust: [{ signer: { kind: "key" } }],
   });
 });
 

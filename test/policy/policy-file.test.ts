@@ -37,7 +37,7 @@ test("a policy file sets every part, and each knows its line", async () => {
   expect(policy).toMatchObject({
     log: { url: "https://rekor.example.org" },
     signing: { fulcio: "https://fulcio.example.org" },
-    trust: [{ kind: "key", fingerprint: expect.stringMatching(/^sha256:/) }],
+    trust: [{ signer: { kind: "key", fingerprint: expect.stringMatching(/^sha256:/) } }],
     default: { unseen: "allow", unknown: "warn" },
     registries: [
       { host: "registry.local:5000", plainHttp: true },
@@ -236,7 +236,7 @@ test("takes identities besides keys, compared as they are written", async () => 
   const policy = await read(
     `version: 1\ntrust:\n  - { issuer: ${identity.issuer}, identity: ${identity.identity} }\n  - key: |\n${asBlock(ALICE.publicPem)}\n`,
   );
-  expect(policy.trust).toEqual([
+  expect(policy.trust.map(({ signer }) => signer)).toEqual([
     { kind: "identity", ...identity },
     expect.objectContaining({ kind: "key" }) as unknown,
   ]);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { type FoundEntry, readHistory, standingRecord } from "../../src/record/history.ts";
+import { type Evidence, readHistory, standing } from "../../src/record/history.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import type { RecordContext } from "../../src/record/verification.ts";
 import {
   ALPINE,
+  asEvidence,
   DIGEST,
   foundEntries,
   jointRoot,
@@ -16,6 +17,7 @@ import {
   type SampleLog,
   sighting,
   signEnvelope,
+  trusting,
 } from "./sample-log.ts";
 
 const key = sampleKey();
@@ -25,7 +27,7 @@ const stranger = sampleKey();
 function contextOf(...logs: readonly SampleLog[]): RecordContext {
   return {
     subject: parseReference("alpine:3.16.0"),
-    signers: [key.signer, colleague.signer],
+    trust: trusting(key.signer, colleague.signer),
     trustedRoot: jointRoot(...logs),
   };
 }
@@ -37,7 +39,7 @@ function secondsLater(seconds: number): Date {
 test("the history of a tag that nobody recorded is empty", () => {
   const history = readHistory([], contextOf(sampleLog()));
   expect(history).toEqual({ records: [], rejected: new Map() });
-  expect(standingRecord(history)).toBeUndefined();
+  expect(standing(history)).toBeUndefined();
 });
 
 test("the earliest record stands, in whatever order the log brings them", () => {
@@ -48,7 +50,7 @@ test("the earliest record stands, in whatever order the log brings them", () => 
   const history = readHistory(foundEntries(log, [third, first, second]), contextOf(log));
   expect(history.records.map(({ uuid }) => uuid)).toEqual([first.uuid, second.uuid, third.uuid]);
   expect(history.rejected).toEqual(new Map());
-  expect(standingRecord(history)).toMatchObject({ uuid: first.uuid, digest: DIGEST, signer: key.signer });
+  expect(standing(history)?.record).toMatchObject({ uuid: first.uuid, digest: DIGEST, signer: key.signer });
 });
 
 describe("copies of an envelope are one record, the earliest of them", () => {
@@ -95,7 +97,10 @@ describe("copies of an envelope are one record, the earliest of them", () => {
 
   test("a false answer that claims a lower index does not hide the true one", () => {
     const { uuid, entry } = log.found(copy);
-    const history = readHistory([{ uuid, entry: { ...entry, logIndex: 0 } }, log.found(first)], context);
+    const history = readHistory(
+      [asEvidence({ uuid, entry: { ...entry, logIndex: 0 } }), asEvidence(log.found(first))],
+      context,
+    );
     expect(history.records.map((record) => record.uuid)).toEqual([first.uuid]);
     expect(history.rejected).toEqual(new Map([["not-in-log", 1]]));
   });
@@ -109,7 +114,10 @@ test("records of two logs are in the order of the logs' times", () => {
   log.now = secondsLater(20);
   const late = log.record(sighting({ digest: OTHER_DIGEST }), key);
   expect(early.logIndex).toBeGreaterThan(late.logIndex);
-  const history = readHistory([log.found(late), other.found(early)], contextOf(log, other));
+  const history = readHistory(
+    [asEvidence(log.found(late)), asEvidence(other.found(early))],
+    contextOf(log, other),
+  );
   expect(history.records.map(({ uuid }) => uuid)).toEqual([early.uuid, late.uuid]);
 });
 
@@ -134,7 +142,7 @@ describe("what is no record is counted and harms nobody", () => {
   const forgery = log.force({ ...signEnvelope(statement, key), signatures: [{ ...forged, pem: key.pem }] });
   const { attestation: _, ...withoutPayload } = log.found(good).entry;
 
-  test.for<{ row: string; found: FoundEntry; code: string }>([
+  test.for<{ row: string; found: { uuid: string; entry: unknown }; code: string }>([
     { row: "a stranger's record", found: log.found(foreign), code: "untrusted-signer" },
     { row: "a record of another tag", found: log.found(otherTag), code: "wrong-subject" },
     { row: "a forgery", found: log.found(forgery), code: "bad-signature" },
@@ -151,7 +159,7 @@ describe("what is no record is counted and harms nobody", () => {
       code: "no-payload",
     },
   ])("$row", ({ found, code }) => {
-    const history = readHistory([found, log.found(good)], contextOf(log));
+    const history = readHistory([asEvidence(found), asEvidence(log.found(good))], contextOf(log));
     expect(history.records.map(({ uuid }) => uuid)).toEqual([good.uuid]);
     expect(history.rejected).toEqual(new Map([[code, 1]]));
   });
@@ -166,7 +174,7 @@ describe("what is no record is counted and harms nobody", () => {
       ...repeat(100, { uuid: signed.uuid, entry: { ...signed.entry, body: "A".repeat(4 * 60_000) } }),
     ];
     const start = performance.now();
-    const history = readHistory([...strangers, log.found(good)], contextOf(log));
+    const history = readHistory([...strangers, asEvidence(log.found(good))], contextOf(log));
     expect(performance.now() - start).toBeLessThan(1000);
     expect(history.records.map(({ uuid }) => uuid)).toEqual([good.uuid]);
     expect(history.rejected).toEqual(
@@ -179,8 +187,8 @@ describe("what is no record is counted and harms nobody", () => {
   });
 });
 
-function repeat(times: number, found: FoundEntry): readonly FoundEntry[] {
-  return Array.from({ length: times }, () => found);
+function repeat(times: number, found: { uuid: string; entry: unknown }): readonly Evidence[] {
+  return Array.from({ length: times }, () => asEvidence(found));
 }
 
 /** The other valid signature for a P-256 signature in DER: the same r, and s taken from the order of the curve. */

@@ -19,6 +19,7 @@ import {
 } from "./sample-identity.ts";
 import {
   type AnsweredEntry,
+  asEvidence,
   DIGEST,
   jointRoot,
   OTHER_DIGEST,
@@ -28,6 +29,7 @@ import {
   signEnvelope,
   type SampleEnvelope,
   type SampleLog,
+  trusting,
 } from "./sample-log.ts";
 
 const CI = { issuer: "https://accounts.google.com", identity: "ci@acme.example" };
@@ -52,7 +54,7 @@ const statement = (change: Parameters<typeof sighting>[0] = {}) =>
 const subject = parseReference("alpine:3.16.0");
 const context = (trustedRoot: TrustedRoot, ...signers: TrustedIdentity[]): RecordContext => ({
   subject,
-  signers: signers.length > 0 ? signers : [parseIdentity(WORKFLOW), parseIdentity(CI)],
+  trust: trusting(...(signers.length > 0 ? signers : [parseIdentity(WORKFLOW), parseIdentity(CI)])),
   trustedRoot,
 });
 
@@ -89,7 +91,7 @@ describe("a record signed with a certificate counts", () => {
     const { log, entry } = logged(signCertified(statement(), await certify(authority.issuing, who)));
     const record = verifyRecord(parseLogEntry(entry.uuid, entry.entry), context(rootWith(authority, log)));
     expect(record).toMatchObject({ digest: DIGEST, signer: { kind: "identity", ...who } });
-    expect(record.bundle.verificationMaterial).toMatchObject({
+    expect(record.bundle?.verificationMaterial).toMatchObject({
       certificate: { rawBytes: expect.stringMatching(/^MII/) as unknown },
     });
   });
@@ -101,7 +103,7 @@ describe("a record signed with a certificate counts", () => {
     const { signer, bundle } = verifyRecord(parseLogEntry(entry.uuid, entry.entry), where);
     expect(signer).toEqual(parseIdentity(CI));
     const [block = ""] = ci.pem.match(/(?<=-----BEGIN CERTIFICATE-----)[^-]+/) ?? [];
-    expect(bundle.verificationMaterial).toMatchObject({
+    expect(bundle?.verificationMaterial).toMatchObject({
       certificate: { rawBytes: block.replaceAll("\n", "") },
     });
   });
@@ -297,7 +299,7 @@ describe("what only seems to be of a trusted identity is refused", () => {
 
   test("by who trusts keys alone", () => {
     const { log, entry } = logged(signCertified(statement(), ci));
-    const where = { ...context(rootWith(authority, log)), signers: [sampleKey().signer] };
+    const where = { ...context(rootWith(authority, log)), trust: trusting(sampleKey().signer) };
     expect(refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), where)).code).toBe(
       "untrusted-signer",
     );
@@ -325,7 +327,7 @@ describe("the history of a tag", () => {
       log.append(envelope, "again"),
       log.append(signCertified(statement(), await certify(authority.issuing, CI))),
     ].map((entry) => log.found(entry));
-    const history = readHistory(entries, context(rootWith(authority, log)));
+    const history = readHistory(entries.map(asEvidence), context(rootWith(authority, log)));
     expect(history.records.map(({ uuid, digest }) => [uuid, digest])).toEqual([[entries[4]?.uuid, DIGEST]]);
     expect(history.rejected).toEqual(new Map([["bad-certificate", 4]]));
   });
@@ -352,7 +354,7 @@ describe("the history of a tag", () => {
     const misplaced = fakes.map(({ entry }) => ({ uuid: "ab".repeat(32), entry }));
     const elsewhere = fakes.map(({ uuid, entry }) => ({ uuid, entry: { ...entry, logID: "ab".repeat(32) } }));
     const rejected = (entries: readonly { uuid: string; entry: unknown }[]) =>
-      readHistory(entries, context(rootWith(authority, log))).rejected;
+      readHistory(entries.map(asEvidence), context(rootWith(authority, log))).rejected;
     expect(rejected([...fakes, ...elsewhere, ...otherwise, ...misplaced])).toEqual(
       new Map([["bad-certificate", 8]]),
     );

@@ -8,7 +8,15 @@ import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
 import { certify, type CertifiedKey, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";
-import { ALPINE, sampleKey, sampleLog, type SampleLog, sighting, signEnvelope } from "./sample-log.ts";
+import {
+  ALPINE,
+  sampleKey,
+  sampleLog,
+  type SampleLog,
+  sighting,
+  signEnvelope,
+  trusting,
+} from "./sample-log.ts";
 
 const key = sampleKey();
 const sample = sampleLog();
@@ -19,7 +27,7 @@ sample.record(sighting({ reference: `${ALPINE}-2` }), key);
 
 const context: RecordContext = {
   subject: parseReference("alpine:3.16.0"),
-  signers: [key.signer],
+  trust: trusting(key.signer),
   trustedRoot: sample.trustedRoot,
 };
 
@@ -108,7 +116,7 @@ async function identityLog(): Promise<{
   log.now = new Date(authority.time.getTime() + 2000);
   return {
     log,
-    where: { ...context, signers: [parseIdentity(who)], trustedRoot: rootWith(authority, log) },
+    where: { ...context, trust: trusting(parseIdentity(who)), trustedRoot: rootWith(authority, log) },
     certified: await certify(authority.issuing, who),
     statement: sightingStatement(sighting({ observedAt: authority.time })),
   };
@@ -166,7 +174,7 @@ describe("whatever happens to an answer, it is refused or says the same", () => 
       try {
         // What is around the signed part of a certificate may differ: it names the same identity and key.
         const { digest, signer } = verify(log.found(log.force({ ...rest, signatures: forged })), where);
-        expect([digest, signer]).toEqual([sighting().digest, where.signers[0]]);
+        expect([digest, signer]).toEqual([sighting().digest, where.trust[0]?.signer]);
       } catch (error) {
         if (!(error instanceof RecordError)) throw error;
         codes.add(error.code);

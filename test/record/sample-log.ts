@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import type { FoundEntry } from "../../src/record/history.ts";
-import { parsePublicKey, type TrustedKey } from "../../src/record/signer.ts";
+import type { Evidence } from "../../src/record/history.ts";
+import { parsePublicKey, type Trust, type TrustedKey, type TrustedSigner } from "../../src/record/signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
 import { openLineFile } from "../sigstore/line-file.ts";
@@ -189,7 +189,17 @@ export function jointRoot(...samples: readonly SampleLog[]): TrustedRoot {
   return parseTrustedRoot(JSON.stringify({ ...samples[0]?.root, tlogs }), "trusted_root.json");
 }
 
-/** The same as `readHistory` takes it. */
-export function foundEntries(sample: SampleLog, entries: readonly LoggedEntry[]): readonly FoundEntry[] {
-  return entries.map((entry) => sample.found(entry));
+/** An answer of the log as `readHistory` takes it. */
+export function asEvidence(found: { readonly uuid: string; readonly entry: unknown }): Evidence {
+  return { kind: "entry", ...found };
+}
+
+/** What the log answers about these entries, as `readHistory` takes it. */
+export function foundEntries(sample: SampleLog, entries: readonly LoggedEntry[]): readonly Evidence[] {
+  return entries.map((entry) => asEvidence(sample.found(entry)));
+}
+
+/** Everybody here may record and approve. */
+export function trusting(...signers: readonly TrustedSigner[]): readonly Trust[] {
+  return signers.map((signer) => ({ signer, may: new Set(["record", "approve"]) }));
 }

@@ -55,6 +55,8 @@ describe("what was written is read as it was meant", () => {
       row: "Windows",
       what: sighting({ platforms: [{ platform: "windows(10.0.20348.2113)/amd64", digest: OTHER_DIGEST }] }),
     },
+    { row: "an approval", what: sighting({ supersedes: OTHER_DIGEST, reason: "CVE-2022-30065 – mended ✓" }) },
+    { row: "an approval without a reason", what: sighting({ supersedes: OTHER_DIGEST }) },
     {
       row: "as many platforms as there may be",
       what: sighting({
@@ -65,6 +67,11 @@ describe("what was written is read as it was meant", () => {
     expect(parseSighting(sightingStatement(what))).toEqual(what);
   });
 
+  test("an image of which only the builder knows the digest", () => {
+    const { mediaType: _, ...what } = sighting({ platforms: [] });
+    expect(parseSighting(sightingStatement(what))).toEqual(what);
+  });
+
   test("in whole seconds", () => {
     const what = sighting({ observedAt: new Date("2022-06-28T13:30:00.999Z") });
     expect(parseSighting(sightingStatement(what)).observedAt).toEqual(new Date("2022-06-28T13:30:00Z"));
@@ -72,7 +79,7 @@ describe("what was written is read as it was meant", () => {
 
   test("with a field that a later version added to the predicate or to a platform", () => {
     const bytes = changed((_, predicate) => {
-      predicate["supersedes"] = OTHER_DIGEST;
+      predicate["expires"] = "2030-01-01T00:00:00Z";
       predicate["platforms"] = [{ platform: "linux/amd64", digest: OTHER_DIGEST, size: 1 }];
     });
     expect(parseSighting(bytes)).toEqual(
@@ -237,15 +244,28 @@ describe("a statement that is not exactly a sighting is refused", () => {
       says: '"predicate.digest"',
     },
     {
-      row: "no media type",
-      bytes: changed((_, predicate) => delete predicate["mediaType"]),
-      says: '"predicate.mediaType"',
-    },
-    {
       row: "a media type that is none",
       bytes: changed((_, predicate) => (predicate["mediaType"] = "json")),
       says: '"predicate.mediaType"',
     },
+    {
+      row: "a superseded digest that is none",
+      bytes: changed((_, predicate) => (predicate["supersedes"] = "sha256:abc")),
+      says: '"predicate.supersedes"',
+    },
+    ...[
+      { row: "an empty reason", reason: "", why: "is empty" },
+      { row: "a reason of two lines", reason: "a\nb", why: "more than one line" },
+      { row: "a reason with a line separator", reason: "a\u2028b", why: "more than one line" },
+      { row: "a reason with colours", reason: "\u001b[31mred", why: "control characters" },
+      { row: "a reason that turns its writing round", reason: "a\u202eb", why: "control characters" },
+      { row: "a reason that is too long", reason: "x".repeat(501), why: "longer than 500 characters" },
+      { row: "a reason that is a number", reason: 1, why: "Expected string" },
+    ].map(({ row, reason, why }) => ({
+      row,
+      bytes: changed((_, predicate) => (predicate["reason"] = reason)),
+      says: why,
+    })),
     {
       row: "a platform that is none",
       bytes: changed((_, predicate) => (predicate["platforms"] = [{ platform: "linux", digest: DIGEST }])),

@@ -14,6 +14,7 @@ import {
   sampleLog,
   sighting,
   signEnvelope,
+  trusting,
 } from "./sample-log.ts";
 
 const key = sampleKey();
@@ -35,7 +36,7 @@ otherLog.record(sighting({ reference: `${ALPINE}-5` }), stranger);
 
 const context: RecordContext = {
   subject: parseReference("alpine:3.16.0"),
-  signers: [stranger.signer, key.signer],
+  trust: trusting(stranger.signer, key.signer),
   trustedRoot: jointRoot(sample, otherLog),
 };
 

@@ -23,6 +23,7 @@ import {
   sighting,
   signEnvelope,
   type SampleEnvelope,
+  trusting,
 } from "./sample-log.ts";
 
 const key = sampleKey();
@@ -35,10 +36,10 @@ sample.record(sighting({ reference: `${ALPINE}-2` }), stranger);
 
 const context: RecordContext = {
   subject: parseReference("alpine:3.16.0"),
-  signers: [stranger.signer, key.signer],
+  trust: trusting(stranger.signer, key.signer),
   trustedRoot: sample.trustedRoot,
 };
-const justKey: RecordContext = { ...context, signers: [key.signer] };
+const justKey: RecordContext = { ...context, trust: trusting(key.signer) };
 
 function verify(found: { uuid: string; entry: unknown }, where = context): Record {
   return verifyRecord(parseLogEntry(found.uuid, found.entry), where);
@@ -62,10 +63,13 @@ describe("a record of the tag is accepted", () => {
       uuid: logged.uuid,
       logIndex: BigInt(logged.logIndex),
       logId: sample.log.logId.toString("hex"),
-      integratedTime: new Date("2022-06-28T13:30:02Z"),
+      logUrl: "https://rekor.example.org",
+      loggedAt: new Date("2022-06-28T13:30:02Z"),
       signer: { kind: "key", fingerprint: key.signer.fingerprint },
+      may: new Set(["record", "approve"]),
+      strength: "full",
     });
-    expect(record.bundle.verificationMaterial.tlogEntries[0]?.canonicalizedBody).toBe(
+    expect(record.bundle?.verificationMaterial.tlogEntries[0]?.canonicalizedBody).toBe(
       logged.body.toString("base64"),
     );
   });
@@ -86,7 +90,7 @@ describe("a record of the tag is accepted", () => {
     const ed25519 = sampleKey("ed25519");
     const log = sampleLog();
     const entry = log.record(sighting(), ed25519);
-    const where = { ...context, signers: [ed25519.signer], trustedRoot: log.trustedRoot };
+    const where = { ...context, trust: trusting(ed25519.signer), trustedRoot: log.trustedRoot };
     expect(verify(log.found(entry), where).signer).toBe(ed25519.signer);
   });
 
@@ -98,7 +102,7 @@ describe("a record of the tag is accepted", () => {
       signatures: signatures.map((each) => ({ ...each, keyid: "k1" })),
     });
     const record = verify(log.found(entry), { ...context, trustedRoot: log.trustedRoot });
-    expect(record.bundle.dsseEnvelope.signatures[0]?.keyid).toBe("k1");
+    expect(record.bundle?.dsseEnvelope.signatures[0]?.keyid).toBe("k1");
   });
 
   test("of a plain manifest and of a digest that is a sha512", () => {
@@ -281,7 +285,7 @@ describe("what a log took in, and is still no record, is refused", () => {
   });
 
   test("everything, when nobody is trusted", () => {
-    const error = refusal(() => verify(sample.found(logged), { ...context, signers: [] }));
+    const error = refusal(() => verify(sample.found(logged), { ...context, trust: trusting() }));
     expect(error.code).toBe("untrusted-signer");
   });
 

@@ -4,10 +4,10 @@ import type { Judgement } from "../../src/check/check.ts";
 import type { Verdict } from "../../src/check/verdict.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { readHistory, standingRecord } from "../../src/record/history.ts";
+import { readHistory, standing } from "../../src/record/history.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { progressLine, refusalMessage } from "../../src/report/messages.ts";
-import { sampleKey, sampleLog, sighting } from "../record/sample-log.ts";
+import { foundEntries, sampleKey, sampleLog, sighting, trusting } from "../record/sample-log.ts";
 
 const ALPINE = "docker.io/library/alpine:3.16.0";
 const GOT = `sha256:${"22".repeat(32)}` as const;
@@ -19,19 +19,19 @@ const record = sampleRecord();
 function sampleRecord(): Extract<Verdict, { kind: "moved" }>["record"] {
   const log = sampleLog();
   const key = sampleKey();
-  const found = standingRecord(
-    readHistory([log.found(log.record(sighting({ digest: WANT }), key))], {
+  const found = standing(
+    readHistory(foundEntries(log, [log.record(sighting({ digest: WANT }), key)]), {
       subject: parseReference(ALPINE),
-      signers: [key.signer],
+      trust: trusting(key.signer),
       trustedRoot: log.trustedRoot,
     }),
-  );
+  )?.record;
   if (found === undefined) throw new Error("the sample is no record");
   return {
     ...found,
     uuid: "24296fb24b8ad77a".padEnd(80, "362f8ecb"),
     logIndex: 2_787_137n,
-    integratedTime: new Date("2022-06-28T13:30:02Z"),
+    loggedAt: new Date("2022-06-28T13:30:02Z"),
     signer: { ...key.signer, fingerprint: `sha256:${"ab12cd34".repeat(8)}` },
   };
 }

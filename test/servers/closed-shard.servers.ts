@@ -10,6 +10,7 @@ import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { parsePublicKey } from "../../src/record/signer.ts";
 import { subjectHash } from "../../src/record/statement.ts";
+import { asEvidence, trusting } from "../record/sample-log.ts";
 import { ask, targetAt } from "./target.ts";
 import { rekorCliJson } from "./tools.ts";
 
@@ -23,14 +24,14 @@ test("a record stands when its log has gone on in a new tree", async () => {
   const found: RawEntry[] = [];
   const what = { log: target.log, hash: subjectHash(subject), signal: AbortSignal.timeout(30_000) };
   await findEntries(sendHttp, what, (some) => void found.push(...some));
-  const context = { subject, signers: [parsePublicKey(publicKey)], trustedRoot: target.trustedRoot };
-  const { records, rejected } = readHistory(found, context);
+  const context = { subject, trust: trusting(parsePublicKey(publicKey)), trustedRoot: target.trustedRoot };
+  const { records, rejected } = readHistory(found.map(asEvidence), context);
   expect([...rejected]).toEqual([]);
   expect(records).toMatchObject([{ reference: tag, logIndex: 0n }]);
 
   const { body } = await ask(target, "GET", "/api/v1/log");
   const [record] = records;
-  const tree = BigInt(`0x${record?.uuid.slice(0, 16) ?? ""}`).toString();
+  const tree = BigInt(`0x${record?.uuid?.slice(0, 16) ?? ""}`).toString();
   expect(body).toMatchObject({ inactiveShards: [{ treeID: tree, treeSize: 1 }] });
   expect(await rekorCliJson(target, ["verify", "--uuid", record?.uuid ?? ""])).toMatchObject({ Size: 1 });
 });

@@ -105,7 +105,8 @@ const histories: Row[] = [
         const entries = await settledEntries(target, made.sample, 1 + copies.length);
         const { records } = historyOf(target, made.sample, entries.toReversed());
         const [first] = records;
-        const which = first !== undefined && sameLeaf(first.uuid, made.uuid) ? "the earliest" : "a copy";
+        const which =
+          first?.uuid !== undefined && sameLeaf(first.uuid, made.uuid) ? "the earliest" : "a copy";
         return `${records.length} recorded of ${entries.length}, ${which}`.replace(" of 3", "");
       },
     },

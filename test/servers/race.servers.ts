@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { standingRecord } from "../../src/record/history.ts";
+import { standing } from "../../src/record/history.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { DIGEST, OTHER_DIGEST, sighting } from "../record/sample-log.ts";
 import { startSigstore } from "../sigstore/sigstore.ts";
@@ -17,8 +17,8 @@ const lag = (index: number) => (index * 67) % 150;
 /** What a build does with a tag that it sees first: records it, reads back, and goes by the record that stands. */
 async function build(target: Target, sample: Sample): Promise<string> {
   const uuid = await record(target, sample);
-  const standing = standingRecord(historyOf(target, sample, await find(target, sample, uuid)));
-  return `${standing?.uuid}: ${standing?.digest}`;
+  const { record: stands } = standing(historyOf(target, sample, await find(target, sample, uuid))) ?? {};
+  return `${stands?.uuid}: ${stands?.digest}`;
 }
 
 test.for(["development", "Rekor v1"])(

@@ -3,7 +3,7 @@ import { parseLogEntry } from "../../src/log/entry.ts";
 import { readEnvelope, rebuildBundle } from "../../src/record/bundle.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { type Record as Proven, verifyRecord } from "../../src/record/verification.ts";
-import { type AnsweredEntry, sampleKey } from "../record/sample-log.ts";
+import { type AnsweredEntry, sampleKey, trusting } from "../record/sample-log.ts";
 import { proposeIntoto } from "../sigstore/signed-statement.ts";
 import { find, newSample, record, type Sample } from "./sample-sighting.ts";
 import { ask, type Target } from "./target.ts";
@@ -40,7 +40,7 @@ export async function recordedWithEd25519(target: Target): Promise<Recorded> {
 /** Proves the sample's record, with the target's log and the sample's key trusted. */
 export function verify(target: Target, { sample, uuid }: Recorded, entry: unknown): Proven {
   const { trustedRoot } = target;
-  const context = { subject: sample.reference, signers: [sample.key.signer], trustedRoot };
+  const context = { subject: sample.reference, trust: trusting(sample.key.signer), trustedRoot };
   return verifyRecord(parseLogEntry(uuid, entry), context);
 }
 

@@ -8,7 +8,7 @@ import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type History, readHistory } from "../../src/record/history.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
 import { keySigner, recordStatement } from "../courier/as-shipped.ts";
-import { type SampleKey, sampleKey, sighting } from "../record/sample-log.ts";
+import { asEvidence, type SampleKey, sampleKey, sighting, trusting } from "../record/sample-log.ts";
 import type { Target } from "./target.ts";
 
 /** A tag that nobody has recorded yet, and a key whose records of it count. */
@@ -67,5 +67,9 @@ export async function find({ log }: Target, { reference }: Sample, including?: s
 /** The history that these entries make of the sample's tag, for who trusts the sample's key and the target's log. */
 export function historyOf({ trustedRoot }: Target, sample: Sample, entries: readonly RawEntry[]): History {
   const { reference, key } = sample;
-  return readHistory(entries, { subject: reference, signers: [key.signer], trustedRoot });
+  return readHistory(entries.map(asEvidence), {
+    subject: reference,
+    trust: trusting(key.signer),
+    trustedRoot,
+  });
 }
