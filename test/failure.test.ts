@@ -4,7 +4,7 @@ import { moby } from "../gen/gateway.js";
 import { BuildRefused } from "../src/build.ts";
 import { CheckError, type Judgement } from "../src/check/check.ts";
 import { HiddenBaseError } from "../src/conversion/hidden-bases.ts";
-import { CourierError } from "../src/courier/channel.ts";
+import { CourierError } from "../src/courier/courier-error.ts";
 import { DockerfileError } from "../src/dockerfile/dockerfile-error.ts";
 import { PlatformError } from "../src/dockerfile/platform.ts";
 import { failureStatus } from "../src/failure.ts";
@@ -28,7 +28,7 @@ function told(error: unknown): { message: string; logged: readonly unknown[]; co
 
 describe("an error of ours is one message, as it was made", () => {
   test.for<{ row: string; error: Error }>([
-    { row: "the check", error: new CheckError("signing-key-not-p256: the secret is an RSA key") },
+    { row: "the check", error: new CheckError("signing-key-unfit: the secret is an RSA key") },
     { row: "a container", error: new ContainerError("BuildKit does not start it") },
     {
       row: "the courier",

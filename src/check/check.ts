@@ -22,7 +22,7 @@ export interface Courier {
   }>;
   /** All entries that the log has for a hash, each as the log answered it. */
   find(
-    what: { log: string; hash: string; including?: string },
+    what: { log: string; hash: string; identity?: string; including?: string },
     deadline: Deadline,
   ): Promise<readonly RawEntry[]>;
   /** The manifest that the registry shows to everybody. */
@@ -30,8 +30,19 @@ export interface Courier {
     what: { registry: string; repository: string; tag: string; plainHttp: boolean },
     deadline: Deadline,
   ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
-  /** Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. Answers the entry's UUID. */
-  record(what: { log: string; fulcio: string; statement: Uint8Array }, deadline: Deadline): Promise<string>;
+  /**
+   * Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. Answers the UUID of the
+   * entry in a Rekor v1 log, or the bundle that a Rekor v2 log leaves to us to keep.
+   */
+  record(
+    what: {
+      log: { url: string; api: 1 | 2 };
+      fulcio?: string;
+      timestamps: readonly string[];
+      statement: Uint8Array;
+    },
+    deadline: Deadline,
+  ): Promise<{ readonly uuid: string } | { readonly bundle: unknown }>;
 }
 
 interface Deadline {
@@ -235,9 +246,14 @@ async function recordTag(
       return { verdict: { kind: "unrecorded", reason: "registry-differs", detail: served.digest } };
     }
     const statement = sightingStatement({ ...served, reference: taggedName(reference), observedAt: now() });
-    const where = { log: policy.log.url, fulcio: policy.signing.fulcio };
-    const uuid = await signing.record({ ...where, statement }, { signal: deadline() });
-    own = { uuid, statement };
+    const where = {
+      log: { url: policy.log.url, api: 1 as const },
+      fulcio: policy.signing.fulcio,
+      timestamps: [],
+    };
+    const recorded = await signing.record({ ...where, statement }, { signal: deadline() });
+    if (!("uuid" in recorded)) throw new CheckError("the courier answered for another kind of log");
+    own = { uuid: recorded.uuid, statement };
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined;
     if (code === "not-found" || code === "needs-credentials") {

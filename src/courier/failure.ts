@@ -2,6 +2,7 @@
 import { excerpt } from "../log/excerpt.ts";
 import { LogError } from "../log/json-api.ts";
 import { HttpError } from "./http.ts";
+import { MirrorError } from "./mirror-file.ts";
 import type { FailureCode } from "./protocol.ts";
 import { RegistryError } from "./registry.ts";
 
@@ -21,13 +22,25 @@ export class CertificateError extends Error {
   }
 }
 
+/** No timestamp authority gave a timestamp that counts. */
+export class TimestampError extends Error {
+  override readonly name = "TimestampError";
+  readonly code: "unreachable" | "refused" | "bad-answer";
+  constructor(code: TimestampError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
 /** What a failure is called in the protocol, with its text for a person. */
 export function failureOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
   if (
     error instanceof LogError ||
     error instanceof RegistryError ||
     error instanceof NoSignerError ||
-    error instanceof CertificateError
+    error instanceof CertificateError ||
+    error instanceof TimestampError ||
+    error instanceof MirrorError
   ) {
     return { code: error.code, message: excerpt(error.message, 2000) };
   }

@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from "node:timers/promises";
-import type { AskLog } from "../log/json-api.ts";
-import {
-  findUuids,
-  readEntry,
-  retrieveEntries,
-  retrieveEntriesAt,
-  sameLeaf,
-  type LogCall,
-  type RawEntry,
-} from "../log/rekor-v1.ts";
+import type { AskLog, LogCall } from "../log/json-api.ts";
+import { findUuids } from "../log/rekor-v1-search.ts";
+import { readEntry, retrieveEntries, retrieveEntriesAt, sameLeaf, type RawEntry } from "../log/rekor-v1.ts";
 import { MAX_ENTRIES } from "./protocol.ts";
 
 /** What is to be found. */
 export interface Finding extends LogCall {
   /** `sha256:` and 64 hex digits. */
   readonly hash: string;
+  /** The certificates' subject whose entries are wanted; those of others may come too. */
+  readonly identity?: string | undefined;
   /** The UUID of an entry that was just written. */
   readonly including?: string | undefined;
 }
@@ -31,7 +26,7 @@ const FIRST_LOOK_MS = 25;
 const SLOWEST_LOOK_MS = 400;
 
 /**
- * Brings every entry that the log's index has under the hash, each once, to `take`. With `including`, the index
+ * Brings every entry that the log's index has under the hash, or those of one identity, each once, to `take`. With `including`, the index
  * is asked until it has that entry or the settling time is over, and the entry is brought in any case: as `null`
  * when the log has none. That entry, and those written at the same time, are waited for until they have their
  * attestation; those written before it are also looked for in the log itself, because the index can show an entry
@@ -39,10 +34,10 @@ const SLOWEST_LOOK_MS = 400;
  */
 export async function findEntries(
   ask: AskLog,
-  { log, hash, including, signal }: Finding,
+  { log, hash, identity, including, signal }: Finding,
   take: (entries: readonly RawEntry[]) => void | Promise<void>,
 ): Promise<void> {
-  const index = () => findUuids(ask, { log, hash, max: MAX_ENTRIES, signal });
+  const index = () => findUuids(ask, { log, hash, identity, max: MAX_ENTRIES, signal });
   if (including === undefined) {
     await retrieveEntries(ask, { log, uuids: await index(), signal }, take);
     return;

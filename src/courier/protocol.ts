@@ -7,8 +7,8 @@ import * as v from "valibot";
  * the frontend verifies records and manifests itself.
  *
  * The courier speaks first: one `ready` line. Each request is answered by any number of `entries` lines and
- * then exactly one `found`, `manifest`, `recorded` or `failed` line with the request's id. Requests may be
- * answered in any order. End of input ends the courier.
+ * then exactly one `found`, `manifest`, `recorded`, `bundle`, `file` or `failed` line with the request's id. Requests
+ * may be answered in any order. End of input ends the courier.
  */
 
 /** The longest line either side accepts, in bytes without the LF. */
@@ -17,6 +17,12 @@ export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 export const MAX_ENTRIES = 10_000;
 /** The largest manifest or index that is fetched, in bytes (the limit that registries themselves set). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** The largest file of a TUF repository that is fetched, in bytes: its base64 fits one line. */
+export const MAX_FILE_BYTES = 5 * 1024 * 1024;
+/** The longest bundle that a record comes in, in characters of JSON: a statement of 64 KiB, certificate and proofs. */
+export const MAX_BUNDLE_LENGTH = 256 * 1024;
+/** The most timestamp authorities that are named for one record. */
+const MAX_AUTHORITIES = 8;
 
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
@@ -31,13 +37,18 @@ function isBase64(value: string): boolean {
   return /^[A-Za-z0-9+/]*={0,2}$/.test(value) && Buffer.from(value, "base64").toString("base64") === value;
 }
 
-/** Ask a Rekor v1 log for every entry indexed under `hash`. */
+/** Ask a Rekor v1 log for the entries indexed under `hash`. */
 const FindRequest = v.object({
   id,
   ask: v.literal("find"),
   log: url,
   /** `sha256:` and 64 hex digits: the digest of the tag's full name. */
   hash: v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/)),
+  /**
+   * The one subject of certificates whose entries are wanted: an email address or a URI. Others may come all the same,
+   * because not every log can search so.
+   */
+  identity: v.optional(text(2048)),
   /** The UUID of an entry just written: the answer waits a little until the log shows it. */
   including: v.optional(uuid),
 });
@@ -53,18 +64,35 @@ const ManifestRequest = v.object({
   plainHttp: v.boolean(),
 });
 
-/** Sign a statement with what the build's secrets give and append it to a Rekor v1 log as `intoto` 0.0.2. */
+/**
+ * Sign a statement with what the build's secrets give and append it to a log: to Rekor v1 as `intoto` 0.0.2, which
+ * `recorded` answers, or to Rekor v2 as `hashedrekord` 0.0.2, which `bundle` answers.
+ */
 const RecordRequest = v.object({
   id,
   ask: v.literal("record"),
-  log: url,
+  log: v.object({ url, api: v.picklist([1, 2]) }),
   /** The certificate authority that is asked when the build signs with an identity token. */
-  fulcio: url,
+  fulcio: v.optional(url),
+  /** Timestamp authorities to POST to, the first to be asked first. Rekor v2 proves no time, so it takes one. */
+  timestamps: v.pipe(v.array(url), v.maxLength(MAX_AUTHORITIES)),
   /** The exact bytes of the in-toto statement. */
   statement: base64(64 * 1024),
 });
 
-export const Request = v.variant("ask", [FindRequest, ManifestRequest, RecordRequest]);
+/** Fetch one file of a TUF repository. */
+const FileRequest = v.object({
+  id,
+  ask: v.literal("file"),
+  /** The URL below which the repository's files are. */
+  mirror: url,
+  /** Names and slashes, as in `targets/ab12….trusted_root.json`. */
+  path: v.pipe(text(512), v.regex(/^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/)),
+  /** The largest file that is read. */
+  maxBytes: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_FILE_BYTES)),
+});
+
+export const Request = v.variant("ask", [FindRequest, ManifestRequest, RecordRequest, FileRequest]);
 export type Request = v.InferOutput<typeof Request>;
 
 /** The first line: who could sign here. No field: no signing secret was given. */
@@ -102,7 +130,14 @@ const Manifest = v.object({
   mediaType: text(255),
 });
 
+/** The statement is in a Rekor v1 log, as this entry. */
 const Recorded = v.object({ say: v.literal("recorded"), id, uuid });
+
+/** The statement is in a Rekor v2 log. This is the only copy of what proves it: a bundle v0.3, JSON. */
+const Bundle = v.object({ say: v.literal("bundle"), id, bundle: text(MAX_BUNDLE_LENGTH) });
+
+/** A file's bytes; `null` when the mirror has no such file. */
+const File = v.object({ say: v.literal("file"), id, bytes: v.nullable(base64(MAX_FILE_BYTES)) });
 
 /**
  * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and
@@ -118,6 +153,6 @@ const Failed = v.object({
   message: text(2048),
 });
 
-export const Answer = v.variant("say", [Ready, Entries, Found, Manifest, Recorded, Failed]);
+export const Answer = v.variant("say", [Ready, Entries, Found, Manifest, Recorded, Bundle, File, Failed]);
 export type Answer = v.InferOutput<typeof Answer>;
 export type FailureCode = v.InferOutput<typeof Failed>["code"];

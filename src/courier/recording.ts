@@ -6,7 +6,7 @@ import { LogError, type AskLog } from "../log/json-api.ts";
 import { readEntryAt, sameLeaf } from "../log/rekor-v1.ts";
 import { CertificateError } from "./failure.ts";
 import { HttpError, shownUrl } from "./http.ts";
-import type { SigningKey } from "./signing-key.ts";
+import { PAYLOAD_TYPE } from "./key-signer.ts";
 
 /** A statement to be recorded. */
 export interface Recording {
@@ -18,18 +18,6 @@ export interface Recording {
   readonly signal: AbortSignal;
   /** The same limit as `signal`'s, in milliseconds: @sigstore/sign takes no signal. */
   readonly deadlineMs: number;
-}
-
-const PAYLOAD_TYPE = "application/vnd.in-toto+json";
-
-/** Signs with a key whose public half goes into the log. */
-export function keySigner(key: SigningKey): Signer {
-  return {
-    sign: async (bytes) => ({
-      signature: key.sign(bytes),
-      key: { $case: "publicKey", publicKey: key.publicKey, hint: key.hint },
-    }),
-  };
 }
 
 /** Makes envelopes without key id: cosign and sigstore-go find no signature under an id that they do not know. */

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Signer } from "@sigstore/sign";
 import * as v from "valibot";
 import { logUrl } from "../log/json-api.ts";
 import { entryLines } from "./entry-lines.ts";
-import { failureOf, NoSignerError } from "./failure.ts";
+import { failureOf } from "./failure.ts";
 import { findEntries } from "./finding.ts";
 import { sendHttp } from "./http.ts";
+import { fetchMirrorFile } from "./mirror-file.ts";
 import { Request, type Answer } from "./protocol.ts";
 import { fetchManifest } from "./registry.ts";
-import { SIGNING_SECRET, TOKEN_SECRET, type SigningSecret } from "./signing-secret.ts";
+import { signersOf, type Signers } from "./signers.ts";
+import type { SigningSecret } from "./signing-secret.ts";
 
 /** The other side does not speak the protocol. The message quotes nothing of what it said. */
 export class ProtocolError extends Error {
@@ -35,6 +36,7 @@ const MAX_WAITING = 10_000;
  */
 export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
   const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
+  const signers = signersOf(secret, { now: () => new Date(), deadlineMs });
   const over = new AbortController();
   const open = new Set<number>();
   const waiting: Request[] = [];
@@ -44,7 +46,7 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     busy++;
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
-      const lastLine = await answer(request, { say, secret, signal, deadlineMs }).catch(
+      const lastLine = await answer(request, { say, signers, signal, deadlineMs }).catch(
         (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
       );
       open.delete(request.id);
@@ -88,13 +90,19 @@ function readRequest(line: string): Request {
 
 async function answer(
   request: Request,
-  { say, secret, signal, deadlineMs }: Omit<Service, "lines"> & { readonly signal: AbortSignal },
+  {
+    say,
+    signers,
+    signal,
+    deadlineMs,
+  }: Pick<Service, "say" | "deadlineMs"> & { readonly signers: Signers; readonly signal: AbortSignal },
 ): Promise<Answer> {
   const { id } = request;
   switch (request.ask) {
     case "find": {
-      const { hash, including } = request;
-      await findEntries(sendHttp, { log: logUrl(request.log), hash, including, signal }, (entries) => {
+      const { hash, identity, including } = request;
+      const what = { log: logUrl(request.log), hash, identity, including, signal };
+      await findEntries(sendHttp, what, (entries) => {
         if (!signal.aborted) entryLines(id, entries).forEach((line) => say(line));
       });
       return { say: "found", id };
@@ -104,35 +112,23 @@ async function answer(
       return { say: "manifest", id, bytes: bytes.toString("base64"), mediaType };
     }
     case "record": {
-      const signing = { fulcio: request.fulcio, signal, deadlineMs };
-      const signer = await signerOf(secret, signing);
-      // Who only looks does not wait for what signs to load.
-      const { recordStatement } = await import("./recording.ts");
+      const { timestamps } = request;
+      const log = logUrl(request.log.url);
       const statement = Buffer.from(request.statement, "base64");
-      const log = logUrl(request.log);
+      const signer = await signers.signerFor({ log: request.log, fulcio: request.fulcio, signal });
+      // Who only looks does not wait for what signs to load.
+      if (request.log.api === 2) {
+        const { recordBundle } = await import("./recording-v2.ts");
+        const bundle = await recordBundle(sendHttp, { log, timestamps, statement, signer, signal });
+        return { say: "bundle", id, bundle: JSON.stringify(bundle) };
+      }
+      const { recordStatement } = await import("./recording.ts");
       const uuid = await recordStatement(sendHttp, { log, statement, signer, signal, deadlineMs });
       return { say: "recorded", id, uuid };
     }
+    case "file": {
+      const bytes = await fetchMirrorFile(request, signal);
+      return { say: "file", id, bytes: bytes?.toString("base64") ?? null };
+    }
   }
-}
-
-/** Who signs: the key, or a certificate for a token that is good now. Throws NoSignerError. */
-async function signerOf(
-  { key, identity, problem }: SigningSecret,
-  {
-    fulcio,
-    signal,
-    deadlineMs,
-  }: { readonly fulcio: string; readonly signal: AbortSignal; readonly deadlineMs: number },
-): Promise<Signer> {
-  if (key !== undefined) return (await import("./recording.ts")).keySigner(key);
-  if (identity !== undefined) {
-    const { token } = await identity.token(signal);
-    const { certificateSigner } = await import("./certificate-signer.ts");
-    return certificateSigner({ fulcio: logUrl(fulcio), token, deadlineMs });
-  }
-  throw new NoSignerError(
-    problem ??
-      `there is no secret "${SIGNING_SECRET}" and no "${TOKEN_SECRET}"; build with --secret id=${SIGNING_SECRET},src=FILE`,
-  );
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
 
-/** A P-256 key that signs. The private half cannot be read out of it. */
+/** A key that signs. The private half cannot be read out of it. */
 export interface SigningKey {
+  /** Rekor v1 takes both, Rekor v2 the first. */
+  readonly kind: "P-256" | "Ed25519";
   /** SPKI PEM. */
   readonly publicKey: string;
   /** Base64 of the sha256 of the SPKI DER: the hint by which a bundle names its key. */
   readonly hint: string;
-  /** ECDSA with SHA-256 over these bytes, DER. */
+  /** Over these bytes: ECDSA with SHA-256, in DER; or Ed25519. */
   sign(bytes: Uint8Array): Buffer;
 }
 
@@ -23,7 +25,7 @@ export class SigningKeyError extends Error {
     | "wrong-password"
     | "several"
     | "unreadable"
-    | "not-p256";
+    | "unfit";
   constructor(code: SigningKeyError["code"], wrong: string) {
     super(`${wrong}; ${MAKE_ONE}`);
     this.code = code;
@@ -39,22 +41,27 @@ const MAKE_ONE =
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*-----END \1-----/g;
 
 /**
- * Reads a P-256 private key from PEM: PKCS#8 `PRIVATE KEY` or SEC1 `EC PRIVATE KEY`, with or without the
+ * Reads a P-256 or Ed25519 private key from PEM: PKCS#8 `PRIVATE KEY` or SEC1 `EC PRIVATE KEY`, with or without the
  * `EC PARAMETERS` that openssl writes before it; encrypted when there is a password, of which a line feed at the
  * end is no part. Throws SigningKeyError.
  */
 export function readSigningKey(secret: Uint8Array, password?: Uint8Array): SigningKey {
   const key = privateKey(onlyPrivateBlock(secret), password);
-  if (key.asymmetricKeyType !== "ec" || key.asymmetricKeyDetails?.namedCurve !== "prime256v1") {
-    throw new SigningKeyError("not-p256", `it is ${kindOf(key)}, and only P-256 keys can sign here`);
+  const kind = fitKind(key);
+  if (kind === undefined) {
+    throw new SigningKeyError(
+      "unfit",
+      `it is ${kindOf(key)}, and only P-256 and Ed25519 keys can sign here: not every tool and log hashes with others alike`,
+    );
   }
   // By way of JWK: a key file can hold the point compressed, and then the same key would have two names.
   const half = createPublicKey({ key: createPublicKey(key).export({ format: "jwk" }), format: "jwk" });
   const spki = half.export({ type: "spki", format: "der" });
   return {
+    kind,
     publicKey: half.export({ type: "spki", format: "pem" }).toString(),
     hint: createHash("sha256").update(spki).digest("base64"),
-    sign: (bytes) => sign("sha256", bytes, key),
+    sign: (bytes) => sign(kind === "P-256" ? "sha256" : null, bytes, key),
   };
 }
 
@@ -116,6 +123,12 @@ function privateKey({ pem, isEncrypted }: PrivateBlock, password: Uint8Array | u
     // Not even OpenSSL's reason is passed on: it is about the key's content.
     throw new SigningKeyError("unreadable", "it says that it is a private key, but cannot be read as one");
   }
+}
+
+function fitKind(key: KeyObject): SigningKey["kind"] | undefined {
+  if (key.asymmetricKeyType === "ed25519") return "Ed25519";
+  const isP256 = key.asymmetricKeyType === "ec" && key.asymmetricKeyDetails?.namedCurve === "prime256v1";
+  return isP256 ? "P-256" : undefined;
 }
 
 function kindOf(key: KeyObject): string {

@@ -12,6 +12,13 @@ export interface LogRequest {
   readonly attempts: number;
 }
 
+/** Which log, until when. */
+export interface LogCall {
+  /** As `logUrl` gives it. */
+  readonly log: URL;
+  readonly signal: AbortSignal;
+}
+
 /** What a log answered, of whatever status; header names in lower case. */
 export interface LogAnswer {
   readonly status: number;
@@ -59,6 +66,29 @@ export function logUrl(text: string): URL {
   return url;
 }
 
+/** A GET request of a path below the log's URL, which may be repeated. */
+export function getRequest({ log, signal }: LogCall, path: string, maxBytes: number): LogRequest {
+  const headers = { accept: "application/json" };
+  return { method: "GET", url: new URL(path, log), headers, maxBytes, signal, attempts: 4 };
+}
+
+/** A POST request of JSON to a path below the log's URL, which is not repeated. */
+export function postRequest(
+  { log, signal }: LogCall,
+  path: string,
+  { body, maxBytes }: { readonly body: unknown; readonly maxBytes: number },
+): LogRequest {
+  return {
+    method: "POST",
+    url: new URL(path, log),
+    headers: { accept: "application/json", "content-type": "application/json" },
+    body: JSON.stringify(body),
+    maxBytes,
+    signal,
+    attempts: 1,
+  };
+}
+
 /** Asks and reads the answer as JSON. Throws LogError, and what `ask` throws. */
 export async function askJson(
   ask: AskLog,
@@ -74,7 +104,7 @@ export async function askJson(
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer.bytes));
     return { value, answer };
   } catch {
-    throw badAnswer(request, answer, "is not JSON; is this the URL of a Rekor v1 log?");
+    throw badAnswer(request, answer, "is not JSON; is this the URL of a Rekor log?");
   }
 }
 

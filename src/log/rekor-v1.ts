@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { askJson, badAnswer, LogError, type AskLog, type LogRequest } from "./json-api.ts";
-
-/** Which log, until when. */
-export interface LogCall {
-  /** As `logUrl` gives it. */
-  readonly log: URL;
-  readonly signal: AbortSignal;
-}
+import {
+  askJson,
+  badAnswer,
+  getRequest,
+  LogError,
+  postRequest,
+  type AskLog,
+  type LogCall,
+  type LogRequest,
+} from "./json-api.ts";
 
 /** An entry as the log answers it, unverified. `null`: the log's index names it, but there is nothing usable. */
 export interface RawEntry {
@@ -24,39 +26,15 @@ export const MAX_ENTRY_BYTES = 256 * 1024;
 /** Rekor answers 422 to more. */
 const BATCH = 10;
 const MAX_BATCH_BYTES = BATCH * MAX_ENTRY_BYTES + 64 * 1024;
-const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 const BATCHES_AT_ONCE = 4;
 
-const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
-const Index = v.array(Uuid);
+/** An entry's leaf hash in hex, after its tree's id in most answers. */
+export const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
 const EntryMap = v.record(Uuid, v.unknown());
 
 /** Whether two UUIDs name the same leaf; the tree id in front may be missing in either. */
 export function sameLeaf(one: string, other: string): boolean {
   return one.length === other.length ? one === other : one.slice(-64) === other.slice(-64);
-}
-
-/**
- * The UUIDs of all entries that the log's index has under `sha256:…`, each once, in the log's (arbitrary) order.
- * Throws LogError, also when there are more than `max`.
- */
-export async function findUuids(
-  ask: AskLog,
-  { log, hash, max, signal }: LogCall & { readonly hash: string; readonly max: number },
-): Promise<readonly string[]> {
-  const request = post({ log, signal }, "api/v1/index/retrieve", { hash }, MAX_INDEX_BYTES);
-  const { value, answer } = await askJson(ask, { ...request, attempts: 4 });
-  const index = v.safeParse(Index, value);
-  if (!index.success) throw badAnswer(request, answer, "is not a list of entry UUIDs");
-  const uuids = [...new Set(index.output)];
-  if (uuids.length > max) {
-    throw badAnswer(
-      request,
-      answer,
-      `lists ${uuids.length} entries for one tag, more than ${max} are not read`,
-    );
-  }
-  return uuids;
 }
 
 /**
@@ -98,7 +76,7 @@ export async function readEntry(
   ask: AskLog,
   { log, uuid, signal }: LogCall & { readonly uuid: string },
 ): Promise<RawEntry | undefined> {
-  return readOne(ask, get({ log, signal }, `api/v1/log/entries/${uuid}`), uuid);
+  return readOne(ask, getRequest({ log, signal }, `api/v1/log/entries/${uuid}`, MAX_ENTRY_BYTES), uuid);
 }
 
 /** The entry at this index of the whole log; undefined when the log has none. Throws LogError, and what `ask` throws. */
@@ -106,7 +84,8 @@ export async function readEntryAt(
   ask: AskLog,
   { log, logIndex, signal }: LogCall & { readonly logIndex: string },
 ): Promise<RawEntry | undefined> {
-  return readOne(ask, get({ log, signal }, `api/v1/log/entries?logIndex=${encodeURIComponent(logIndex)}`));
+  const path = `api/v1/log/entries?logIndex=${encodeURIComponent(logIndex)}`;
+  return readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES));
 }
 
 /**
@@ -117,7 +96,10 @@ export async function retrieveEntriesAt(
   ask: AskLog,
   { log, logIndexes, signal }: LogCall & { readonly logIndexes: readonly number[] },
 ): Promise<readonly RawEntry[]> {
-  const request = post({ log, signal }, "api/v1/log/entries/retrieve", { logIndexes }, MAX_BATCH_BYTES);
+  const request = postRequest({ log, signal }, "api/v1/log/entries/retrieve", {
+    body: { logIndexes },
+    maxBytes: MAX_BATCH_BYTES,
+  });
   try {
     const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
     const maps = v.safeParse(v.array(EntryMap), value);
@@ -148,12 +130,10 @@ async function retrieveBatch(
   ask: AskLog,
   { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },
 ): Promise<readonly RawEntry[]> {
-  const request = post(
-    { log, signal },
-    "api/v1/log/entries/retrieve",
-    { entryUUIDs: uuids },
-    MAX_BATCH_BYTES,
-  );
+  const request = postRequest({ log, signal }, "api/v1/log/entries/retrieve", {
+    body: { entryUUIDs: uuids },
+    maxBytes: MAX_BATCH_BYTES,
+  });
   const found = new Map<string, RawEntry>();
   try {
     const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
@@ -204,24 +184,6 @@ async function readOne(ask: AskLog, request: LogRequest, uuid?: string): Promise
     throw badAnswer(request, asked.answer, `has entry "${first[0]}", which was not asked for`);
   }
   return { uuid: first[0], entry: first[1] };
-}
-
-function get(call: LogCall, path: string): LogRequest {
-  const url = new URL(path, call.log);
-  const headers = { accept: "application/json" };
-  return { method: "GET", url, headers, maxBytes: MAX_ENTRY_BYTES, signal: call.signal, attempts: 4 };
-}
-
-function post(call: LogCall, path: string, body: unknown, maxBytes: number): LogRequest {
-  return {
-    method: "POST",
-    url: new URL(path, call.log),
-    headers: { accept: "application/json", "content-type": "application/json" },
-    body: JSON.stringify(body),
-    maxBytes,
-    signal: call.signal,
-    attempts: 1,
-  };
 }
 
 function isTooLarge(error: unknown): boolean {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { check, CheckError, type Judgement } from "../../src/check/check.ts";
-import { CourierError } from "../../src/courier/channel.ts";
+import { CourierError } from "../../src/courier/courier-error.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
@@ -523,7 +523,7 @@ describe("a signing secret that is no key ends the check", () => {
     { row: "with nobody else to trust", trust: [] },
     { row: "beside the policy's signers", trust: [colleague.signer] },
   ])("$row", async ({ trust }) => {
-    const problem = "signing-key-not-p256: the secret is an RSA key";
+    const problem = "signing-key-unfit: the secret is an RSA key";
     const around = surroundings({ signerProblem: problem, served: SERVED, policy: policyWith({}, trust) });
     const judged = judge([IMAGE, `${ALPINE}-1@${OTHER_DIGEST}`], around);
     await expect(judged).rejects.toThrow(CheckError);

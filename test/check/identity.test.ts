@@ -141,7 +141,7 @@ describe("when the authority names somebody else than the token", () => {
   test("an entry of somebody else that the courier points at makes nobody trusted", async () => {
     const log = logWith([{ key: await certify(authority.issuing, COLLEAGUE) }]);
     const [other] = log.log.entries;
-    const courier = { record: async () => other?.uuid ?? "" };
+    const courier = { record: async () => ({ uuid: other?.uuid ?? "" }) };
     const { judgement } = await judge({ token: token(), courier }, log);
     expect(judgement.verdict).toMatchObject({ kind: "unknown" });
     expect(judgement.rejected).toEqual(new Map([["untrusted-signer", 1]]));

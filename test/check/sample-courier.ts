@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CheckContext, Courier, RawEntry } from "../../src/check/check.ts";
-import { CourierError } from "../../src/courier/channel.ts";
+import { CourierError } from "../../src/courier/courier-error.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { certify, rootWith, type SampleAuthority, signCertified } from "../record/sample-identity.ts";
@@ -89,11 +89,11 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
       if (signing && token !== undefined) {
         const certified = await certify(token.authority.issuing, token.names ?? token.claims);
         setting.beforeRecord?.();
-        return log.append(signCertified(statement, certified)).uuid;
+        return { uuid: log.append(signCertified(statement, certified)).uuid };
       }
       if (!signing || key === undefined) throw new CourierError("no-signer", "there is nothing to sign with");
       setting.beforeRecord?.();
-      return log.append(signEnvelope(statement, key)).uuid;
+      return { uuid: log.append(signEnvelope(statement, key)).uuid };
     },
     ...setting.courier,
   });

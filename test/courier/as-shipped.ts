@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createRequire, registerHooks } from "node:module";
-import type * as certificates from "../../src/courier/certificate-signer.ts";
 import type * as recording from "../../src/courier/recording.ts";
 
 // As the bundle that ships does. Vite's alias does not reach what a package requires, and Node loads these modules
@@ -15,11 +14,7 @@ registerHooks({
 const require = createRequire(import.meta.url);
 
 /** `recordStatement` with our fetch in place of make-fetch-happen. */
-export const { keySigner, recordStatement } = require("../../src/courier/recording.ts") as typeof recording;
-
-/** The same of `certificateSigner`. */
-export const { certificateSigner } =
-  require("../../src/courier/certificate-signer.ts") as typeof certificates;
+export const { recordStatement } = require("../../src/courier/recording.ts") as typeof recording;
 
 /** What @sigstore/sign gets when it requires make-fetch-happen. */
 export const makeFetchHappen: unknown = createRequire(require.resolve("@sigstore/sign"))("make-fetch-happen");

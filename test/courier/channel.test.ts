@@ -1,13 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { CourierChannel, type CourierPipe } from "../../src/courier/channel.ts";
-import { MAX_ENTRIES, MAX_LINE_BYTES, MAX_MANIFEST_BYTES } from "../../src/courier/protocol.ts";
+import { CourierChannel } from "../../src/courier/channel.ts";
+import type { CourierPipe } from "../../src/courier/conversation.ts";
+import {
+  MAX_BUNDLE_LENGTH,
+  MAX_ENTRIES,
+  MAX_FILE_BYTES,
+  MAX_LINE_BYTES,
+  MAX_MANIFEST_BYTES,
+} from "../../src/courier/protocol.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { within } from "./local-server.ts";
 
 const uuid = (n: number) => n.toString(16).padStart(64, "0");
 const what = { log: "https://log.example.org", hash: `sha256:${"ab".repeat(32)}` };
 const tag = { registry: "docker.io", repository: "library/alpine", tag: "3.16.0", plainHttp: false };
+const file = { mirror: "https://tuf.example.org", path: "1.root.json", maxBytes: 1_000 };
+const recording = (api: 1 | 2) => ({
+  log: { url: what.log, api },
+  fulcio: "https://fulcio.example.org",
+  timestamps: ["https://tsa.example.org/ts"],
+  statement: Buffer.from("{}"),
+});
 const signal = new AbortController().signal;
 
 /** A courier whose lines the test says itself. */
@@ -108,23 +122,41 @@ describe("a request is answered", () => {
 
   test("with the UUID of a record", async () => {
     const { channel, told, say } = opened();
-    const recorded = channel.record(
-      { log: what.log, fulcio: what.log, statement: Buffer.from("{}") },
-      { signal },
-    );
+    const recorded = channel.record(recording(1), { signal });
     say({ say: "recorded", id: 1, uuid: uuid(5) });
-    expect(await recorded).toBe(uuid(5));
-    expect(told).toEqual([{ id: 1, ask: "record", log: what.log, fulcio: what.log, statement: "e30=" }]);
+    expect(await recorded).toEqual({ uuid: uuid(5) });
+    expect(told).toEqual([{ id: 1, ask: "record", ...recording(1), statement: "e30=" }]);
+  });
+
+  test("with the bundle of a record that its log does not keep", async () => {
+    const { channel, told, say } = opened();
+    const { log, timestamps, statement } = recording(2);
+    const recorded = channel.record({ log, timestamps, statement }, { signal });
+    say({ say: "bundle", id: 1, bundle: '{"a":[1]}' });
+    expect(await recorded).toEqual({ bundle: { a: [1] } });
+    expect(told).toEqual([{ id: 1, ask: "record", log, timestamps, statement: "e30=" }]);
+  });
+
+  test.for([
+    { row: "a file's bytes", bytes: "e30=", want: Buffer.from("{}") },
+    { row: "an empty file", bytes: "", want: Buffer.alloc(0) },
+    { row: "no file where there is none", bytes: null, want: undefined },
+  ])("with $row", async ({ bytes, want }) => {
+    const { channel, told, say } = opened();
+    const got = channel.file(file, { signal });
+    say({ say: "file", id: 1, bytes });
+    expect(await got).toEqual(want);
+    expect(told).toEqual([{ id: 1, ask: "file", ...file }]);
   });
 
   test("whatever the order of answers", async () => {
     const { channel, say } = opened();
     const one = channel.find(what, { signal });
-    const two = channel.record({ log: what.log, fulcio: what.log, statement: Buffer.from("{}") }, { signal });
+    const two = channel.record(recording(1), { signal });
     say({ say: "recorded", id: 2, uuid: uuid(5) });
     say({ say: "entries", id: 1, entries: [] });
     say({ say: "found", id: 1 });
-    expect(await Promise.all([one, two])).toEqual([[], uuid(5)]);
+    expect(await Promise.all([one, two])).toEqual([[], { uuid: uuid(5) }]);
   });
 
   test.for(["unreachable", "refused", "bad-answer", "not-found", "needs-credentials", "no-signer"])(
@@ -195,7 +227,18 @@ describe("the channel breaks for all, and the courier is ended", () => {
     entries: Array.from({ length: count }, (_, n) => ({ uuid: uuid(n), entry })),
   });
 
-  test.for([
+  const askFor = (channel: CourierChannel, ask: string): Promise<unknown> => {
+    switch (ask) {
+      case "manifest":
+        return channel.manifest(tag, { signal });
+      case "file":
+        return channel.file(file, { signal });
+      default:
+        return channel.record(recording(ask === "record 1" ? 1 : 2), { signal });
+    }
+  };
+
+  test.for<{ row: string; lines: readonly unknown[]; ask?: string; text: string }>([
     { row: "garbage", lines: ["\u001B[31mgarbage"], text: 'said something that is not JSON: "?[31mgarbage"' },
     { row: "half a line", lines: ['{"say":"fou'], text: "is not JSON" },
     { row: "an empty line", lines: [""], text: "is not JSON" },
@@ -234,6 +277,48 @@ describe("the channel breaks for all, and the courier is ended", () => {
       lines: [{ ...entries(1), id: 3 }],
       ask: "manifest",
       text: "said entries where manifest was due",
+    },
+    {
+      row: "a bundle where the UUID of a v1 log was due",
+      lines: [{ say: "bundle", id: 3, bundle: "{}" }],
+      ask: "record 1",
+      text: "said bundle where recorded was due",
+    },
+    {
+      row: "a UUID where the bundle of a v2 log was due",
+      lines: [{ say: "recorded", id: 3, uuid: uuid(1) }],
+      ask: "record 2",
+      text: "said recorded where bundle was due",
+    },
+    {
+      row: "a bundle that is not JSON",
+      lines: [{ say: "bundle", id: 3, bundle: "{" }],
+      ask: "record 2",
+      text: "said a bundle that is not JSON",
+    },
+    {
+      row: "a bundle that is no text",
+      lines: [{ say: "bundle", id: 3, bundle: {} }],
+      ask: "record 2",
+      text: "is no answer (bundle)",
+    },
+    {
+      row: "a bundle over its limit",
+      lines: [{ say: "bundle", id: 3, bundle: `"${"a".repeat(MAX_BUNDLE_LENGTH)}"` }],
+      ask: "record 2",
+      text: "is no answer (bundle)",
+    },
+    {
+      row: "a file of more bytes than were asked for",
+      lines: [{ say: "file", id: 3, bytes: Buffer.alloc(1_001).toString("base64") }],
+      ask: "file",
+      text: "brought a file of 1001 bytes where at most 1000 were asked for",
+    },
+    {
+      row: "a file over the limit of all",
+      lines: [{ say: "file", id: 3, bytes: "A".repeat(4 * Math.ceil((MAX_FILE_BYTES + 3) / 3)) }],
+      ask: "file",
+      text: "is no answer (bytes)",
     },
     { row: "ready twice", lines: [{ say: "ready" }], text: "said ready twice" },
     {
@@ -288,7 +373,7 @@ describe("the channel breaks for all, and the courier is ended", () => {
     const pending = [
       channel.find(what, { signal }),
       channel.find(what, { signal }),
-      ...(ask === "manifest" ? [channel.manifest(tag, { signal })] : []),
+      ...(ask === undefined ? [] : [askFor(channel, ask)]),
     ];
     const settled = Promise.allSettled(pending);
     for (const line of lines) {

@@ -30,6 +30,25 @@ export interface CourierProgram {
   }): CourierProcess;
 }
 
+/** Has a statement recorded in the Rekor v1 log at this URL, where a certificate authority may be too; gives its UUID. */
+export async function recordIn(
+  url: string,
+  {
+    channel,
+    statement,
+    signal,
+  }: {
+    readonly channel: CourierChannel;
+    readonly statement: Uint8Array;
+    readonly signal: AbortSignal;
+  },
+): Promise<string> {
+  const what = { log: { url, api: 1 as const }, fulcio: url, timestamps: [], statement };
+  const recorded = await channel.record(what, { signal });
+  if (!("uuid" in recorded)) throw new Error("the courier gave no UUID");
+  return recorded.uuid;
+}
+
 /** Bundles the courier before the tests of the file that calls it, and removes it after them. */
 export function courierProgram(): CourierProgram {
   const directory = mkdtempSync(join(tmpdir(), "tlog-courier-"));

@@ -3,11 +3,12 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test, type TestContext } from "vitest";
 import { findEntries } from "../../src/courier/finding.ts";
 import { sendHttp } from "../../src/courier/http.ts";
+import { keySigner } from "../../src/courier/key-signer.ts";
 import { readSigningKey } from "../../src/courier/signing-key.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { startSigstore, type Sigstore, type SigstoreOptions } from "../sigstore/sigstore.ts";
-import { keySigner, recordStatement } from "./as-shipped.ts";
+import { recordStatement } from "./as-shipped.ts";
 import { within } from "./local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });

@@ -13,7 +13,7 @@ import { GITHUB, githubClaims, GOOGLE, identityToken, type Claims } from "../sig
 import type { FaultRule } from "../sigstore/faults.ts";
 import { newSigningKey } from "../sigstore/signed-statement.ts";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
-import { courierProgram, type CourierProcess } from "./courier-process.ts";
+import { courierProgram, recordIn, type CourierProcess } from "./courier-process.ts";
 import { closedPort, json, localServer, within } from "./local-server.ts";
 
 const { start } = courierProgram();
@@ -72,8 +72,7 @@ async function recordAndRead(
   who: { issuer: string; identity: string },
 ): Promise<ReturnType<typeof readHistory>> {
   const { channel } = open(secrets);
-  const urls = { log: server.url, fulcio: server.url };
-  const uuid = await channel.record({ ...urls, statement: statementNow() }, deadline());
+  const uuid = await recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
   const entries = await channel.find({ log: server.url, hash, including: uuid }, deadline());
   const trustedRoot = parseTrustedRoot(JSON.stringify(server.trustedRoot), "trusted_root.json");
   return readHistory(entries.map(asEvidence), { subject, trust: trusting(parseIdentity(who)), trustedRoot });
@@ -163,8 +162,7 @@ describe("in GitHub Actions", () => {
     );
     const { channel } = open(github(url.href));
     await channel.ready(deadline());
-    const urls = { log: server.url, fulcio: server.url };
-    await channel.record({ ...urls, statement: statementNow() }, deadline());
+    await recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
     expect(asked).toHaveLength(2);
   });
 
@@ -337,25 +335,20 @@ describe("a token that cannot sign is told with the reason, before anybody is as
       new RegExp(`^identity-token-${code}: secret "tlog-identity-token" cannot sign: `),
     );
     expect(signerProblem).toContain(says);
-    const urls = { log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1" };
-    await expect(channel.record({ ...urls, statement: Buffer.from("{}") }, deadline())).rejects.toMatchObject(
-      {
-        code: "no-signer",
-        message: signerProblem,
-      },
-    );
+    const done = recordIn("http://127.0.0.1:1", { channel, statement: Buffer.from("{}"), ...deadline() });
+    await expect(done).rejects.toMatchObject({ code: "no-signer", message: signerProblem });
   });
 
   test("also when it expires between the build's start and the record", async () => {
     const server = await sigstore();
-    const token = identityToken({ exp: Math.floor(Date.now() / 1000) + 2 });
+    const expires = Math.floor(Date.now() / 1000) + 2;
+    const token = identityToken({ exp: expires });
     const { channel } = open({ "tlog-identity-token": token });
     expect((await channel.ready(deadline())).signerProblem).toBeUndefined();
-    const record = () =>
-      channel.record({ log: server.url, fulcio: server.url, statement: statementNow() }, deadline());
-    await expect
-      .poll(() => record().catch((error: Error) => error.message), { timeout: 5_000 })
-      .toContain("identity-token-expired");
+    await expect.poll(() => Date.now(), { timeout: 5_000 }).toBeGreaterThan(expires * 1000);
+    const done = recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
+    await expect(done).rejects.toMatchObject({ code: "no-signer" });
+    await expect(done).rejects.toThrow("identity-token-expired");
   });
 });
 
@@ -470,10 +463,7 @@ describe("nothing is logged when the certificate authority", () => {
     const token = identityToken();
     server.misbehave({ path: CERTIFICATES, fault: await fault(token) });
     const { channel } = open({ "tlog-identity-token": token }, { TLOG_DEADLINE_MS: "1500" });
-    const done = channel.record(
-      { log: server.url, fulcio: server.url, statement: statementNow() },
-      deadline(),
-    );
+    const done = recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
     await expect(done).rejects.toMatchObject({ code });
     await expect(done).rejects.toThrow(`POST ${server.url}${CERTIFICATES}: `);
     await expect(done).rejects.toThrow(says);
@@ -484,8 +474,7 @@ describe("nothing is logged when the certificate authority", () => {
     const server = await startSigstore({ certificateLog: false });
     onTestFinished(() => server.close());
     const { channel } = open({ "tlog-identity-token": identityToken() });
-    const urls = { log: server.url, fulcio: server.url };
-    const done = channel.record({ ...urls, statement: statementNow() }, deadline());
+    const done = recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
     await expect(done).rejects.toMatchObject({ code: "bad-answer" });
     await expect(done).rejects.toThrow("without proof of being in a certificate log (SCT)");
     expect(server.log.size).toBe(0);
@@ -495,7 +484,8 @@ describe("nothing is logged when the certificate authority", () => {
     const server = await sigstore();
     const { href } = await closedPort();
     const { channel } = open({ "tlog-identity-token": identityToken() }, { TLOG_DEADLINE_MS: "500" });
-    const done = channel.record({ log: server.url, fulcio: href, statement: statementNow() }, deadline());
+    const urls = { log: { url: server.url, api: 1 as const }, fulcio: href, timestamps: [] };
+    const done = channel.record({ ...urls, statement: statementNow() }, deadline());
     await expect(done).rejects.toMatchObject({ code: "unreachable" });
     await expect(done).rejects.toThrow(`POST ${href}api/v2/signingCert: `);
     expect(server.log.size).toBe(0);

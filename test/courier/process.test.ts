@@ -5,7 +5,7 @@ import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
-import { courierProgram, type CourierProcess } from "./courier-process.ts";
+import { courierProgram, recordIn, type CourierProcess } from "./courier-process.ts";
 import { closedPort, json, localServer, within } from "./local-server.ts";
 
 const { program, start: startWith } = courierProgram();
@@ -51,7 +51,7 @@ describe("the courier", () => {
     const { publicKey } = await channel.ready(deadline());
     expect(publicKey).toBe(pair.publicKey.export({ type: "spki", format: "pem" }));
     expect(await channel.find({ log: log.url, hash }, deadline())).toEqual([]);
-    const uuid = await channel.record({ log: log.url, fulcio: log.url, statement }, deadline());
+    const uuid = await recordIn(log.url, { channel, statement, ...deadline() });
     const entries = await channel.find({ log: log.url, hash, including: uuid }, deadline());
     expect(entries).toEqual([
       {
@@ -209,10 +209,7 @@ describe("a failure is an answer", () => {
   test("when there is no secret", async () => {
     const { channel } = start();
     expect(await channel.ready(deadline())).toEqual({});
-    const done = channel.record(
-      { log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement },
-      deadline(),
-    );
+    const done = recordIn("http://127.0.0.1:1", { channel, statement, ...deadline() });
     await expect(done).rejects.toMatchObject({
       code: "no-signer",
       message:
@@ -224,7 +221,7 @@ describe("a failure is an answer", () => {
     .privateKey.export({ type: "pkcs8", format: "pem" })
     .toString();
   test.for([
-    { row: "an RSA key", secret: rsa, problem: "signing-key-not-p256" },
+    { row: "an RSA key", secret: rsa, problem: "signing-key-unfit" },
     { row: "a broken key", secret: pem.replace("M", "!"), problem: "signing-key-unreadable" },
     { row: "half a key", secret: pem.slice(0, 100), problem: "signing-key-not-pem" },
     { row: "no PEM", secret: Buffer.from(pem).toString("base64"), problem: "signing-key-not-pem" },
@@ -233,10 +230,7 @@ describe("a failure is an answer", () => {
     const { publicKey, signerProblem } = await channel.ready(deadline());
     expect(publicKey).toBeUndefined();
     expect(signerProblem).toContain(`${problem}: `);
-    const done = channel.record(
-      { log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement },
-      deadline(),
-    );
+    const done = recordIn("http://127.0.0.1:1", { channel, statement, ...deadline() });
     await expect(done).rejects.toMatchObject({ code: "no-signer", message: signerProblem });
     channel.close();
     expect(await ended).toBe(0);
@@ -250,7 +244,7 @@ describe("a failure is an answer", () => {
       fault: { kind: "rewrite", change: (answer) => ({ ...answer, status: 400 }) },
     });
     const { channel, said, complained, ended } = start({ secret: pem });
-    const done = channel.record({ log: log.url, fulcio: log.url, statement }, deadline());
+    const done = recordIn(log.url, { channel, statement, ...deadline() });
     await expect(done).rejects.toMatchObject({ code: "refused" });
     channel.close();
     await ended;
@@ -342,7 +336,7 @@ describe("the courier ends", () => {
     await once(child.stdout, "data");
     child.stdout.destroy();
     child.stdin.write(
-      `${JSON.stringify({ id: 1, ask: "record", log: "http://127.0.0.1:1", fulcio: "http://127.0.0.1:1", statement: "e30=" })}\n`,
+      `${JSON.stringify({ id: 1, ask: "record", log: { url: "http://127.0.0.1:1", api: 1 }, timestamps: [], statement: "e30=" })}\n`,
     );
     expect(await ended).toEqual([1, null]);
   });

@@ -2,10 +2,11 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { sendHttp } from "../../src/courier/http.ts";
+import { keySigner } from "../../src/courier/key-signer.ts";
 import { readSigningKey } from "../../src/courier/signing-key.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
-import { keySigner, recordStatement } from "./as-shipped.ts";
+import { recordStatement } from "./as-shipped.ts";
 import { closedPort, within } from "./local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });

@@ -35,6 +35,7 @@ describe("a P-256 key signs", () => {
     { row: "not encrypted, with a password beside it", pem: pkcs8, password: "hunter2" },
   ])("$row", ({ pem, password }) => {
     const key = readSigningKey(Buffer.from(pem), password === undefined ? undefined : Buffer.from(password));
+    expect(key.kind).toBe("P-256");
     expect(key.publicKey).toBe(spki);
     const der = p256.publicKey.export({ type: "spki", format: "der" });
     expect(key.hint).toBe(createHash("sha256").update(der).digest("base64"));
@@ -43,32 +44,52 @@ describe("a P-256 key signs", () => {
   });
 });
 
+test("an Ed25519 key signs, encrypted too", () => {
+  const { privateKey, publicKey } = generateKeyPairSync("ed25519");
+  for (const options of [{}, encrypted]) {
+    const pem = privateKey.export({ type: "pkcs8", format: "pem", ...options }).toString();
+    const key = readSigningKey(Buffer.from(pem), Buffer.from("hunter2"));
+    expect(key.kind).toBe("Ed25519");
+    expect(key.publicKey).toBe(publicKey.export({ type: "spki", format: "pem" }));
+    const der = publicKey.export({ type: "spki", format: "der" });
+    expect(key.hint).toBe(createHash("sha256").update(der).digest("base64"));
+    const bytes = Buffer.from("a statement");
+    expect(verify(null, bytes, publicKey, key.sign(bytes))).toBe(true);
+  }
+});
+
 describe("refused, with the reason and what to do", () => {
   test.for([
-    { row: "an RSA key", pem: inPkcs8(rsa), code: "not-p256", text: "it is an RSA key of 2048 bits" },
+    { row: "an RSA key", pem: inPkcs8(rsa), code: "unfit", text: "it is an RSA key of 2048 bits" },
     {
       row: "an RSA key in its old form",
       pem: rsa.privateKey.export({ type: "pkcs1", format: "pem" }).toString(),
-      code: "not-p256",
+      code: "unfit",
       text: "it is an RSA key of 2048 bits",
     },
     {
       row: "a P-384 key",
       pem: inPkcs8(generateKeyPairSync("ec", { namedCurve: "secp384r1" })),
-      code: "not-p256",
+      code: "unfit",
       text: "it is an EC key on curve secp384r1",
     },
     {
       row: "a key on Bitcoin's curve",
       pem: inPkcs8(generateKeyPairSync("ec", { namedCurve: "secp256k1" })),
-      code: "not-p256",
+      code: "unfit",
       text: "it is an EC key on curve secp256k1",
     },
     {
-      row: "an Ed25519 key",
-      pem: inPkcs8(generateKeyPairSync("ed25519")),
-      code: "not-p256",
-      text: "a key of kind ed25519",
+      row: "an Ed448 key",
+      pem: inPkcs8(generateKeyPairSync("ed448")),
+      code: "unfit",
+      text: "it is a key of kind ed448, and only P-256 and Ed25519 keys can sign here",
+    },
+    {
+      row: "a key for exchanging keys",
+      pem: inPkcs8(generateKeyPairSync("x25519")),
+      code: "unfit",
+      text: "a key of kind x25519",
     },
     {
       row: "an encrypted key",

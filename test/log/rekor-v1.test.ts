@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { logUrl, type AskLog, type LogRequest } from "../../src/log/json-api.ts";
+import { findUuids } from "../../src/log/rekor-v1-search.ts";
 import {
-  findUuids,
   MAX_ENTRY_BYTES,
   readEntry,
   readEntryAt,

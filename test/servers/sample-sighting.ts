@@ -7,7 +7,8 @@ import { parseReference, type Reference } from "../../src/image/reference.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type History, readHistory } from "../../src/record/history.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
-import { keySigner, recordStatement } from "../courier/as-shipped.ts";
+import { keySigner } from "../../src/courier/key-signer.ts";
+import { recordStatement } from "../courier/as-shipped.ts";
 import { asEvidence, type SampleKey, sampleKey, sighting, trusting } from "../record/sample-log.ts";
 import type { Target } from "./target.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from "@sigstore/core";
 import { FulcioSigner, type Signer } from "@sigstore/sign";
-import { createPublicKey, verify, type KeyObject } from "node:crypto";
+import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
 import { excerpt } from "../log/excerpt.ts";
 import { CertificateError } from "./failure.ts";
 import { HttpError, shownUrl } from "./http.ts";
@@ -20,55 +20,96 @@ const MAX_CERTIFICATE_LENGTH = 16 * 1024;
 /** So many characters of a token in a row are not said by chance. */
 const TELLING = 12;
 
+/** A key that was made for this process, and its certificate. Its private half is in `signer` alone. */
+export interface CertifiedKey {
+  readonly signer: Signer;
+  /** When the certificate was asked for, as performance.now() tells it. */
+  readonly askedAt: number;
+  /** How long it is good, by its own word. */
+  readonly lifetimeMs: number;
+  readonly notAfter: Date;
+}
+
 /**
- * Signs each text with a new P-256 key that is then forgotten, and brings the certificate that Fulcio gave for it.
- * What would count for nobody is found out here, before it is in a log for ever. Throws CertificateError.
+ * Makes a P-256 key and has it certified by Fulcio. What would count for nobody is found out here, before it is in a log
+ * for ever. Throws CertificateError.
  */
-export function certificateSigner({ fulcio, token, deadlineMs }: CertificateRequest): Signer {
+export async function certifyNewKey({
+  fulcio,
+  token,
+  deadlineMs,
+}: CertificateRequest): Promise<CertifiedKey> {
   const what = `POST ${shownUrl(new URL("api/v2/signingCert", fulcio))}`;
-  const signer = new FulcioSigner({
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const publicKeyPem = publicKey.export({ type: "spki", format: "pem" }).toString();
+  const keyHolder: Signer = {
+    sign: async (text) => ({
+      signature: sign("sha256", text, privateKey),
+      key: { $case: "publicKey", publicKey: publicKeyPem },
+    }),
+  };
+  const authority = new FulcioSigner({
     fulcioBaseURL: fulcio.href.replace(/\/$/, ""),
     identityProvider: { getToken: async () => token },
+    keyHolder,
     timeout: deadlineMs,
   });
+  const askedAt = performance.now();
+  // It asks for a certificate before each signature, so it signs once, and nothing; the key signs the rest.
+  const { key } = await authority.sign(Buffer.alloc(0)).catch((error: unknown) => {
+    throw refusal(error, what, token);
+  });
+  // The types promise a certificate; what the authority answered may have none.
+  const answered: unknown = key.$case === "x509Certificate" ? key.certificate : undefined;
+  const { pem, notBefore, notAfter } = checkCertificate(answered, { publicKey, what });
   return {
-    async sign(text) {
-      const signed = await signer.sign(text).catch((error: unknown) => {
-        throw refusal(error, what, token);
-      });
-      // The types promise a certificate; what the authority answered may have none.
-      const certificate: unknown =
-        signed.key.$case === "x509Certificate" ? signed.key.certificate : undefined;
-      checkCertificate(certificate, { text, signature: signed.signature, what });
-      return signed;
+    signer: {
+      sign: async (text) => ({
+        signature: sign("sha256", text, privateKey),
+        key: { $case: "x509Certificate", certificate: pem },
+      }),
     },
+    askedAt,
+    lifetimeMs: notAfter.getTime() - notBefore.getTime(),
+    notAfter,
   };
+}
+
+interface ReadCertificate {
+  readonly pem: string;
+  readonly publicKey: KeyObject;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** The number of signed certificate timestamps. */
+  readonly proofs: number;
 }
 
 function checkCertificate(
   pem: unknown,
-  { text, signature, what }: { readonly text: Buffer; readonly signature: Buffer; readonly what: string },
-): void {
+  { publicKey, what }: { readonly publicKey: KeyObject; readonly what: string },
+): ReadCertificate {
   const bad = (why: string) => new CertificateError("bad-answer", `${what}: the authority answered ${why}`);
   const read =
     typeof pem === "string" && pem.length <= MAX_CERTIFICATE_LENGTH ? readCertificate(pem) : undefined;
   if (read === undefined) throw bad("no certificate");
-  if (!verify("sha256", text, read.publicKey, signature))
-    throw bad("with a certificate for another key than ours");
+  if (!read.publicKey.equals(publicKey)) throw bad("with a certificate for another key than ours");
   if (read.proofs === 0) {
     throw bad(
       "with a certificate without proof of being in a certificate log (SCT); records signed with it would count for nobody",
     );
   }
+  return read;
 }
 
-function readCertificate(
-  pem: string,
-): { readonly publicKey: KeyObject; readonly proofs: number } | undefined {
+function readCertificate(pem: string): ReadCertificate | undefined {
   try {
-    const { publicKey, extSCT } = X509Certificate.parse(pem);
+    const certificate = X509Certificate.parse(pem);
+    const { publicKey, extSCT, notBefore, notAfter } = certificate;
     return {
+      pem,
       publicKey: createPublicKey({ key: publicKey, format: "der", type: "spki" }),
+      notBefore,
+      notAfter,
       proofs: extSCT?.signedCertificateTimestamps.length ?? 0,
     };
   } catch {
