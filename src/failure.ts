@@ -20,6 +20,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "ResultError",
   "SigningConfigError",
   "TrustError",
+  "TrustUpdateError",
 ]);
 
 /** The encoded google.rpc.Status that ends a build which failed with this error. Never throws. */

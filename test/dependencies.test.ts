@@ -18,6 +18,7 @@ const SHIPPED = [
   "@sigstore/protobuf-specs",
   "@sigstore/sign",
   "@sigstore/verify",
+  "@tufjs/models",
   "protobufjs",
   "valibot",
   "yaml",
