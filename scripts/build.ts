@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles what the frontend image ships into dist/.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build, type BuildOptions } from "esbuild";
+import { publicInstanceFiles } from "./public-instance.ts";
 
 const root = new URL("..", import.meta.url).pathname;
 const dist = `${root}dist`;
@@ -36,19 +36,5 @@ await build({
   chunkNames: "courier-[hash]",
 });
 
-// The trusted root of the public Sigstore instance, as its TUF repository had it when the package was made.
-const require = createRequire(import.meta.url);
-const seeds: unknown = JSON.parse(readFileSync(require.resolve("@sigstore/tuf/seeds.json"), "utf8"));
-writeFileSync(`${dist}/trusted_root.json`, publicGoodRoot(seeds));
+for (const [name, text] of Object.entries(publicInstanceFiles())) writeFileSync(`${dist}/${name}`, text);
 cpSync(`${root}LICENSE`, `${dist}/LICENSE`);
-
-/** The `trusted_root.json` target among the seeds of `@sigstore/tuf`: repository URL to targets, each base64. */
-function publicGoodRoot(all: unknown): Buffer {
-  const seed = (all as Record<string, { targets?: Record<string, string> }>)[
-    "https://tuf-repo-cdn.sigstore.dev"
-  ];
-  const target = seed?.targets?.["trusted_root.json"];
-  if (target === undefined)
-    throw new Error("@sigstore/tuf/seeds.json has no trusted_root.json of the public instance");
-  return Buffer.from(target, "base64");
-}
