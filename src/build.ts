@@ -12,6 +12,7 @@ import { formatReference } from "./image/reference.ts";
 import { readDefinition } from "./llb/definition.ts";
 import { imageSources, type ImageSource } from "./llb/image-sources.ts";
 import { progressVertices } from "./llb/progress-vertices.ts";
+import { withOutcome } from "./report/judgement.ts";
 import { progressLine } from "./report/messages.ts";
 
 /** A build that consumes images which the policy refuses. Nothing of it has run. */
@@ -98,7 +99,9 @@ async function passAll(
     context,
   );
   const refused = judgements.filter((judgement) => judgement.refused);
-  const lines = judgements.filter((judgement) => !judgement.refused).map(progressLine);
+  const lines = judgements
+    .filter((judgement) => !judgement.refused)
+    .map((judgement) => progressLine(withOutcome(judgement)));
   if (lines.length > 0)
     await bridge.solve({ Definition: progressVertices(lines).definition, Evaluate: true });
   if (refused.length > 0) {

@@ -3,6 +3,7 @@ import { BuildRefused } from "./build.ts";
 import { errorStatus, isServiceError, type SourceSnippet, statusOf } from "./gateway/status.ts";
 import { formatReference } from "./image/reference.ts";
 import { excerpt } from "./log/excerpt.ts";
+import { withOutcome } from "./report/judgement.ts";
 import { refusalMessage } from "./report/messages.ts";
 
 /** Errors of ours whose message is made for the person at the terminal. */
@@ -25,7 +26,8 @@ const TOLD_AS_THEY_ARE = new Set([
 
 /** The encoded google.rpc.Status that ends a build which failed with this error. Never throws. */
 export function failureStatus(error: unknown): Uint8Array {
-  if (error instanceof BuildRefused) return errorStatus(refusalMessage(error.judgements), snippets(error));
+  if (error instanceof BuildRefused)
+    return errorStatus(refusalMessage(error.judgements.map(withOutcome)), snippets(error));
   // BuildKit's own words about a Dockerfile go back as they came, so that they look as they do without us.
   if (isServiceError(error)) return statusOf(error);
   if (error instanceof Error && TOLD_AS_THEY_ARE.has(error.name))

@@ -1,122 +1,56 @@
 // SPDX-License-Identifier: Apache-2.0
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Judgement } from "../../src/check/check.ts";
-import type { Verdict } from "../../src/check/verdict.ts";
-import { excerpt } from "../../src/log/excerpt.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { readHistory, standing } from "../../src/record/history.ts";
-import { parseIdentity } from "../../src/record/signer.ts";
-import { progressLine, refusalMessage } from "../../src/report/messages.ts";
-import { foundEntries, sampleKey, sampleLog, sighting, trusting } from "../record/sample-log.ts";
+import { excerpt } from "../../src/log/excerpt.ts";
+import type { Judgement } from "../../src/report/judgement.ts";
+import { MESSAGE_NAMES, messageName, messageUrl } from "../../src/report/message-name.ts";
+import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
+import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, WANT } from "./sample-judgements.ts";
 
-const ALPINE = "docker.io/library/alpine:3.16.0";
-const GOT = `sha256:${"22".repeat(32)}` as const;
-const WANT = `sha256:${"c8".repeat(32)}` as const;
-const NO_ANSWER = "POST https://rekor.example.org/api/v1/index/retrieve: connect ECONNREFUSED";
-const record = sampleRecord();
+const CASES: [string, Judgement][] = Object.entries(JUDGEMENTS);
 
-/** A record with everything in it that differs from run to run set to what the golden file has. */
-function sampleRecord(): Extract<Verdict, { kind: "moved" }>["record"] {
-  const log = sampleLog();
-  const key = sampleKey();
-  const found = standing(
-    readHistory(foundEntries(log, [log.record(sighting({ digest: WANT }), key)]), {
-      subject: parseReference(ALPINE),
-      trust: trusting(key.signer),
-      trustedRoot: log.trustedRoot,
-    }),
-  )?.record;
-  if (found === undefined) throw new Error("the sample is no record");
-  return {
-    ...found,
-    uuid: "24296fb24b8ad77a".padEnd(80, "362f8ecb"),
-    logIndex: 2_787_137n,
-    loggedAt: new Date("2022-06-28T13:30:02Z"),
-    signer: { ...key.signer, fingerprint: `sha256:${"ab12cd34".repeat(8)}` },
-  };
-}
-
-function judgement(verdict: Verdict, change: Partial<Judgement> & { image?: string } = {}): Judgement {
-  const { image = `${ALPINE}@${GOT}`, ...rest } = change;
-  return { reference: parseReference(image), verdict, refused: true, rejected: new Map(), ...rest };
-}
-
-const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
-
-/** Every row of the table, with everything that changes its text. */
-const CASES: Readonly<Record<string, Judgement>> = {
-  unchanged: judgement({ kind: "unchanged", record }, { image: `${ALPINE}@${WANT}`, refused: false }),
-  "unchanged, with entries that do not count": judgement(
-    { kind: "unchanged", record },
-    {
-      image: `${ALPINE}@${WANT}`,
-      refused: false,
-      rejected: new Map([
-        ["untrusted-signer", 12],
-        ["malformed", 1],
-      ]),
-    },
-  ),
-  "first-seen": judgement({ kind: "first-seen", record }, { image: `${ALPINE}@${WANT}`, refused: false }),
-  "first-seen, signed by an identity": judgement(
-    { kind: "first-seen", record: { ...record, signer: CI } },
-    { image: `${ALPINE}@${WANT}`, refused: false },
-  ),
-  moved: judgement({ kind: "moved", record }),
-  "moved, recorded by an identity": judgement({ kind: "moved", record: { ...record, signer: CI } }),
-  "moved, latest of a registry with a port": judgement(
-    { kind: "moved", record },
-    { image: `localhost:5000/team/app:latest@${GOT}` },
-  ),
-  "moved, with an entry that does not count": judgement(
-    { kind: "moved", record },
-    { rejected: new Map([["untrusted-signer", 1]]) },
-  ),
-  "unrecorded, nothing to sign with": judgement({ kind: "unrecorded", reason: "no-signer", detail: "" }),
-  "unrecorded, by policy": judgement({ kind: "unrecorded", reason: "policy", detail: "" }),
-  "unrecorded, not public": judgement({
-    kind: "unrecorded",
-    reason: "not-public",
-    detail: 'GET https://registry-1.docker.io/v2/…: status 401: "…" does not exist or needs credentials',
-  }),
-  "unrecorded, the registry differs": judgement({
-    kind: "unrecorded",
-    reason: "registry-differs",
-    detail: WANT,
-  }),
-  "unrecorded, and let through": judgement(
-    { kind: "unrecorded", reason: "no-signer", detail: "" },
-    { refused: false },
-  ),
-  "unrecorded by policy, and let through": judgement(
-    { kind: "unrecorded", reason: "policy", detail: "" },
-    { refused: false },
-  ),
-  "by-digest": judgement({ kind: "by-digest" }, { image: `alpine@${GOT}`, refused: false }),
-  unpinned: judgement({ kind: "unpinned", detail: "" }, { image: "localhost:5000/team/app:1" }),
-  "unpinned, with a reason": judgement(
-    { kind: "unpinned", detail: "it is in the local image store only" },
-    { image: "team/app" },
-  ),
-  unknown: judgement({ kind: "unknown", detail: NO_ANSWER }),
-  "unknown, and let through": judgement({ kind: "unknown", detail: NO_ANSWER }, { refused: false }),
-};
-
-/** What people see of it: a refused image in the error that ends the build, any other in the progress. */
+/** What people see of it: an error, a warning beside a progress line, or a progress line alone. */
 function shownLines(each: Judgement): string[] {
-  return each.refused ? refusalMessage([each]).split("\n") : [progressLine(each)];
+  if (each.outcome === "refuse") return refusalMessage([each]).split("\n");
+  if (each.outcome === "pass") return [progressLine(each)];
+  const { short, detail, url } = warningText(each);
+  return [progressLine(each), `WARN: ${short}`, ...[...detail, url].map((line) => `  ${line}`)];
 }
 
-test("every verdict's texts are what they were", async () => {
-  const rendered = Object.entries(CASES).map(([name, each]) =>
-    [`## ${name}`, ...shownLines(each)].join("\n"),
+test("every message's texts are what they were", async () => {
+  const rendered = CASES.map(([row, each]) =>
+    [`## ${messageName(each)}: ${row} (${each.outcome})`, ...shownLines(each)].join("\n"),
   );
   await expect(`${rendered.join("\n\n")}\n`).toMatchFileSnapshot("messages.golden.txt");
 });
 
+test("every name is said of some image", () => {
+  expect([...new Set(CASES.map(([, each]) => messageName(each)))].toSorted()).toEqual(
+    MESSAGE_NAMES.toSorted(),
+  );
+});
+
+describe("every name can be looked up", () => {
+  const sections = readFileSync("docs/messages.md", "utf8").split(/^## /m).slice(1);
+
+  test("in the documentation's own order, with nothing more and nothing less", () => {
+    expect(sections.map((section) => section.split("\n")[0])).toEqual(MESSAGE_NAMES);
+  });
+
+  test.for(sections)("%$: what happened, why it matters, what to do", (section) => {
+    const [title = "", ...lines] = section.split("\n");
+    const starts = lines.filter((line) => line.startsWith("**")).map((line) => line.split("** ")[0]);
+    expect(starts, title).toEqual(["**What happened.", "**Why it matters.", "**What to do."]);
+  });
+
+  test.for(MESSAGE_NAMES)("%s at an address that GitHub makes of its heading", (name) => {
+    expect(messageUrl(name)).toMatch(new RegExp(`/docs/messages\\.md#${name.toLowerCase()}$`));
+  });
+});
+
 test("several refused images are one error, in their order, each with its own lines below it", () => {
-  const { moved, unpinned, unknown } = CASES;
-  if (!moved || !unpinned || !unknown) throw new Error("a case is missing");
+  const { moved, unpinned, unknown } = JUDGEMENTS;
   const text = refusalMessage([moved, unpinned, unknown]);
   expect(text).toBe([moved, unpinned, unknown].map((each) => refusalMessage([each])).join("\n"));
   const heads = text.split("\n").filter((line) => !line.startsWith("  "));
@@ -127,34 +61,68 @@ test("several refused images are one error, in their order, each with its own li
   ]);
 });
 
-describe("every text fits a terminal", () => {
-  test.for(Object.entries(CASES))("%s", ([, each]) => {
+describe("every text can be read in a terminal", () => {
+  test.for(CASES)("%s", ([, each]) => {
     for (const line of shownLines(each)) {
-      expect(line.length).toBeLessThanOrEqual(400);
       expect(line).toBe(line.trimEnd());
       expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
       expect(line).not.toContain("undefined");
-      expect(line).not.toMatch(/\.$/);
+      expect(line).not.toMatch(/[^ ]\.$/);
+      expect(line.length).toBeLessThanOrEqual(400);
     }
   });
+
+  test.for(CASES.filter(([, { outcome }]) => outcome !== "pass"))(
+    "%s: in 80 columns, but for digests, addresses and what others said",
+    ([, each]) => {
+      const long = shownLines(each).filter((line) => line.startsWith("  ") && line.length > 80);
+      for (const line of long) expect(line).toMatch(/sha256:[0-9a-f]{64}|https:\/\//);
+    },
+  );
 });
 
-test("digests are whole in all of them, and what is advised can be pasted", () => {
-  const { moved } = CASES;
-  if (!moved) throw new Error("a case is missing");
-  const text = refusalMessage([moved]);
-  expect(text).toContain(`keep the recorded image:  alpine:3.16.0@${WANT}`);
-  expect(text).toContain(`take the new one:         alpine@${GOT}`);
-  for (const advised of text.matchAll(/(?<=: {2,})\S+$/gm)) {
-    expect(() => parseReference(advised[0])).not.toThrow();
-  }
+describe("what is advised can be pasted", () => {
+  test("digests are whole, and names are those of a Dockerfile", () => {
+    const text = refusalMessage([JUDGEMENTS.moved]);
+    expect(text).toContain(`keep the recorded image:\n    FROM alpine:3.16.0@${WANT}\n`);
+    expect(text).toContain(`accept it in this Dockerfile alone:\n    FROM alpine@${GOT}\n`);
+  });
+
+  test.for(CASES)("%s", ([, each]) => {
+    for (const line of shownLines(each)) {
+      const advised = /^\s+FROM (\S+)$/.exec(line)?.[1] ?? /TLOG_APPROVE=(\S+)/.exec(line)?.[1];
+      if (advised !== undefined)
+        expect(parseReference(advised)).toMatchObject({ registry: each.reference.registry });
+      // A shell reads on in the next line only when nothing follows the backslash.
+      if (line.includes("docker buildx build")) expect(line).toMatch(/ \\$/);
+    }
+  });
+
+  test("an approval is signed with the kind of secret that the record was", () => {
+    expect(refusalMessage([JUDGEMENTS.moved])).toContain("--secret id=tlog-signing-key,src=key.pem .");
+    expect(refusalMessage([JUDGEMENTS["moved, recorded by an identity"]])).toContain(
+      "--secret id=tlog-identity-token,src=token .",
+    );
+  });
+
+  test("latest is written out where the tag is what matters", () => {
+    expect(refusalMessage([JUDGEMENTS["moved, latest of a registry with a port"]])).toContain(
+      "--build-arg TLOG_APPROVE=localhost:5000/team/app:latest \\",
+    );
+  });
 });
 
 test("what a stranger wrote has no control characters by the time it is shown", () => {
   const hostile = "status 200: \u001B[2J\u001B[31m\u202Ehidden\r\nnew line\u0007";
-  const shown = progressLine(
-    judgement({ kind: "unknown", detail: excerpt(hostile, 300) }, { refused: false }),
-  );
+  const { unknown } = JUDGEMENTS;
+  const shown = progressLine({ ...unknown, verdict: { kind: "unknown", detail: excerpt(hostile, 300) } });
   expect(shown).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   expect(shown).toContain("hidden new line");
+});
+
+test("an outage is told with the log's own address", () => {
+  expect(refusalMessage([JUDGEMENTS.unknown])).toContain(`\n  ${NO_ANSWER}\n`);
+  expect(warningText(JUDGEMENTS["unknown, with a warning"]).short).toBe(
+    `Unknown: tag "${ALPINE}" could not be checked`,
+  );
 });

@@ -25,8 +25,8 @@ export function expectRefusal(built: Outcome, expected: ExpectedRefusal): void {
   expect(built.output).toContain(
     [
       `${prefix}tag "${reference}" mismatch; got "${got}", want "${want}"`,
-      `  recorded ${time} by ${signer}, log index ${record.logIndex}, entry ${record.uuid}`,
-      "",
+      `  recorded ${time} by ${signer}`,
+      `  log index ${record.logIndex} of `,
     ].join("\n"),
   );
   if (marked !== undefined) expect(markedLines(built.output), built.output).toEqual(marked);
@@ -43,15 +43,19 @@ export function expectUnknown(
   }: { readonly reference: string; readonly detail: RegExp; readonly ignored?: string },
 ): void {
   const [, message = ""] = built.output.split(`\n${PREFIX}`);
-  const [first, why, next, ...more] = message.split("\n");
+  const [first, why, ...rest] = message.split("\n");
+  const [next, take, ...more] = rest.filter((line) => !line.startsWith("  rule: "));
   expect(first, built.output).toBe(
     `tag "${reference}" could not be checked, so the build stops before it is used`,
   );
   expect(why).toMatch(detail);
-  expect(next).toMatch(
-    /^ {2}try again when the log answers, or name the image by digest: {2}\S+@sha256:[0-9a-f]{64}$/,
-  );
-  expect(more).toEqual([...(ignored === undefined ? [] : [`  ${ignored}`]), ""]);
+  expect(next).toBe("  try again when the log answers, or name the image by digest:");
+  expect(take).toMatch(/^ {4}FROM \S+@sha256:[0-9a-f]{64}$/);
+  expect(more).toEqual([
+    ...(ignored === undefined ? [] : [`  ${ignored}`]),
+    expect.stringMatching(/^ {2}Unknown: https:\S+#unknown$/),
+    "",
+  ]);
   expect(markedLines(built.output)).toEqual([`FROM ${reference}`]);
   expectNothingRan(built);
 }

@@ -7,7 +7,7 @@ const digest = `sha256:${"a".repeat(64)}`;
 const moved = `sha256:${"b".repeat(64)}`;
 const layer = `sha256:${"c".repeat(64)}`;
 const story = { image, digest };
-const evidence = "(log index 1000, entry 0123, 2026-01-02T03:04:05Z, by key sha256:0123456789ab…)";
+const evidence = "(log index 1000, 2026-01-02T03:04:05Z, by key sha256:0123456789ab…)";
 
 const FIRST = `#5 DONE 0.0s
 
@@ -26,7 +26,8 @@ Dockerfile:2
    2 | >>> FROM ${image}
 --------------------
 ERROR: failed to build: failed to solve: tag "${image}" mismatch; got "${moved}", want "${digest}"
-  recorded 2026-01-02T03:04:05Z by key sha256:0123456789ab…, log index 1000, entry 0123
+  recorded 2026-01-02T03:04:05Z by key sha256:0123456789ab…
+  log index 1000 of rekor.test
   the tag has moved since; nothing of the new image was run
 `;
 

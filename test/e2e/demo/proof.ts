@@ -21,7 +21,7 @@ const FIRST_SEEN = /^#\d+ \[tlog\] (\S+) first seen, recorded: (sha256:[0-9a-f]{
 const UNCHANGED = /^#\d+ \[tlog\] (\S+) unchanged since \S+: (sha256:[0-9a-f]{64}) \(log index (\d+), /gm;
 const MISMATCH =
   /^ERROR: .*: tag "([^"]+)" mismatch; got "(sha256:[0-9a-f]{64})", want "(sha256:[0-9a-f]{64})"$/gm;
-const RECORD = /^ {2}recorded \S+ by .*, log index (\d+), /gm;
+const RECORD = /^ {2}log index (\d+) of \S+$/gm;
 const STEP = /^#\d+ \[[^\]]*\d+\/\d+\] /m;
 
 /** The build went through, and this image's tag was recorded in it. */

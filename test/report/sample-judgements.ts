@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseReference } from "../../src/image/reference.ts";
+import { parseIdentity } from "../../src/record/signer.ts";
+import type { Record } from "../../src/record/verification.ts";
+import type { Judgement, Rule, Verdict } from "../../src/report/judgement.ts";
+import { sampleKey } from "../record/sample-log.ts";
+
+export const ALPINE = "docker.io/library/alpine:3.16.0";
+/** What the tag names now. */
+export const GOT = `sha256:${"22".repeat(32)}` as const;
+/** What it named when it was recorded. */
+export const WANT = `sha256:${"c8".repeat(32)}` as const;
+export const NO_ANSWER = "POST https://rekor.example.org/api/v1/index/retrieve: connect ECONNREFUSED";
+const NOT_SHOWN =
+  'GET https://registry-1.docker.io/v2/…: status 401: "…" does not exist or needs credentials';
+const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
+
+export const RECORD: Record = {
+  reference: ALPINE,
+  digest: WANT,
+  mediaType: "application/vnd.oci.image.index.v1+json",
+  platforms: [],
+  observedAt: new Date("2022-06-28T13:30:00Z"),
+  uuid: "24296fb24b8ad77a".padEnd(80, "362f8ecb"),
+  logIndex: 2_787_137n,
+  logId: "c0".repeat(32),
+  logUrl: "https://rekor.example.org",
+  loggedAt: new Date("2022-06-28T13:30:02Z"),
+  signer: { ...sampleKey().signer, fingerprint: `sha256:${"ab12cd34".repeat(8)}` },
+  may: new Set(["record", "approve"]),
+  strength: "full",
+};
+const NEWER: Record = {
+  ...RECORD,
+  digest: GOT,
+  logIndex: 3_000_000n,
+  loggedAt: new Date("2022-08-09T10:00:00Z"),
+};
+const APPROVAL: Record = { ...NEWER, supersedes: WANT, reason: "rebuilt for CVE-2022-30065" };
+
+export const BLOCK: Rule = {
+  action: "block",
+  unseen: "record",
+  unknown: "block",
+  private: false,
+  source: "policy.yaml:12",
+  why: "dated tags are written once",
+};
+const PIN: Rule = { ...BLOCK, action: "pin", source: "default: official version", why: "they are rebuilt" };
+const FOLLOW: Rule = { ...BLOCK, action: "follow", source: "default: floating tag", why: "meant to move" };
+const WEEK: Rule = { ...BLOCK, minAge: { days: 7, otherwise: "block" } };
+const DAY: Rule = { ...BLOCK, minAge: { days: 1, otherwise: "warn" } };
+const KNOWN: Rule = { ...BLOCK, unseen: "block" };
+const IGNORE: Rule = { ...BLOCK, action: "ignore", source: "policy.yaml:30", why: "built in this job" };
+
+type Change = Partial<Omit<Judgement, "reference" | "verdict">> & { readonly image?: string };
+
+function judgement(verdict: Verdict, change: Change): Judgement {
+  const { image = `${ALPINE}@${GOT}`, ...rest } = change;
+  return {
+    reference: parseReference(image),
+    verdict,
+    rule: BLOCK,
+    outcome: "refuse",
+    rejected: new Map(),
+    ...rest,
+  };
+}
+
+const AS_RECORDED: Change = { image: `${ALPINE}@${WANT}`, outcome: "pass" };
+const PASS: Change = { outcome: "pass" };
+const WARN: Change = { outcome: "warn" };
+const moved: Verdict = { kind: "moved", record: RECORD };
+const noSigner: Verdict = { kind: "unrecorded", reason: "no-signer", detail: "" };
+const byPolicy: Verdict = { kind: "unrecorded", reason: "policy", detail: "" };
+const notPublic: Verdict = { kind: "unrecorded", reason: "not-public", detail: NOT_SHOWN };
+const differs: Verdict = { kind: "unrecorded", reason: "registry-differs", detail: WANT };
+const tooNew: Verdict = { kind: "too-new", record: NEWER, until: new Date("2022-08-16T10:00:00Z") };
+const gone: Verdict = { ...moved, gone: `GET …/manifests/${WANT}: status 404: not found` };
+const unknown: Verdict = { kind: "unknown", detail: NO_ANSWER };
+
+/** Every row of the table with each outcome that it can have, and with everything that changes its text. */
+export const JUDGEMENTS = {
+  unchanged: judgement({ kind: "unchanged", record: RECORD }, AS_RECORDED),
+  "unchanged, with entries that do not count": judgement(
+    { kind: "unchanged", record: RECORD },
+    {
+      ...AS_RECORDED,
+      rejected: new Map([
+        ["untrusted-signer", 12],
+        ["malformed", 1],
+      ]),
+    },
+  ),
+  "unchanged, by a record of tlogistry": judgement(
+    { kind: "unchanged", record: { ...RECORD, signer: CI, strength: "tlogistry" } },
+    AS_RECORDED,
+  ),
+  "unchanged for the platforms built": judgement(
+    { kind: "unchanged", record: RECORD, note: "same-platforms" },
+    PASS,
+  ),
+  "named by a digest that was superseded": judgement(
+    { kind: "unchanged", record: RECORD, note: "superseded" },
+    AS_RECORDED,
+  ),
+  "first-seen": judgement({ kind: "first-seen", record: RECORD }, AS_RECORDED),
+  "first-seen, signed by an identity": judgement(
+    { kind: "first-seen", record: { ...RECORD, signer: CI } },
+    AS_RECORDED,
+  ),
+  approved: judgement({ kind: "approved", record: APPROVAL, superseded: RECORD }, PASS),
+  "moved, and followed": judgement({ ...moved, newer: NEWER }, { ...PASS, rule: FOLLOW }),
+  "moved, and followed without a record": judgement(moved, { ...PASS, rule: FOLLOW }),
+  pinned: judgement({ kind: "pinned", record: RECORD, served: GOT }, { ...AS_RECORDED, rule: PIN }),
+  "pinned, with a warning": judgement(
+    { kind: "pinned", record: { ...RECORD, signer: CI }, served: GOT },
+    { ...AS_RECORDED, ...WARN, rule: PIN },
+  ),
+  "pinned to an image that is gone": judgement(gone, { rule: PIN }),
+  "pinned to an image that is gone, and only observed": judgement(gone, { ...WARN, rule: PIN }),
+  moved: judgement(moved, {}),
+  "moved, recorded by an identity": judgement({ ...moved, record: { ...RECORD, signer: CI } }, {}),
+  "moved, latest of a registry with a port": judgement(moved, {
+    image: `localhost:5000/team/app:latest@${GOT}`,
+  }),
+  "moved, with an entry that does not count": judgement(moved, {
+    rejected: new Map([["untrusted-signer", 1]]),
+  }),
+  "moved, and only observed": judgement(moved, WARN),
+  "moved, and the rule warns": judgement(moved, { ...WARN, rule: { ...BLOCK, action: "warn" } }),
+  "too new": judgement(tooNew, { rule: WEEK }),
+  "too new, and the rule warns": judgement(tooNew, { ...WARN, rule: DAY }),
+  "unrecorded, nothing to sign with": judgement(noSigner, { rule: KNOWN }),
+  "unrecorded, nothing to sign with, with a warning": judgement(noSigner, WARN),
+  "unrecorded, nothing to sign with, let through": judgement(noSigner, PASS),
+  "unrecorded, by policy": judgement(byPolicy, { rule: KNOWN }),
+  "unrecorded, by policy, and only observed": judgement(byPolicy, { ...WARN, rule: KNOWN }),
+  "unrecorded, by policy, let through": judgement(byPolicy, PASS),
+  "unrecorded, not public": judgement(notPublic, { rule: KNOWN }),
+  "unrecorded, not public, with a warning": judgement(notPublic, WARN),
+  "unrecorded, not public, let through": judgement(notPublic, PASS),
+  "unrecorded, the registry differs": judgement(differs, { rule: KNOWN }),
+  "unrecorded, the registry differs, with a warning": judgement(differs, WARN),
+  "unrecorded, the registry differs, let through": judgement(differs, PASS),
+  unknown: judgement(unknown, {}),
+  "unknown, with a warning": judgement(unknown, { ...WARN, rule: { ...BLOCK, unknown: "warn" } }),
+  unpinned: judgement(
+    { kind: "unpinned", detail: "" },
+    { image: "localhost:5000/team/app:1", rule: undefined },
+  ),
+  "unpinned, with a reason": judgement(
+    { kind: "unpinned", detail: "it is in the local image store only" },
+    { image: "team/app", rule: undefined },
+  ),
+  "unpinned, and only observed": judgement(
+    { kind: "unpinned", detail: "" },
+    { ...WARN, image: "localhost:5000/team/app:1", rule: undefined },
+  ),
+  "by-digest": judgement({ kind: "by-digest" }, { ...PASS, image: `alpine@${GOT}`, rule: undefined }),
+  exempt: judgement({ kind: "exempt" }, { ...PASS, rule: IGNORE }),
+  "exempt, of an image without a digest": judgement(
+    { kind: "exempt" },
+    { ...PASS, image: "app:dev", rule: IGNORE },
+  ),
+} satisfies Readonly<globalThis.Record<string, Judgement>>;
