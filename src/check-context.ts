@@ -6,6 +6,7 @@ import { type Courier, startCourier } from "./courier-container.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { ContainerError } from "./gateway/container.ts";
 import { buildArgs, type BuildOptions } from "./gateway/options.ts";
+import type { SigningServices } from "./log/signing-config.ts";
 import { readPolicy } from "./policy/policy.ts";
 import { parseTrustedRoot } from "./record/trusted-root.ts";
 
@@ -15,6 +16,13 @@ const CONFIGURATION = "/etc/tlog-dockerfile";
 const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
 /** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
 const GRACE_MS = 6_000;
+
+/** Until the signing configuration that the image ships is read: the public Sigstore instance. */
+const PUBLIC_INSTANCE: SigningServices = {
+  logs: [{ url: "https://rekor.sigstore.dev", api: 1 }],
+  fulcio: "https://fulcio.sigstore.dev",
+  timestamps: [],
+};
 
 /** The context of a check, and what ends it. */
 export interface OpenedContext extends CheckContext {
@@ -29,8 +37,9 @@ export interface OpenedContext extends CheckContext {
  */
 export async function openContext(bridge: Bridge, { options }: BuildOptions): Promise<OpenedContext> {
   const args = buildArgs(options);
-  const file = await readOptional(join(CONFIGURATION, "policy.yaml"));
-  const policy = await readPolicy({ file, buildArgs: args });
+  const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
+  const baked = text === undefined ? undefined : { text, name: "policy.yaml" };
+  const policy = await readPolicy({ services: PUBLIC_INSTANCE, baked, buildArgs: args });
   const couriers = new Map<boolean, Promise<Courier>>();
   const start = async (signing: boolean): Promise<Courier> =>
     startCourier(bridge, {

@@ -201,7 +201,8 @@ async function lookup(
   if (signers.trusted().length === 0) return { lookup: { kind: "none" }, rejected: NOTHING_REJECTED };
   let entries: readonly RawEntry[];
   try {
-    const what = { log: policy.log.url, hash: subjectHash(reference), ...(own && { including: own.uuid }) };
+    const [log] = policy.logs;
+    const what = { log: log?.url ?? "", hash: subjectHash(reference), ...(own && { including: own.uuid }) };
     entries = await courier.find(what, { signal: deadline() });
   } catch (error) {
     return { lookup: { kind: "failed", detail: messageOf(error) }, rejected: NOTHING_REJECTED };
@@ -247,9 +248,9 @@ async function recordTag(
     }
     const statement = sightingStatement({ ...served, reference: taggedName(reference), observedAt: now() });
     const where = {
-      log: { url: policy.log.url, api: 1 as const },
-      fulcio: policy.signing.fulcio,
-      timestamps: [],
+      log: policy.logs[0] ?? { url: "", api: 1 as const },
+      ...(policy.signing.fulcio !== undefined && { fulcio: policy.signing.fulcio }),
+      timestamps: policy.signing.timestamps,
     };
     const recorded = await signing.record({ ...where, statement }, { signal: deadline() });
     if (!("uuid" in recorded)) throw new CheckError("the courier answered for another kind of log");

@@ -1,178 +1,185 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
-import { parsePublicKey, signerId, type Trust } from "../record/signer.ts";
+import type { SigningServices } from "../log/signing-config.ts";
+import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
+import { COMMANDS } from "./commands.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
 import { readLogUrl, shownUrl } from "./log-url.ts";
 import { nearest, quotedList, suggestion } from "./near-miss.ts";
-import { type PolicyErrorCode, type PolicyProblem, throwProblems } from "./policy-error.ts";
-import { NOT_SET, type Setting, type Settings, UNKNOWN, UNSEEN } from "./settings.ts";
+import { type PolicyProblem, throwProblems } from "./policy-error.ts";
+import { DOUBTS, PROFILES, type RuleParts, UNSEEN } from "./rule.ts";
+import {
+  NO_SETTINGS,
+  type RegistryAccess,
+  type Setting,
+  type Settings,
+  type SingleSettings,
+} from "./settings.ts";
 
 const MAX_TIMEOUT_S = 600;
 const MAX_HOSTS = 100;
+const APIS = ["1", "2"] as const;
+const FLAGS = ["true", "false"] as const;
 
-/** Build arguments that later versions will know. */
-const NOT_YET = ["TLOG_LOCK", "TLOG_APPROVE", "TLOG_REASON", "TLOG_PROFILE"];
-
-/** One argument's outcome: the settings with it, or why not. */
-type Outcome = Partial<Settings> | { readonly code: PolicyErrorCode; readonly problem: string };
-
-type Reader = (value: string, settings: Settings) => Outcome;
-
-function wrong(problem: string): Outcome {
-  return { code: "wrong-value", problem };
+/** What the build arguments say. */
+export interface ArgSettings extends Settings {
+  /** Which of the logs is written to, when the arguments name no log themselves. */
+  readonly writeTo?: Setting<1 | 2>;
 }
 
-/** What a file sets stands; the second part of the sentence names its place. */
-function loosens(problem: string, { source }: Setting<unknown>): Outcome {
+/** What the arguments are read with. */
+interface Surroundings {
+  readonly services: SigningServices;
+  /** Those that files name. */
+  readonly registries: readonly RegistryAccess[];
+}
+
+/** The arguments that are part of the policy; those that need one another are read where one of them is. */
+const SETTINGS = [
+  "TLOG_PROFILE",
+  "TLOG_PLAIN_HTTP",
+  "TLOG_REKOR_URL",
+  "TLOG_LOG_API",
+  "TLOG_FULCIO_URL",
+  "TLOG_TRUST_KEY",
+  "TLOG_TRUST_ISSUER",
+  "TLOG_TRUST_IDENTITY",
+  "TLOG_UNSEEN",
+  "TLOG_UNKNOWN",
+  "TLOG_ATTEST",
+  "TLOG_TIMEOUT",
+] as const;
+type SettingName = (typeof SETTINGS)[number];
+
+const KNOWN: readonly string[] = [...SETTINGS, ...COMMANDS];
+
+/** A value that is refused; the message is a problem's text. */
+class WrongValue extends Error {
+  override readonly name = "WrongValue";
+}
+
+/**
+ * Reads the `TLOG_*` build arguments that are part of the policy, each by itself: whether a baked file lets them be is
+ * not looked at here. Throws PolicyError.
+ */
+export function readBuildArgs(
+  buildArgs: Readonly<Record<string, string>>,
+  { services, registries: named }: Surroundings,
+): ArgSettings {
+  const given = Object.entries(buildArgs).filter(([name]) => name.startsWith("TLOG_"));
+  const problems = given.filter(([name]) => !KNOWN.includes(name)).map(([name]) => unknownProblem(name));
+  const read = <T>(name: SettingName, reader: (value: string) => T): Setting<T> | undefined => {
+    const value = buildArgs[name];
+    if (value === undefined) return undefined;
+    try {
+      if (value.trim() === "") throw new WrongValue("it is empty; give it a value or leave it out");
+      return { value: reader(value), source: name };
+    } catch (error) {
+      const text = error instanceof Error ? error.message : "it cannot be read";
+      problems.push({ code: "wrong-value", place: `--build-arg ${name}`, text });
+      return undefined;
+    }
+  };
+
+  // First, because which hosts may be asked in plain http decides which URLs are taken.
+  const registries = read("TLOG_PLAIN_HTTP", readHosts);
+  const reachable = [...(registries?.value ?? []), ...named];
+  const readUrl = (value: string): string => {
+    const outcome = readLogUrl(value, (host) => mayUsePlainHttp(host, reachable));
+    if ("url" in outcome) return outcome.url;
+    throw new WrongValue(`"${shownUrl(value)}": ${outcome.problem}`);
+  };
+  const api = read("TLOG_LOG_API", (value) => (choose(value, APIS) === "1" ? 1 : 2));
+  const logs = read("TLOG_REKOR_URL", (value) => {
+    const url = readUrl(value);
+    return [{ url, api: api?.value ?? services.logs.find((log) => log.url === url)?.api ?? 1 }];
+  });
+  const single = {
+    profile: read("TLOG_PROFILE", (value) => choose(value, PROFILES)),
+    registries,
+    logs,
+    fulcio: read("TLOG_FULCIO_URL", readUrl),
+    trust: readSigners(buildArgs, read),
+    attest: read("TLOG_ATTEST", (value) => choose(value, FLAGS) === "true"),
+    timeoutMs: read("TLOG_TIMEOUT", readSeconds),
+  } satisfies { [Key in keyof SingleSettings]?: Setting<SingleSettings[Key]> | undefined };
+  const rules = {
+    unseen: read("TLOG_UNSEEN", (value) => choose(value, UNSEEN)),
+    unknown: read("TLOG_UNKNOWN", (value) => choose(value, DOUBTS)),
+  };
+  throwProblems(problems.toSorted((one, other) => rank(one) - rank(other)));
   return {
-    code: "loosens",
-    problem: `${problem}, which ${source} sets; leave the argument out, or change that file`,
+    ...NO_SETTINGS,
+    ...(said(single) as Partial<Settings>),
+    default: said(rules) as RuleParts,
+    ...(logs === undefined && api !== undefined && { writeTo: api }),
   };
 }
 
-function isOpen({ source }: Setting<unknown>): boolean {
-  return source === NOT_SET || source.startsWith("TLOG_");
+/** In the order in which the arguments are listed; those that do not exist come first. */
+function rank({ place }: PolicyProblem): number {
+  return SETTINGS.findIndex((name) => place.endsWith(` ${name}`));
 }
 
-/** A choice among values from the loosest to the strictest. */
-function readChoice<T extends string>(
-  value: string,
-  {
-    choices,
-    current,
-    set,
-  }: { choices: readonly T[]; current: Setting<T>; set: (value: T) => Partial<Settings> },
-): Outcome {
+/** Without what was not given. */
+function said(settings: object): object {
+  return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined));
+}
+
+function choose<const T extends string>(value: string, choices: readonly T[]): T {
   const choice = choices.find((each) => each === value);
-  if (choice === undefined) {
-    return wrong(`"${excerpt(value)}" is not ${quotedList(choices)}${suggestion(value, choices)}`);
-  }
-  if (!isOpen(current)) {
-    if (choice === current.value) return {};
-    if (choices.indexOf(choice) < choices.indexOf(current.value)) {
-      return loosens(`"${choice}" is looser than "${current.value}"`, current);
-    }
-  }
-  return set(choice);
+  if (choice !== undefined) return choice;
+  throw new WrongValue(`"${excerpt(value)}" is not ${quotedList(choices)}${suggestion(value, choices)}`);
 }
 
-/** The address of a server; another one than a file names is no stricter, but elsewhere. */
-function readUrl(
-  value: string,
-  {
-    registries,
-    current,
-    what,
-    set,
-  }: {
-    registries: Settings["registries"];
-    current: Setting<string>;
-    what: string;
-    set: (url: string) => Partial<Settings>;
-  },
-): Outcome {
-  const outcome = readLogUrl(value, (host) => mayUsePlainHttp(host, registries.value));
-  if ("problem" in outcome) return wrong(`"${shownUrl(value)}": ${outcome.problem}`);
-  if (isOpen(current)) return set(outcome.url);
-  return outcome.url === current.value
-    ? {}
-    : loosens(`"${outcome.url}" is not the ${what} "${current.value}"`, current);
+function readHosts(value: string): readonly RegistryAccess[] {
+  const hosts = value.split(",").map((each) => each.trim());
+  if (hosts.length > MAX_HOSTS) throw new WrongValue(`it names more than ${MAX_HOSTS} hosts`);
+  return hosts.map((text) => {
+    const outcome = readRegistryHost(text);
+    if ("problem" in outcome) throw new WrongValue(`"${excerpt(text)}": ${outcome.problem}`);
+    return { host: outcome.host, plainHttp: true };
+  });
 }
 
-// In this order: which hosts may be asked in plain http decides which URLs are taken.
-const READERS: Readonly<Record<string, Reader>> = {
-  TLOG_PLAIN_HTTP(value, { registries }) {
-    const hosts = value.split(",").map((each) => each.trim());
-    if (hosts.length > MAX_HOSTS) return wrong(`it names more than ${MAX_HOSTS} hosts`);
-    const read: { host: string; plainHttp: boolean }[] = [];
-    for (const text of hosts) {
-      const outcome = readRegistryHost(text);
-      if ("problem" in outcome) return wrong(`"${excerpt(text)}": ${outcome.problem}`);
-      read.push({ host: outcome.host, plainHttp: true });
-    }
-    if (isOpen(registries)) return { registries: { value: read, source: "TLOG_PLAIN_HTTP" } };
-    const more = read.find(({ host }) => !mayUsePlainHttp(host, registries.value));
-    return more ? loosens(`"${more.host}" is not among the hosts for plain http`, registries) : {};
-  },
-  TLOG_REKOR_URL: (value, { logUrl, registries }) =>
-    readUrl(value, {
-      registries,
-      current: logUrl,
-      what: "log",
-      set: (url) => ({ logUrl: { value: url, source: "TLOG_REKOR_URL" } }),
-    }),
-  TLOG_FULCIO_URL: (value, { fulcioUrl, registries }) =>
-    readUrl(value, {
-      registries,
-      current: fulcioUrl,
-      what: "certificate authority",
-      set: (url) => ({ fulcioUrl: { value: url, source: "TLOG_FULCIO_URL" } }),
-    }),
-  TLOG_TRUST_KEY(value, { trust }) {
-    try {
-      const signer = parsePublicKey(value);
-      const trusted: Trust = { signer, may: new Set(["record", "approve"]) };
-      if (isOpen(trust)) return { trust: { value: [trusted], source: "TLOG_TRUST_KEY" } };
-      const isTrusted = trust.value.some((each) => signerId(each.signer) === signerId(signer));
-      return isTrusted ? {} : loosens(`the key "${signer.fingerprint}" is not among the signers`, trust);
-    } catch (error) {
-      return wrong(error instanceof Error ? error.message : "it is not a public key");
-    }
-  },
-  TLOG_UNSEEN: (value, { unseen }) =>
-    readChoice(value, {
-      choices: UNSEEN,
-      current: unseen,
-      set: (choice) => ({ unseen: { value: choice, source: "TLOG_UNSEEN" } }),
-    }),
-  TLOG_UNKNOWN: (value, { unknown }) =>
-    readChoice(value, {
-      choices: UNKNOWN,
-      current: unknown,
-      set: (choice) => ({ unknown: { value: choice, source: "TLOG_UNKNOWN" } }),
-    }),
-  TLOG_TIMEOUT(value) {
-    if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > MAX_TIMEOUT_S) {
-      return wrong(`"${excerpt(value)}" is not a whole number of seconds from 1 to ${MAX_TIMEOUT_S}`);
-    }
-    return { timeoutMs: { value: Number(value) * 1_000, source: "TLOG_TIMEOUT" } };
-  },
-};
+function readSeconds(value: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > MAX_TIMEOUT_S) {
+    throw new WrongValue(`"${excerpt(value)}" is not a whole number of seconds from 1 to ${MAX_TIMEOUT_S}`);
+  }
+  return Number(value) * 1_000;
+}
 
-const KNOWN = Object.keys(READERS);
+/** The key and the identity that the arguments trust. Without a file nobody else could approve, so they may. */
+function readSigners(
+  buildArgs: Readonly<Record<string, string>>,
+  read: <T>(name: SettingName, reader: (value: string) => T) => Setting<T> | undefined,
+): Setting<readonly Trust[]> | undefined {
+  const may = new Set(["record", "approve"] as const);
+  const key = read("TLOG_TRUST_KEY", (value): Trust => ({ signer: parsePublicKey(value), may }));
+  const issuer = read("TLOG_TRUST_ISSUER", (value) => {
+    if (buildArgs["TLOG_TRUST_IDENTITY"] === undefined)
+      throw new WrongValue("it says who vouches for TLOG_TRUST_IDENTITY, which is not given");
+    return value;
+  });
+  const identity = read("TLOG_TRUST_IDENTITY", (value): Trust | undefined => {
+    if (buildArgs["TLOG_TRUST_ISSUER"] === undefined)
+      throw new WrongValue("it needs TLOG_TRUST_ISSUER, the issuer that vouches for it");
+    return issuer && { signer: parseIdentity({ issuer: issuer.value, identity: value }), may };
+  });
+  const trust = [key?.value, identity?.value].filter((each) => each !== undefined);
+  if (trust.length === 0) return undefined;
+  return { value: trust, source: key?.source ?? "TLOG_TRUST_IDENTITY" };
+}
 
 function unknownProblem(name: string): PolicyProblem {
-  const place = `--build-arg ${excerpt(name)}`;
-  if (NOT_YET.includes(name)) {
-    return { code: "not-supported", place, text: "it is not supported yet by this version; leave it out" };
-  }
   const near = nearest(
     name.slice("TLOG_".length),
     KNOWN.map((each) => each.slice("TLOG_".length)),
   );
   const hint = near === undefined ? "" : ` (did you mean "TLOG_${near}"?)`;
-  return { code: "unknown-key", place, text: `no such argument${hint}; there are ${KNOWN.join(", ")}` };
-}
-
-/**
- * The settings with the `TLOG_*` build arguments applied. They set what the baked file leaves open and may be
- * stricter than what it sets, never looser and never another log. Throws PolicyError.
- */
-export function applyBuildArgs(baked: Settings, buildArgs: Readonly<Record<string, string>>): Settings {
-  const given = new Map(Object.entries(buildArgs).filter(([name]) => name.startsWith("TLOG_")));
-  const problems = [...given.keys()].filter((name) => !KNOWN.includes(name)).map(unknownProblem);
-  let settings = baked;
-  for (const [name, read] of Object.entries(READERS)) {
-    const value = given.get(name);
-    if (value === undefined) continue;
-    const outcome =
-      value.trim() === "" ? wrong("it is empty; give it a value or leave it out") : read(value, settings);
-    if ("problem" in outcome) {
-      problems.push({ code: outcome.code, place: `--build-arg ${name}`, text: outcome.problem });
-    } else {
-      settings = { ...settings, ...outcome };
-    }
-  }
-  throwProblems(problems);
-  return settings;
+  return {
+    code: "unknown-key",
+    place: `--build-arg ${excerpt(name)}`,
+    text: `no such argument${hint}; there are ${KNOWN.join(", ")}`,
+  };
 }

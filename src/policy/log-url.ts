@@ -9,14 +9,19 @@ function hostsOf(url: URL): string[] {
   return url.port === "" ? [`${url.hostname}:${DEFAULT_PORT}`, url.hostname] : [url.host];
 }
 
+type Outcome = { readonly url: string } | { readonly problem: string };
+
 /**
- * The address of a log, or of a certificate authority, without a slash at its end, or why the text is none: https, or http where
- * `allowsPlainHttp` lets the host; no credentials, query or fragment.
+ * The address of a log, a certificate authority or a TUF repository, without a slash at its end, or why the text is
+ * none: https, or http where `allowsPlainHttp` lets the host; no credentials, query or fragment.
  */
-export function readLogUrl(
-  text: string,
-  allowsPlainHttp: (host: string) => boolean,
-): { readonly url: string } | { readonly problem: string } {
+export function readLogUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
+  const outcome = readServiceUrl(text, allowsPlainHttp);
+  return "url" in outcome ? { url: outcome.url.replace(/\/+$/, "") } : outcome;
+}
+
+/** The whole address of a service that is asked at this very path, such as a timestamp authority; or why it is none. */
+export function readServiceUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
   if (text.length > MAX_LENGTH) return { problem: `it is longer than ${MAX_LENGTH} characters` };
   // URL itself would silently drop or turn these.
   if (/[\s\\\p{Cc}]/u.test(text)) return { problem: "it has a blank, a backslash or a control character" };
@@ -35,7 +40,7 @@ export function readLogUrl(
       problem: `plain http is for loopback and for hosts named in "registries" with "plain-http: true"; use https, or name "${url.host}" there`,
     };
   }
-  return { url: `${url.origin}${url.pathname}`.replace(/\/+$/, "") };
+  return { url: `${url.origin}${url.pathname}` };
 }
 
 /** A URL fit for a message: what stands before an `@` may be a password. */

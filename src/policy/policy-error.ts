@@ -4,17 +4,9 @@
  * - `too-large`, `syntax`: the file is not YAML as we take it
  * - `version`: made for a newer version of this program, or for none
  * - `unknown-key`, `wrong-value`: the text says which, and what is allowed
- * - `not-supported`: a part of the format that this version does not act on yet
- * - `loosens`: a build argument would loosen or redirect what the baked file sets
+ * - `loosens`: the repository's file or a build argument would loosen or redirect what the baked file sets
  */
-export type PolicyErrorCode =
-  | "too-large"
-  | "syntax"
-  | "version"
-  | "unknown-key"
-  | "wrong-value"
-  | "not-supported"
-  | "loosens";
+export type PolicyErrorCode = "too-large" | "syntax" | "version" | "unknown-key" | "wrong-value" | "loosens";
 
 /** One thing that is wrong with a policy. */
 export interface PolicyProblem {

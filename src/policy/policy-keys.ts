@@ -3,7 +3,7 @@ import { isMap, isScalar, isSeq } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
 import { suggestion } from "./near-miss.ts";
 import type { PolicyErrorCode } from "./policy-error.ts";
-import { ALLOWED_KEYS, KEYS_NOT_YET } from "./policy-schema.ts";
+import { ALLOWED_KEYS } from "./policy-schema.ts";
 
 /** The way from the file's root to a value: keys, and places in lists. */
 export type KeyPath = readonly (string | number)[];
@@ -37,16 +37,9 @@ export function nodeAt(root: unknown, path: KeyPath): unknown {
   return pointed;
 }
 
-function judgeKey(
-  path: KeyPath,
-  { key, allowed, pattern }: { key: string; allowed: readonly string[]; pattern: string },
-): Finding[] {
+function judgeKey(path: KeyPath, { key, allowed }: { key: string; allowed: readonly string[] }): Finding[] {
   const keyPath = [...path, key];
   if (allowed.includes(key)) return [];
-  if (KEYS_NOT_YET.get(pattern)?.includes(key)) {
-    const text = `${quotedPath(keyPath)} is not supported yet by this version of tlog-dockerfile; leave it out`;
-    return [{ path: keyPath, code: "not-supported", text }];
-  }
   const where = path.length === 0 ? "" : ` in ${quotedPath(path)}`;
   const hint = suggestion(key, allowed);
   const text = `the key "${excerpt(key)}" is not known${where}${hint}; allowed there: ${allowed.join(", ")}`;
@@ -61,6 +54,6 @@ export function wrongKeys(node: unknown, path: KeyPath = []): Finding[] {
   if (!isMap(node) || allowed === undefined) return [];
   return node.items.flatMap(({ key: keyNode, value }) => {
     const key = String(isScalar(keyNode) ? keyNode.value : keyNode);
-    return [...judgeKey(path, { key, allowed, pattern }), ...wrongKeys(value, [...path, key])];
+    return [...judgeKey(path, { key, allowed }), ...wrongKeys(value, [...path, key])];
   });
 }

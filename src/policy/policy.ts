@@ -1,79 +1,168 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Trust } from "../record/signer.ts";
-import { applyBuildArgs } from "./build-args.ts";
+import type { LogService, SigningServices } from "../log/signing-config.ts";
+import { type ArgSettings, readBuildArgs } from "./build-args.ts";
+import { aboveFloor, withArgs } from "./floor.ts";
 import { mayUsePlainHttp } from "./host.ts";
+import { PolicyError, throwProblems } from "./policy-error.ts";
+import type { Profile, Unknown, Unseen } from "./rule.ts";
+import { loosenedRules } from "./rule-floor.ts";
+import { type RuleSet, sayGenerally } from "./rule-for.ts";
 import {
-  DEFAULTS,
+  NO_SETTINGS,
+  NOT_SET,
+  type Recheck,
   type RegistryAccess,
   type Settings,
+  type SingleSettings,
   type Source,
-  type Unknown,
-  type Unseen,
 } from "./settings.ts";
+import type { Trust } from "../record/signer.ts";
 
 /** The rules by which one build is judged. */
 export interface Policy {
-  /** Without a slash at its end. */
-  readonly log: { readonly url: string };
-  /** Where certificates come from for who signs with an identity token; without a slash at its end. */
-  readonly signing: { readonly fulcio: string };
+  /** `observe` turns every refusal into a warning; the others are in the rules already. */
+  readonly profile: Profile;
+  /** The logs that are asked; the first is written to. */
+  readonly logs: readonly LogService[];
+  readonly signing: {
+    /** Where certificates come from for who signs with an identity token; without a slash at its end. */
+    readonly fulcio: string | undefined;
+    /** The whole addresses of timestamp authorities. */
+    readonly timestamps: readonly string[];
+  };
   readonly trust: readonly Trust[];
+  /** For `ruleFor`: the floor before what is above it. */
+  readonly rules: readonly RuleSet[];
+  /** What holds where no image is in question. */
   readonly default: { readonly unseen: Unseen; readonly unknown: Unknown };
   readonly registries: readonly RegistryAccess[];
   /** How long one question to a log or registry may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** The lock file's path in the build context, when the policy says one. */
+  readonly lock?: string;
+  /** How often the log is asked whether it contradicts the lock file. */
+  readonly recheck: Recheck;
+  /** Whether the image that was built carries the evidence. */
+  readonly attest: boolean;
+  /** A TUF repository with newer trusted roots, when the policy says one. */
+  readonly tuf?: string;
 }
 
 /** A policy that also knows where each of its parts was set, for messages. */
 export interface EffectivePolicy extends Policy {
-  readonly sources: Readonly<Record<keyof Settings, Source>>;
+  readonly sources: Readonly<Record<keyof SingleSettings, Source>>;
+}
+
+/** A policy file and its name in messages. */
+export interface PolicyText {
+  readonly text: string;
+  readonly name: string;
 }
 
 /** What a policy is read from. */
-interface PolicyInputs {
-  /** The text of the baked policy file, undefined when there is none. */
-  readonly file: string | undefined;
-  /** The file's name in messages. */
-  readonly fileName?: string;
+export interface PolicyInputs {
+  /** The services of the signing configuration: what holds where nobody says another. */
+  readonly services: SigningServices;
+  /** The file in the frontend image. */
+  readonly baked?: PolicyText | undefined;
+  /** The file beside the Dockerfile. */
+  readonly repository?: PolicyText | undefined;
   /** All build arguments by name; only those that begin with `TLOG_` are looked at. */
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
+const TIMEOUT_MS = 30_000;
+
 /**
- * The policy of this build: the baked file, if there is one, as a floor, and the `TLOG_*` build arguments, which
- * set what it leaves open and may tighten the rest. Throws PolicyError.
+ * The policy of this build: the baked file, if there is one, as a floor; above it the repository's file, and in its
+ * place where they say something the `TLOG_*` build arguments. Throws PolicyError.
  */
 export async function readPolicy({
-  file,
-  fileName = "policy.yaml",
+  services,
+  baked,
+  repository,
   buildArgs,
 }: PolicyInputs): Promise<EffectivePolicy> {
-  const settings = applyBuildArgs(await readBaked(file, fileName), buildArgs);
-  const { logUrl, fulcioUrl, trust, unseen, unknown, registries, timeoutMs } = settings;
+  const floor = await readFile(baked, { services, isBaked: true, registries: [] });
+  const named = floor?.registries?.value ?? [];
+  const file = await readFile(repository, { services, isBaked: false, registries: named });
+  const args = readBuildArgs(buildArgs, {
+    services,
+    registries: [...named, ...(file?.registries?.value ?? [])],
+  });
+  const above = withArgs(file ?? NO_SETTINGS, args);
+  if (floor === undefined) return effective(above, { services, rules: [above], args });
+  const { settings, problems } = aboveFloor(floor, above, { services });
+  throwProblems([...problems, ...loosenedRules(floor, above)]);
+  // A profile that the floor lets be loosened is no floor any more.
+  const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
+  const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;
+  return effective(settings, { services, rules: [lower, above], args });
+}
+
+async function readFile(
+  file: PolicyText | undefined,
+  surroundings: {
+    services: SigningServices;
+    isBaked: boolean;
+    registries: readonly RegistryAccess[];
+  },
+): Promise<Settings | undefined> {
+  if (file === undefined) return undefined;
+  // Most builds have no file, and are not to wait for a YAML parser to load.
+  const { readPolicyFile } = await import("./policy-file.ts");
+  return readPolicyFile(file.text, { ...surroundings, name: file.name });
+}
+
+function effective(
+  settings: Settings,
+  { services, rules, args }: { services: SigningServices; rules: readonly RuleSet[]; args: ArgSettings },
+): EffectivePolicy {
+  const { profile, logs, fulcio, timestamps, trust, registries, lock, recheck, attest, tuf, timeoutMs } =
+    settings;
+  const of = (setting: { readonly source: Source } | undefined): Source => setting?.source ?? NOT_SET;
   return {
-    log: { url: logUrl.value },
-    signing: { fulcio: fulcioUrl.value },
-    trust: trust.value,
-    default: { unseen: unseen.value, unknown: unknown.value },
-    registries: registries.value,
-    timeoutMs: timeoutMs.value,
+    profile: profile?.value ?? "default",
+    logs: writtenFirst(logs?.value ?? services.logs, args.writeTo),
+    signing: {
+      fulcio: fulcio?.value ?? services.fulcio,
+      timestamps: timestamps?.value ?? services.timestamps,
+    },
+    trust: trust?.value ?? [],
+    rules,
+    default: sayGenerally(rules),
+    registries: registries?.value ?? [],
+    timeoutMs: timeoutMs?.value ?? TIMEOUT_MS,
+    ...(lock && { lock: lock.value }),
+    recheck: recheck?.value ?? "never",
+    attest: attest?.value ?? true,
+    ...(tuf && { tuf: tuf.value }),
     sources: {
-      logUrl: logUrl.source,
-      fulcioUrl: fulcioUrl.source,
-      trust: trust.source,
-      unseen: unseen.source,
-      unknown: unknown.source,
-      registries: registries.source,
-      timeoutMs: timeoutMs.source,
+      profile: of(profile),
+      logs: of(logs),
+      fulcio: of(fulcio),
+      timestamps: of(timestamps),
+      trust: of(trust),
+      registries: of(registries),
+      lock: of(lock),
+      recheck: of(recheck),
+      attest: of(attest),
+      tuf: of(tuf),
+      timeoutMs: of(timeoutMs),
     },
   };
 }
 
-async function readBaked(file: string | undefined, fileName: string): Promise<Settings> {
-  if (file === undefined) return DEFAULTS;
-  // Most builds have no file, and are not to wait for a YAML parser to load.
-  const { readPolicyFile } = await import("./policy-file.ts");
-  return readPolicyFile(file, fileName);
+/** All logs are asked in any case; which of them is written to is for each build to say. */
+function writtenFirst(logs: readonly LogService[], writeTo: ArgSettings["writeTo"]): readonly LogService[] {
+  if (writeTo === undefined) return logs;
+  const chosen = logs.filter(({ api }) => api === writeTo.value);
+  if (chosen.length > 0) return [...chosen, ...logs.filter((log) => !chosen.includes(log))];
+  throw new PolicyError({
+    code: "wrong-value",
+    place: `--build-arg ${writeTo.source}`,
+    text: `the policy has no log of API ${writeTo.value}; name it with TLOG_REKOR_URL`,
+  });
 }
 
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or the policy names it so. */

@@ -1,15 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { LogService } from "../log/signing-config.ts";
+import type { Pattern } from "./pattern.ts";
+import type { Profile, RuleParts } from "./rule.ts";
 import type { Trust } from "../record/signer.ts";
-
-/** What may happen to a tag that nobody has recorded, the loosest first: a later one is stricter. */
-export const UNSEEN = ["allow", "record", "block"] as const;
-/** What may happen when a log could not be asked, the loosest first. */
-export const UNKNOWN = ["warn", "block"] as const;
-
-/** What happens to a tag that nobody has recorded. */
-export type Unseen = (typeof UNSEEN)[number];
-/** What happens when a log could not be asked. */
-export type Unknown = (typeof UNKNOWN)[number];
 
 /** How one registry is reached. */
 export interface RegistryAccess {
@@ -17,6 +10,10 @@ export interface RegistryAccess {
   readonly host: string;
   readonly plainHttp: boolean;
 }
+
+/** When the log is asked whether it contradicts the lock file, the loosest first. */
+export const RECHECKS = ["never", "daily", "always"] as const;
+export type Recheck = (typeof RECHECKS)[number];
 
 /** Where a part of a policy was set: nowhere, at a line (`policy.yaml:3`), or by a build argument (`TLOG_UNSEEN`). */
 export type Source = string;
@@ -30,25 +27,58 @@ export interface Setting<T> {
   readonly source: Source;
 }
 
-/** All parts of a policy, before they become one value. */
-export interface Settings {
-  readonly logUrl: Setting<string>;
-  /** The certificate authority for who signs with an identity token. */
-  readonly fulcioUrl: Setting<string>;
-  readonly trust: Setting<readonly Trust[]>;
-  readonly unseen: Setting<Unseen>;
-  readonly unknown: Setting<Unknown>;
-  readonly registries: Setting<readonly RegistryAccess[]>;
-  readonly timeoutMs: Setting<number>;
+/** One entry of `rules`: what applies to the images that one of its patterns matches. */
+export interface PatternRule extends RuleParts {
+  readonly patterns: readonly Pattern[];
+  readonly source: Source;
 }
 
-/** What holds without a policy file and build arguments: the public log and authority, and nobody trusted but who signs in this build. */
-export const DEFAULTS: Settings = {
-  logUrl: { value: "https://rekor.sigstore.dev", source: NOT_SET },
-  fulcioUrl: { value: "https://fulcio.sigstore.dev", source: NOT_SET },
-  trust: { value: [], source: NOT_SET },
-  unseen: { value: "record", source: NOT_SET },
-  unknown: { value: "block", source: NOT_SET },
-  registries: { value: [], source: NOT_SET },
-  timeoutMs: { value: 30_000, source: NOT_SET },
+/** The keys that a baked file may name under `allow-looser`: what the others then decide. */
+export const LOOSENABLE = [
+  "action",
+  "unseen",
+  "unknown",
+  "min-age",
+  "private",
+  "profile",
+  "logs",
+  "signing",
+  "trust",
+  "registries",
+  "recheck",
+  "attest",
+  "tuf",
+] as const;
+export type Loosenable = (typeof LOOSENABLE)[number];
+
+/** The settings that have one value for the whole build. */
+export interface SingleSettings {
+  readonly profile: Profile;
+  /** The log to write to comes first. */
+  readonly logs: readonly LogService[];
+  /** The certificate authority for who signs with an identity token. */
+  readonly fulcio: string;
+  readonly timestamps: readonly string[];
+  readonly trust: readonly Trust[];
+  readonly registries: readonly RegistryAccess[];
+  /** The lock file's path within the build context. */
+  readonly lock: string;
+  readonly recheck: Recheck;
+  readonly attest: boolean;
+  /** A TUF repository with the trusted root. */
+  readonly tuf: string;
+  readonly timeoutMs: number;
+}
+
+/** What one file, or the build arguments together, say; what they do not say is not there. */
+export type Settings = { readonly [Key in keyof SingleSettings]?: Setting<SingleSettings[Key]> } & {
+  /** In the file's order: the first that matches counts. */
+  readonly rules: readonly PatternRule[];
+  /** For what no rule says. */
+  readonly default: RuleParts;
+  /** What others may loosen. */
+  readonly mayLoosen: ReadonlySet<Loosenable>;
 };
+
+/** Settings that say nothing. */
+export const NO_SETTINGS: Settings = { rules: [], default: {}, mayLoosen: new Set() };

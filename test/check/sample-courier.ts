@@ -118,12 +118,16 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
 
 export function samplePolicy(change: Partial<Policy> = {}): Policy {
   return {
-    log: { url: "https://rekor.example.org" },
-    signing: { fulcio: "https://fulcio.example.org" },
+    profile: "default",
+    logs: [{ url: "https://rekor.example.org", api: 1 }],
+    signing: { fulcio: "https://fulcio.example.org", timestamps: [] },
     trust: [],
+    rules: [],
     default: { unseen: "record", unknown: "block" },
     registries: [],
     timeoutMs: 1000,
+    recheck: "never",
+    attest: true,
     ...change,
   };
 }

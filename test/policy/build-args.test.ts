@@ -1,34 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { PolicyError } from "../../src/policy/policy-error.ts";
-import { readPolicy } from "../../src/policy/policy.ts";
 import { ALICE, asBlock, BOB } from "./signers.ts";
+import { policyOf, refusalOf, SERVICES } from "./sample-policy.ts";
 
-function read(buildArgs: Record<string, string>, file?: string) {
-  return readPolicy({ file, buildArgs });
+function read(args: Record<string, string>, baked?: string) {
+  return policyOf({ args, ...(baked !== undefined && { baked }) });
 }
 
-async function refusal(buildArgs: Record<string, string>, file?: string): Promise<PolicyError> {
-  const error: unknown = await read(buildArgs, file).catch((thrown: unknown) => thrown);
-  if (!(error instanceof PolicyError)) throw new Error(`not refused: ${JSON.stringify(error)}`);
-  return error;
+function refusal(args: Record<string, string>, baked?: string) {
+  return refusalOf({ args, ...(baked !== undefined && { baked }) });
 }
 
-test("without a file and arguments: the public log, new tags recorded, doubt refused", async () => {
-  expect(await read({})).toEqual({
-    log: { url: "https://rekor.sigstore.dev" },
-    signing: { fulcio: "https://fulcio.sigstore.dev" },
+test("without a file and arguments: the services of the signing configuration, new tags recorded, doubt refused", async () => {
+  expect(await read({})).toMatchObject({
+    profile: "default",
+    logs: SERVICES.logs,
+    signing: { fulcio: SERVICES.fulcio, timestamps: SERVICES.timestamps },
     trust: [],
     default: { unseen: "record", unknown: "block" },
     registries: [],
     timeoutMs: 30_000,
+    recheck: "never",
+    attest: true,
     sources: {
-      logUrl: "default",
-      fulcioUrl: "default",
+      profile: "default",
+      logs: "default",
+      fulcio: "default",
+      timestamps: "default",
       trust: "default",
-      unseen: "default",
-      unknown: "default",
       registries: "default",
+      lock: "default",
+      recheck: "default",
+      attest: "default",
+      tuf: "default",
       timeoutMs: "default",
     },
   });
@@ -47,9 +51,9 @@ test("arguments set what no file sets", async () => {
     tlog_unseen: "not ours",
   });
   expect(policy).toMatchObject({
-    log: { url: "http://rekor.local:3000" },
+    logs: [{ url: "http://rekor.local:3000", api: 1 }],
     signing: { fulcio: "http://rekor.local:3000/fulcio" },
-    trust: [{ signer: { kind: "key" } }],
+    trust: [{ signer: { kind: "key" }, may: new Set(["record", "approve"]) }],
     default: { unseen: "allow", unknown: "warn" },
     registries: [
       { host: "rekor.local:3000", plainHttp: true },
@@ -57,11 +61,9 @@ test("arguments set what no file sets", async () => {
     ],
     timeoutMs: 600_000,
     sources: {
-      logUrl: "TLOG_REKOR_URL",
-      fulcioUrl: "TLOG_FULCIO_URL",
+      logs: "TLOG_REKOR_URL",
+      fulcio: "TLOG_FULCIO_URL",
       trust: "TLOG_TRUST_KEY",
-      unseen: "TLOG_UNSEEN",
-      unknown: "TLOG_UNKNOWN",
       registries: "TLOG_PLAIN_HTTP",
       timeoutMs: "TLOG_TIMEOUT",
     },
@@ -84,22 +86,22 @@ test.for([
   {
     row: "a stricter answer to new tags",
     args: { TLOG_UNSEEN: "block" },
-    gives: { default: { unseen: "block" }, sources: { unseen: "TLOG_UNSEEN" } },
+    gives: { default: { unseen: "block" } },
   },
   {
     row: "the same answer to new tags",
     args: { TLOG_UNSEEN: "record" },
-    gives: { default: { unseen: "record" }, sources: { unseen: "policy.yaml:3" } },
+    gives: { default: { unseen: "record" } },
   },
   {
     row: "the same answer to doubt",
     args: { TLOG_UNKNOWN: "block" },
-    gives: { sources: { unknown: "policy.yaml:3" } },
+    gives: { default: { unknown: "block" } },
   },
   {
     row: "the same log, written otherwise",
     args: { TLOG_REKOR_URL: "https://REKOR.example.org:443/" },
-    gives: { log: { url: "https://rekor.example.org" }, sources: { logUrl: "policy.yaml:2" } },
+    gives: { logs: [{ url: "https://rekor.example.org" }], sources: { logs: "policy.yaml:2" } },
   },
   {
     row: "the same certificate authority, written otherwise",
@@ -186,7 +188,7 @@ test("what a baked file leaves open can be set", async () => {
     "version: 1\nlog: { url: https://rekor.example.org }\n",
   );
   expect(policy).toMatchObject({
-    log: { url: "https://rekor.example.org" },
+    logs: [{ url: "https://rekor.example.org", api: 1 }],
     default: { unseen: "allow" },
     trust: [{ signer: { kind: "key" } }],
   });
@@ -197,19 +199,13 @@ test.for([
     row: "a misspelt name",
     args: { TLOG_UNSEN: "block" },
     code: "unknown-key",
-    says: '--build-arg TLOG_UNSEN: no such argument (did you mean "TLOG_UNSEEN"?); there are TLOG_PLAIN_HTTP, TLOG_REKOR_URL',
+    says: '--build-arg TLOG_UNSEN: no such argument (did you mean "TLOG_UNSEEN"?); there are TLOG_PROFILE, TLOG_PLAIN_HTTP, TLOG_REKOR_URL',
   },
   {
     row: "a name that nothing is near",
     args: { TLOG_COLOUR: "red" },
     code: "unknown-key",
     says: "--build-arg TLOG_COLOUR: no such argument; there are",
-  },
-  {
-    row: "a name of a later version",
-    args: { TLOG_LOCK: "update" },
-    code: "not-supported",
-    says: "--build-arg TLOG_LOCK: it is not supported yet",
   },
   {
     row: "an empty value",

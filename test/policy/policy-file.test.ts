@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { PolicyError } from "../../src/policy/policy-error.ts";
 import { readPolicy } from "../../src/policy/policy.ts";
 import { ALICE, asBlock, BOB } from "./signers.ts";
+import { policyOf, refusalOf, SERVICES } from "./sample-policy.ts";
 
 const GOOD = `version: 1
 log: { url: https://rekor.example.org }
@@ -16,14 +16,12 @@ registries:
 signing: { fulcio: https://fulcio.example.org/ }
 `;
 
-function read(file: string) {
-  return readPolicy({ file, buildArgs: {} });
+function read(baked: string) {
+  return policyOf({ baked });
 }
 
-async function refusal(file: string): Promise<PolicyError> {
-  const error: unknown = await read(file).catch((thrown: unknown) => thrown);
-  if (!(error instanceof PolicyError)) throw new Error(`not refused: ${JSON.stringify(error)}`);
-  return error;
+function refusal(baked: string) {
+  return refusalOf({ baked });
 }
 
 /** The good file with one text in place of another. */
@@ -35,7 +33,7 @@ function changed(from: string, to: string): string {
 test("a policy file sets every part, and each knows its line", async () => {
   const policy = await read(GOOD);
   expect(policy).toMatchObject({
-    log: { url: "https://rekor.example.org" },
+    logs: [{ url: "https://rekor.example.org", api: 1 }],
     signing: { fulcio: "https://fulcio.example.org" },
     trust: [{ signer: { kind: "key", fingerprint: expect.stringMatching(/^sha256:/) } }],
     default: { unseen: "allow", unknown: "warn" },
@@ -45,11 +43,9 @@ test("a policy file sets every part, and each knows its line", async () => {
     ],
     timeoutMs: 30_000,
     sources: {
-      logUrl: "policy.yaml:2",
-      fulcioUrl: "policy.yaml:13",
+      logs: "policy.yaml:2",
+      fulcio: "policy.yaml:13",
       trust: "policy.yaml:3",
-      unseen: "policy.yaml:9",
-      unknown: "policy.yaml:9",
       registries: "policy.yaml:10",
       timeoutMs: "default",
     },
@@ -57,7 +53,9 @@ test("a policy file sets every part, and each knows its line", async () => {
 });
 
 test("a file with a version alone leaves the defaults", async () => {
-  expect(await read("version: 1\n")).toEqual(await readPolicy({ file: undefined, buildArgs: {} }));
+  const { rules: _, ...policy } = await read("version: 1\n");
+  const { rules: __, ...without } = await policyOf({});
+  expect(policy).toEqual(without);
 });
 
 test.for([
@@ -65,7 +63,7 @@ test.for([
   { row: "Windows line ends", file: GOOD.replaceAll("\n", "\r\n") },
   { row: "a document marker and comments", file: `---\n# ours\n${GOOD}` },
 ])("reads a file with $row", async ({ file }) => {
-  expect((await read(file)).log.url).toBe("https://rekor.example.org");
+  expect((await read(file)).logs[0]?.url).toBe("https://rekor.example.org");
 });
 
 test.for([
@@ -74,7 +72,7 @@ test.for([
     from: "log:",
     to: "lgo:",
     code: "unknown-key",
-    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, log, signing, trust, default, registries',
+    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, profile, log, logs, signing, trust, rules, default, registries',
   },
   {
     row: "a misspelt key further in",
@@ -88,7 +86,7 @@ test.for([
     from: "unknown: warn",
     to: "colour: red",
     code: "unknown-key",
-    says: 'policy.yaml:9: the key "colour" is not known in "default"; allowed there: unseen, unknown',
+    says: 'policy.yaml:9: the key "colour" is not known in "default"; allowed there: action, unseen, unknown, min-age, private',
   },
   {
     row: "a key that every object has",
@@ -103,34 +101,6 @@ test.for([
     to: "__proto__:",
     code: "unknown-key",
     says: 'the key "__proto__" is not known',
-  },
-  {
-    row: "a profile",
-    from: "version: 1",
-    to: "version: 1\nprofile: strict",
-    code: "not-supported",
-    says: 'policy.yaml:2: "profile" is not supported yet',
-  },
-  {
-    row: "rules",
-    from: "default:",
-    to: "rules:\n  - { match: x, action: pin }\ndefault:",
-    code: "not-supported",
-    says: 'policy.yaml:9: "rules" is not supported yet',
-  },
-  {
-    row: "a minimal age",
-    from: "unknown: warn",
-    to: "min-age: 3",
-    code: "not-supported",
-    says: '"default.min-age" is not supported yet',
-  },
-  {
-    row: "a private registry",
-    from: "host: docker.io",
-    to: "host: docker.io\n    private: true",
-    code: "not-supported",
-    says: 'policy.yaml:13: "registries[1].private" is not supported yet',
   },
   {
     row: "no version",
@@ -236,24 +206,18 @@ test("takes identities besides keys, compared as they are written", async () => 
   const policy = await read(
     `version: 1\ntrust:\n  - { issuer: ${identity.issuer}, identity: ${identity.identity} }\n  - key: |\n${asBlock(ALICE.publicPem)}\n`,
   );
-  expect(policy.trust.map(({ signer }) => signer)).toEqual([
-    { kind: "identity", ...identity },
-    expect.objectContaining({ kind: "key" }) as unknown,
+  expect(policy.trust).toEqual([
+    { signer: { kind: "identity", ...identity }, may: new Set(["record"]) },
+    expect.objectContaining({ may: new Set(["record"]) }) as unknown,
   ]);
 });
 
-test("refuses patterns of identities as not supported yet", async () => {
-  const error = await refusal(
-    "version: 1\ntrust:\n  - { issuer: https://issuer.example, identity-pattern: .* }\n",
-  );
-  expect(error.code).toBe("not-supported");
-  expect(error.message).toBe(
-    'policy.yaml:3: "trust[0].identity-pattern" is not supported yet by this version of tlog-dockerfile; leave it out',
-  );
-});
-
 test.for([
-  { row: "an empty list of signers", trust: "[]", says: '"trust" is empty; leave it out, or name somebody' },
+  {
+    row: "an empty list of signers",
+    trust: "[]",
+    says: '"trust" is empty; leave it out, or put something into it',
+  },
   {
     row: "a signer that is no mapping",
     trust: "[abc]",
@@ -264,7 +228,7 @@ test.for([
     (signer) => ({
       row: `half a signer: ${signer}`,
       trust: `[${signer}]`,
-      says: `"trust[0]${signer.includes("key") ? ".key" : ""}": a signer is "key" alone, or "issuer" and "identity" together`,
+      says: `"trust[0]${signer.includes("key") ? ".key" : ""}": a signer is "key" alone, or "issuer" together with "identity" or with "identity-pattern"`,
     }),
   ),
   {
@@ -305,7 +269,7 @@ test("does not repeat a private key that stands where a signer should", async ()
 test("a log in plain http is allowed where the registries name its host", async () => {
   const file =
     'version: 1\nlog: { url: "http://rekor.local:3000/" }\nregistries: [{ host: "rekor.local:3000", plain-http: true }]\n';
-  expect((await read(file)).log.url).toBe("http://rekor.local:3000");
+  expect((await read(file)).logs[0]?.url).toBe("http://rekor.local:3000");
   const error = await refusal(file.replace("plain-http: true", "plain-http: false"));
   expect(error.message).toContain('name "rekor.local:3000" there');
 });
@@ -323,8 +287,8 @@ test("tells all that is wrong at once, in the order of the lines, ten at most", 
 
 test("names the file as it was given", async () => {
   const reading = readPolicy({
-    file: "version: 3",
-    fileName: "/etc/tlog-dockerfile/policy.yaml",
+    services: SERVICES,
+    baked: { text: "version: 3", name: "/etc/tlog-dockerfile/policy.yaml" },
     buildArgs: {},
   });
   await expect(reading).rejects.toThrow("/etc/tlog-dockerfile/policy.yaml:1: it is made for a newer");

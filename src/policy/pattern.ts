@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+import { excerpt } from "../log/excerpt.ts";
+import type { Reference } from "../image/reference.ts";
+
+/**
+ * A pattern over normalized references such as `docker.io/library/alpine:3.16.0`. `*` is any run of characters
+ * within one part between slashes, or within the tag; `?` is one such character; `**` stands for one or more whole
+ * parts. Every other character is itself.
+ */
+export interface Pattern {
+  /** As it was written. */
+  readonly text: string;
+  /** Registry and path, in parts; the registry in lower case. */
+  readonly parts: readonly string[];
+  /** `*` when the pattern names no tag. */
+  readonly tag: string;
+}
+
+const MAX_LENGTH = 600;
+const ANY = "**";
+const WILD = /[*?]/;
+const OFFICIAL = ["docker.io", "library"];
+const REGULAR_EXPRESSION = /[\\^$+(){}|]/;
+/** What no reference has in it; brackets are those of an IPv6 address. */
+const FOREIGN = /[^\w.:/*?[\]-]/;
+
+type Outcome = { readonly pattern: Pattern } | { readonly problem: string };
+
+/** Reads a pattern as people write it in a policy: short names are Docker Hub's, as in a Dockerfile. */
+export function parsePattern(text: string): Outcome {
+  const problem = problemOf(text);
+  if (problem !== undefined) return { problem };
+  const slash = text.lastIndexOf("/");
+  const colon = text.indexOf(":", slash + 1);
+  const name = colon < 0 ? text : text.slice(0, colon);
+  const tag = colon < 0 ? "*" : text.slice(colon + 1);
+  if (tag === "") return { problem: 'nothing follows the ":"; without a tag it matches every tag' };
+  if (/[:[\]]/.test(tag)) return { problem: "the tag has a colon or a bracket" };
+  if (tag.includes(ANY)) return { problem: 'in a tag "*" is enough, "**" is for paths' };
+  const written = name.split("/");
+  if (written.includes("")) return { problem: "it has an empty part: a slash too many, or no name" };
+  if (written.some((part) => part.includes(ANY) && part !== ANY)) {
+    return { problem: '"**" stands for whole parts between slashes, as in "ghcr.io/acme/**"' };
+  }
+  const parts = inFull(written);
+  if ("problem" in parts) return parts;
+  const wrong = parts.find((part, index) => index > 0 && /[A-Z:[\]]/.test(part));
+  if (wrong !== undefined) {
+    return { problem: `"${wrong}" is in no image's path: paths are lower case, and a colon begins the tag` };
+  }
+  return { pattern: { text, parts, tag } };
+}
+
+function problemOf(text: string): string | undefined {
+  if (text === "") return 'it is empty; "**" matches every image';
+  if (text.length > MAX_LENGTH) return `it is longer than ${MAX_LENGTH} characters`;
+  if (text.includes("@")) return "it has a digest, which cannot move; a pattern is over names and tags";
+  if (REGULAR_EXPRESSION.test(text)) {
+    return 'it is not a regular expression: "*", "**" and "?" match, everything else is itself';
+  }
+  if (text.includes("://")) return 'write the name alone, without "https://"';
+  const [foreign] = FOREIGN.exec(text) ?? [];
+  return foreign === undefined ? undefined : `no image's name has "${excerpt(foreign)}" in it`;
+}
+
+/** The parts with registry and `library`, as references are normalized. */
+function inFull(written: readonly string[]): readonly string[] | { readonly problem: string } {
+  const [first = "", ...path] = written;
+  if (first === ANY) return written;
+  const isRegistry =
+    path.length > 0 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
+  if (isRegistry) {
+    const registry = first.toLowerCase() === "index.docker.io" ? "docker.io" : first.toLowerCase();
+    // As "docker.io/alpine" is "docker.io/library/alpine".
+    const isOfficial = registry === "docker.io" && path.length === 1 && path[0] !== ANY;
+    return isOfficial ? [...OFFICIAL, ...path] : [registry, ...path];
+  }
+  if (WILD.test(first)) {
+    const rest = written.join("/");
+    const full = path.length === 0 ? `docker.io/library/${rest}` : `docker.io/${rest}`;
+    return {
+      problem: `it could be meant for Docker Hub or for any registry; write "${full}" or "**/${rest}"`,
+    };
+  }
+  return path.length === 0 ? [...OFFICIAL, first] : ["docker.io", ...written];
+}
+
+/** Whether the pattern matches the image's name and tag. A registry's name is the same in any case. */
+export function matches(pattern: Pattern, { registry, repository, tag = "" }: Reference): boolean {
+  return (
+    partsMatch(pattern.parts, [registry.toLowerCase(), ...repository.split("/")]) &&
+    textMatches(pattern.tag, tag)
+  );
+}
+
+/**
+ * Whether everything that `inner` matches is matched by `outer`. Sure when it says yes; a no may be wrong for
+ * patterns that are made to be hard.
+ */
+export function covers(outer: Pattern, inner: Pattern): boolean {
+  // A wildcard of the inner pattern is taken for a character that only a wildcard of the outer one matches.
+  return partsMatch(outer.parts, inner.parts) && textMatches(outer.tag, inner.tag);
+}
+
+function partsMatch(parts: readonly string[], subject: readonly string[]): boolean {
+  return runs(parts, subject, {
+    isRun: (part) => part === ANY,
+    atLeast: 1,
+    isMatch: (part, given) => given !== ANY && textMatches(part, given),
+  });
+}
+
+function textMatches(text: string, subject: string): boolean {
+  return runs([...text], [...subject], {
+    isRun: (character) => character === "*",
+    atLeast: 0,
+    isMatch: (character, given) => character === given || (character === "?" && given !== "*"),
+  });
+}
+
+/** The one way of matching, for parts and for characters: some of the pattern stand for runs of at least so many. */
+function runs(
+  pattern: readonly string[],
+  subject: readonly string[],
+  {
+    isRun,
+    atLeast,
+    isMatch,
+  }: {
+    isRun: (each: string) => boolean;
+    atLeast: number;
+    isMatch: (each: string, given: string) => boolean;
+  },
+): boolean {
+  // Where the pattern may stand after each of the subject; no way back, so no pattern takes long.
+  let reached = new Set([0]);
+  const open = (places: Set<number>): Set<number> => {
+    for (const place of places) {
+      const each = pattern[place];
+      if (each !== undefined && isRun(each) && atLeast === 0) places.add(place + 1);
+    }
+    return places;
+  };
+  reached = open(reached);
+  for (const given of subject) {
+    const next = new Set<number>();
+    for (const place of reached) {
+      const each = pattern[place];
+      if (each === undefined) continue;
+      if (isRun(each)) {
+        next.add(place);
+        if (atLeast > 0) next.add(place + 1);
+      } else if (isMatch(each, given)) next.add(place + 1);
+    }
+    reached = open(next);
+  }
+  return reached.has(pattern.length);
+}
+
+/** The one tag that the pattern matches; undefined when it matches more. */
+export function literalReference({ parts, tag }: Pattern): Reference | undefined {
+  const [registry = "", ...path] = parts;
+  return [...parts, tag].some((part) => WILD.test(part))
+    ? undefined
+    : { registry, repository: path.join("/"), tag };
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
+import { matches } from "./pattern.ts";
+import { type Rule, type RuleParts, STRICTER } from "./rule.ts";
+import type { Loosenable, PatternRule, Setting, Settings } from "./settings.ts";
+import { tagClass } from "./tag-classes.ts";
+
+/** What one file says of images. */
+export type RuleSet = Pick<Settings, "profile" | "rules" | "default" | "mayLoosen">;
+
+type Part = keyof RuleParts;
+type ValueOf<P extends Part> = NonNullable<RuleParts[P]>["value"];
+
+/** What is said about one part of a rule. */
+interface Word<T> extends Setting<T> {
+  /** In one phrase for people. */
+  readonly why: string;
+}
+
+/** What one file says about each part; undefined where it says nothing. */
+export type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
+
+/** The names by which a policy file knows the parts. */
+export const PART_KEYS = {
+  action: "action",
+  unseen: "unseen",
+  unknown: "unknown",
+  minAge: "min-age",
+  private: "private",
+} as const satisfies Readonly<Record<Part, Loosenable>>;
+
+/** What holds where nobody says anything. */
+const UNSAID = { unseen: "record", unknown: "block", private: false } as const;
+
+const SILENT: Words = {
+  action: undefined,
+  unseen: undefined,
+  unknown: undefined,
+  minAge: undefined,
+  private: undefined,
+};
+
+/**
+ * What applies to an image. Of two sets of rules the first is the floor: each part is the stricter of what both say,
+ * unless the floor leaves it to the other. What none says goes by the shape of the tag.
+ */
+export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] }, reference: Reference): Rule {
+  const words = allWords(sets, (set) => wordsOf(set, reference));
+  const action = words.action ?? classWord(reference);
+  const minAge = words.minAge?.value;
+  return {
+    action: action.value,
+    unseen: words.unseen?.value ?? UNSAID.unseen,
+    unknown: words.unknown?.value ?? UNSAID.unknown,
+    ...(minAge !== undefined && minAge.days > 0 && { minAge }),
+    private: words.private?.value ?? UNSAID.private,
+    source: action.source,
+    why: action.why,
+  };
+}
+
+/** What applies where no image is in question: what the policy says in general. */
+export function sayGenerally(sets: readonly RuleSet[]): Pick<Rule, "unseen" | "unknown"> {
+  const nowhere = { registry: "", repository: "" };
+  const words = allWords(sets, (set) => wordsOf({ ...set, rules: [] }, nowhere));
+  return { unseen: words.unseen?.value ?? UNSAID.unseen, unknown: words.unknown?.value ?? UNSAID.unknown };
+}
+
+/** What the sets say together, each being the floor of the next. */
+function allWords(sets: readonly RuleSet[], say: (set: RuleSet) => Words): Words {
+  let words = SILENT;
+  let mayLoosen: ReadonlySet<Loosenable> = new Set();
+  for (const set of sets) {
+    words = combined(words, { above: say(set), mayLoosen });
+    ({ mayLoosen } = set);
+  }
+  return words;
+}
+
+function combined(
+  floor: Words,
+  { above, mayLoosen }: { above: Words; mayLoosen: ReadonlySet<Loosenable> },
+): Words {
+  const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
+    const [low, high]: (Word<ValueOf<P>> | undefined)[] = [floor[name], above[name]];
+    if (low === undefined || high === undefined) return high ?? low;
+    if (mayLoosen.has(PART_KEYS[name])) return high;
+    // Each part has its own way to compare, which TypeScript does not follow through the union of parts.
+    const stricter = STRICTER[name] as (one: ValueOf<P>, other: ValueOf<P>) => ValueOf<P>;
+    const value = stricter(low.value, high.value);
+    return value === low.value ? { ...low, why: low.why + overruled(high, value) } : { ...high, value };
+  };
+  return {
+    action: part("action"),
+    unseen: part("unseen"),
+    unknown: part("unknown"),
+    minAge: part("minAge"),
+    private: part("private"),
+  };
+}
+
+/** A word that the floor does not let through is told, so that nobody looks for a mistake in it. */
+function overruled({ value, source }: Word<unknown>, stricter: unknown): string {
+  return value === stricter ? "" : `; ${source} says ${JSON.stringify(value)}, which is looser`;
+}
+
+/** What a set of rules says of an image: its first rule that matches, then its default, then its profile. */
+export function wordsOf({ rules, default: otherwise, profile }: RuleSet, reference: Reference): Words {
+  const rule = rules.find(({ patterns }) => patterns.some((pattern) => matches(pattern, reference)));
+  const byProfile = profile && profileWords(profile, reference);
+  const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
+    const ruled: Setting<ValueOf<P>> | undefined = rule?.[name];
+    if (rule !== undefined && ruled !== undefined) return { ...ruled, why: `the rule for ${names(rule)}` };
+    const general: Setting<ValueOf<P>> | undefined = otherwise[name];
+    return general === undefined ? byProfile?.[name] : { ...general, why: "the policy's default" };
+  };
+  return {
+    action: part("action"),
+    unseen: part("unseen"),
+    unknown: part("unknown"),
+    minAge: part("minAge"),
+    private: part("private"),
+  };
+}
+
+function names({ patterns: [first, ...more] }: PatternRule): string {
+  const others = more.length === 0 ? "" : ` and ${more.length} more`;
+  return `"${first?.text ?? ""}"${others}`;
+}
+
+/** A profile that is named says all that the defaults are. */
+function profileWords({ value, source }: NonNullable<RuleSet["profile"]>, reference: Reference): Words {
+  const why = `the profile "${value}"`;
+  return {
+    action:
+      value === "strict"
+        ? { value: "block", source, why: `${why} blocks every tag that moved` }
+        : classWord(reference),
+    unseen: { value: UNSAID.unseen, source, why },
+    unknown: { value: UNSAID.unknown, source, why },
+    minAge: undefined,
+    private: { value: UNSAID.private, source, why },
+  };
+}
+
+function classWord(reference: Reference): Word<ValueOf<"action">> {
+  const { name, action, why } = tagClass(reference);
+  return { value: action, source: `default: ${name}`, why };
+}

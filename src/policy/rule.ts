@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Setting, Source } from "./settings.ts";
+
+/**
+ * What happens to an image whose tag names another digest than the one that stands, the loosest first.
+ *
+ * - `ignore`: nothing is asked, recorded or said of it
+ * - `follow`: every change is recorded and told; the build goes on with what the tag names now
+ * - `warn`: the build goes on with what the tag names now, and is told that this is not what was recorded
+ * - `pin`: the build goes on with what was recorded: nothing that nobody agreed to is run
+ * - `block`: there is no build
+ */
+export const ACTIONS = ["ignore", "follow", "warn", "pin", "block"] as const;
+/** What may happen to a tag that nobody has recorded, the loosest first. */
+export const UNSEEN = ["allow", "record", "block"] as const;
+/** What may happen when a log could not be asked, and to a tag that is too new; the loosest first. */
+export const DOUBTS = ["warn", "block"] as const;
+/** The named sets of defaults, the loosest first. `observe` stops no build, whatever the rules say. */
+export const PROFILES = ["observe", "default", "strict"] as const;
+
+export type Action = (typeof ACTIONS)[number];
+export type Unseen = (typeof UNSEEN)[number];
+export type Unknown = (typeof DOUBTS)[number];
+export type Profile = (typeof PROFILES)[number];
+
+/** How long a tag must have been in the log, by the log's proven time, before it is accepted. */
+export interface MinAge {
+  readonly days: number;
+  /** What happens to a tag that is younger. */
+  readonly otherwise: "block" | "warn";
+}
+
+/** What applies to one image. */
+export interface Rule {
+  readonly action: Action;
+  readonly unseen: Unseen;
+  readonly unknown: Unknown;
+  readonly minAge?: MinAge;
+  /** The image may be named to the log although its registry does not show it to everybody. */
+  readonly private: boolean;
+  /** Where the action was set: `policy.yaml:12`, `TLOG_PROFILE`, or `default: dated tag`. */
+  readonly source: Source;
+  /** Why it is so, in one short phrase for people: `dated tags are written once`. */
+  readonly why: string;
+}
+
+/** What a rule of a file, or its `default`, says of an image; what it does not say is not there. */
+export interface RuleParts {
+  readonly action?: Setting<Action>;
+  readonly unseen?: Setting<Unseen>;
+  readonly unknown?: Setting<Unknown>;
+  readonly minAge?: Setting<MinAge>;
+  readonly private?: Setting<boolean>;
+}
+
+/** The strictest of two words of a list that has the loosest first. */
+export function stricterOf<T extends string>(order: readonly T[], one: T, other: T): T {
+  return order.indexOf(one) < order.indexOf(other) ? other : one;
+}
+
+/** The values of each part that are as strict as both. */
+export const STRICTER: {
+  readonly [Part in keyof RuleParts]-?: (
+    one: NonNullable<RuleParts[Part]>["value"],
+    other: NonNullable<RuleParts[Part]>["value"],
+  ) => NonNullable<RuleParts[Part]>["value"];
+} = {
+  action: (one, other) => stricterOf(ACTIONS, one, other),
+  unseen: (one, other) => stricterOf(UNSEEN, one, other),
+  unknown: (one, other) => stricterOf(DOUBTS, one, other),
+  minAge: (one, other) => ({
+    days: Math.max(one.days, other.days),
+    otherwise: stricterOf(DOUBTS, one.otherwise, other.otherwise),
+  }),
+  // To name an image to a log that everybody can read is the looser answer.
+  private: (one, other) => one && other,
+};

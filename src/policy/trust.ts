@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+import {
+  parseIdentity,
+  parseIdentityPattern,
+  parsePublicKey,
+  type Permission,
+  signerId,
+  type Trust,
+  type TrustedSigner,
+} from "../record/signer.ts";
+
+/** What the records of a signer are good for. */
+export const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
+
+/** An entry of `trust`, its shape checked and nothing else. */
+interface TrustShape {
+  readonly key?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly identity?: string | undefined;
+  readonly "identity-pattern"?: string | undefined;
+  readonly may?: readonly Permission[] | undefined;
+  readonly tlogistry?: boolean | undefined;
+}
+
+/** Reads one entry of `trust`. Throws TypeError and TrustError. */
+export function readTrust(entry: TrustShape): Trust {
+  const signer = readSigner(entry);
+  if (entry.tlogistry === true && signer.kind === "key")
+    throw new TypeError('"tlogistry" is for identities: tlogistry signed with certificates alone');
+  return {
+    signer,
+    may: new Set(entry.may ?? ["record"]),
+    ...(entry.tlogistry === true && { tlogistry: true }),
+  };
+}
+
+function readSigner({ key, issuer, identity, "identity-pattern": pattern }: TrustShape): TrustedSigner {
+  const given = [key, issuer, identity, pattern].filter((each) => each !== undefined).length;
+  if (key !== undefined && given === 1) return parsePublicKey(key);
+  if (issuer !== undefined && identity !== undefined && given === 2)
+    return parseIdentity({ issuer, identity });
+  if (issuer !== undefined && pattern !== undefined && given === 2)
+    return parseIdentityPattern({ issuer, pattern });
+  throw new TypeError(
+    'a signer is "key" alone, or "issuer" together with "identity" or with "identity-pattern"',
+  );
+}
+
+/** What tells entries apart, but for what they may. */
+export function trustId({ signer }: Trust): string {
+  return signerId(signer);
+}
