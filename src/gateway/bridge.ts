@@ -49,6 +49,8 @@ const methods = {
     api.ResolveImageConfigRequest,
     api.ResolveImageConfigResponse,
   ),
+  readFile: method("ReadFile", api.ReadFileRequest, api.ReadFileResponse),
+  readDir: method("ReadDir", api.ReadDirRequest, api.ReadDirResponse),
   return: method("Return", api.ReturnRequest, api.ReturnResponse),
   newContainer: method("NewContainer", api.NewContainerRequest, api.NewContainerResponse),
   releaseContainer: method("ReleaseContainer", api.ReleaseContainerRequest, api.ReleaseContainerResponse),
@@ -60,6 +62,13 @@ export type SolveRequest = moby.buildkit.v1.frontend.SolveRequest.$Properties;
 export type ResolveImageConfigRequest = moby.buildkit.v1.frontend.ResolveImageConfigRequest.$Properties;
 export type ResolvedImage = moby.buildkit.v1.frontend.ResolveImageConfigResponse;
 export type NewContainerRequest = moby.buildkit.v1.frontend.NewContainerRequest.$Properties;
+/** An entry of a directory. `mode` is that of Go's os.FileMode, with the kind of the entry in its upper bits. */
+export interface DirectoryEntry {
+  readonly name: string;
+  readonly mode: number;
+  /** In bytes. */
+  readonly size: number;
+}
 export type ExecMessage = moby.buildkit.v1.frontend.ExecMessage;
 export type ExecStream = ClientDuplexStream<
   moby.buildkit.v1.frontend.ExecMessage.$Properties,
@@ -115,6 +124,32 @@ export class Bridge {
   /** Has the client show a warning, beside the step that it is about and again when the build has ended. */
   async warn(warning: Warning): Promise<void> {
     await this.#call(methods.warn, encodeWarning(warning));
+  }
+
+  /** At most `length` bytes of a file in a result, from `offset` on; none behind its end. Solves the result first. */
+  async readFile(
+    ref: string,
+    { path, offset, length }: { readonly path: string; readonly offset: number; readonly length: number },
+  ): Promise<Uint8Array> {
+    const Range = { Offset: offset, Length: length };
+    return (await this.#call(methods.readFile, { Ref: ref, FilePath: path, Range })).Data ?? new Uint8Array();
+  }
+
+  /** The entries of a directory in a result whose names match a pattern as in .dockerignore. Solves the result first. */
+  async readDirectory(
+    ref: string,
+    { path, pattern }: { readonly path: string; readonly pattern: string },
+  ): Promise<DirectoryEntry[]> {
+    const { entries } = await this.#call(methods.readDir, {
+      Ref: ref,
+      DirPath: path,
+      IncludePattern: pattern,
+    });
+    return (entries ?? []).map((entry) => ({
+      name: entry.path ?? "",
+      mode: entry.mode ?? 0,
+      size: Number(entry.size ?? 0),
+    }));
   }
 
   /** Ends the build with an encoded Result. */

@@ -7,6 +7,8 @@ export interface BuildOptions {
   readonly options: Readonly<Record<string, string>>;
   /** The platform of the builder itself, `linux/amd64`; empty when BuildKit does not say. */
   readonly buildPlatform: string;
+  /** BuildKit's session with the client, who sends local files. */
+  readonly sessionId?: string;
 }
 
 const OPTION = "BUILDKIT_FRONTEND_OPT_";
@@ -21,7 +23,12 @@ export function readBuildOptions(environment: Readonly<Record<string, string | u
     if (equals < 0) options[value] = "";
     else options[value.slice(0, equals)] = value.slice(equals + 1);
   }
-  return { options, buildPlatform: firstPlatform(environment["BUILDKIT_WORKERS"] ?? "") };
+  const sessionId = environment["BUILDKIT_SESSION_ID"];
+  return {
+    options,
+    buildPlatform: firstPlatform(environment["BUILDKIT_WORKERS"] ?? ""),
+    ...(sessionId && { sessionId }),
+  };
 }
 
 /** BuildKit's workers, as JSON; a worker's first platform is its own. */

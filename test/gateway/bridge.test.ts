@@ -64,6 +64,22 @@ test("a warning about no line of the Dockerfile arrives without any", async () =
   expect(heard.warnings).toMatchObject([{ short: Buffer.from(WARNING.short), info: null, ranges: [] }]);
 });
 
+test("files of a result are read in parts, and directories by a name", async () => {
+  const files = { "a/one": "0123456789", "a/two": "x", top: "y" };
+  const { bridge, heard } = await started({ files: () => files });
+  const part = await bridge.readFile("ref-1", { path: "a/one", offset: 4, length: 3 });
+  expect(Buffer.from(part).toString()).toBe("456");
+  expect(heard.reads).toEqual([{ ref: "ref-1", path: "a/one", offset: 4, length: 3 }]);
+  expect(await bridge.readFile("ref-1", { path: "a/one", offset: 10, length: 3 })).toHaveLength(0);
+  expect(await bridge.readDirectory("ref-1", { path: "a", pattern: "one" })).toEqual([
+    { name: "one", mode: 0o644, size: 10 },
+  ]);
+  expect(await bridge.readDirectory("ref-1", { path: ".", pattern: "a" })).toMatchObject([
+    { name: "a", mode: 2 ** 31 + 0o755 },
+  ]);
+  expect(await bridge.readDirectory("ref-1", { path: ".", pattern: "none" })).toEqual([]);
+});
+
 test("each method's failure rejects with BuildKit's words", async () => {
   const fail = (): never => {
     throw new FakeFailure("no such thing");

@@ -67,7 +67,12 @@ export class FakeFailure extends Error {
   }
 }
 
+/** What a file of a solved result holds, or what else has its name there. */
+export type FakeFile = string | Uint8Array | { readonly mode: number; readonly content?: string };
+
 export interface FakeBehaviour {
+  /** The files of a result by their paths; directories come by themselves. May throw FakeFailure. */
+  readonly files?: (ref: string) => Readonly<Record<string, FakeFile>>;
   /** The ids of its capabilities; those of an engine that is new enough when not given. */
   readonly capabilities?: readonly string[];
   /** Answers an encoded Result, or throws FakeFailure. */
@@ -88,6 +93,8 @@ export interface FakeBehaviour {
 export interface Heard {
   readonly solves: AskedSolve[];
   readonly resolves: { Ref: string; ResolveMode: string; Platform: unknown }[];
+  /** What was read of files. */
+  readonly reads: { ref: string; path: string; offset: number; length: number }[];
   readonly returned: { result?: Buffer; error?: Buffer }[];
   readonly containers: AskedContainer[];
   /** The ids of containers that were given back. */
@@ -105,6 +112,7 @@ export async function startFakeBuildkit(
   const heard: Heard = {
     solves: [],
     resolves: [],
+    reads: [],
     returned: [],
     containers: [],
     released: [],
@@ -142,6 +150,26 @@ export async function startFakeBuildkit(
       heard.resolves.push(request);
       return { Digest: behaviour.resolve?.(request) ?? "", Ref: request.Ref };
     }),
+    ReadDir: answer((request: { Ref: string; DirPath: string; IncludePattern: string }) => ({
+      entries: listed(behaviour.files?.(request.Ref) ?? {}, request),
+    })),
+    ReadFile: answer(
+      ({
+        Ref,
+        FilePath,
+        Range,
+      }: {
+        Ref: string;
+        FilePath: string;
+        Range: { Offset: number; Length: number };
+      }) => {
+        const { Offset: offset, Length: length } = Range;
+        heard.reads.push({ ref: Ref, path: FilePath, offset, length });
+        const file = behaviour.files?.(Ref)[FilePath];
+        if (file === undefined) throw new FakeFailure(`open ${FilePath}: no such file or directory`);
+        return { Data: contentOf(file).subarray(offset, offset + length) };
+      },
+    ),
     Return: answer((request: { result?: Buffer; error?: Buffer }) => {
       heard.returned.push(request);
       behaviour.return?.(request);
@@ -182,6 +210,31 @@ export async function startFakeBuildkit(
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+const DIRECTORY_MODE = 2 ** 31 + 0o755;
+
+/** The entries of a directory with this very name. */
+function listed(
+  files: Readonly<Record<string, FakeFile>>,
+  { DirPath, IncludePattern: name }: { DirPath: string; IncludePattern: string },
+): object[] {
+  const path = DirPath === "." ? name : `${DirPath}/${name}`;
+  const file = files[path];
+  if (file !== undefined) {
+    const mode = typeof file === "object" && "mode" in file ? file.mode : 0o644;
+    return [{ path: name, mode, size: contentOf(file).length }];
+  }
+  const above = Object.keys(files).map((each) => each.split("/").slice(0, -1).join("/"));
+  const has = (directory: string) =>
+    above.some((each) => each === directory || each.startsWith(`${directory}/`));
+  if (has(path)) return [{ path: name, mode: DIRECTORY_MODE, size: 0 }];
+  if (DirPath !== "." && !has(DirPath)) throw new FakeFailure(`lstat ${DirPath}: no such file or directory`);
+  return [];
+}
+
+function contentOf(file: FakeFile): Buffer {
+  return Buffer.from(typeof file === "object" && "mode" in file ? (file.content ?? "") : file);
 }
 
 /** An encoded Result of one ref with this definition. */

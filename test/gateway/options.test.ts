@@ -35,6 +35,11 @@ test("every option of the build is read, whatever it is called", () => {
   expect(buildArgs(options)).toEqual({ QUERY: "a=b&c=d", TEXT: "two\nlines" });
 });
 
+test("the client's session is known, when BuildKit names one", () => {
+  expect(readBuildOptions({ BUILDKIT_SESSION_ID: "s1" })).toMatchObject({ sessionId: "s1" });
+  expect(readBuildOptions({})).not.toHaveProperty("sessionId");
+});
+
 describe("the builder's own platform", () => {
   test.for([
     { row: "is the first of its first worker", workers: WORKERS, platform: "linux/arm/v7" },
