@@ -155,10 +155,10 @@ async function readTarget({
   if (hash === undefined || !/^[0-9a-f]+$/.test(hash)) {
     throw new TrustUpdateError("bad-file", `"${name}" is named without its sha256 or sha512`);
   }
-  if (!Number.isSafeInteger(length) || length > MAX_TARGET_BYTES) {
+  if (!Number.isSafeInteger(length) || length < 1 || length > MAX_TARGET_BYTES) {
     throw new TrustUpdateError(
       "bad-file",
-      `"${name}" has ${length} bytes, and ${MAX_TARGET_BYTES} are allowed`,
+      `"${name}" has ${length} bytes, and 1 to ${MAX_TARGET_BYTES} are allowed`,
     );
   }
   const file = await repository.file(`targets/${consistent ? `${hash}.` : ""}${name}`, length);

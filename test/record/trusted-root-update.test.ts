@@ -369,7 +369,13 @@ describe("a repository is refused where we ask for more than that client:", () =
       code: "bad-file",
       draft: ({ targets }) =>
         (targets.signed.targets["trusted_root.json"] = { ...named(""), length: 1024 * 1024 + 1 }),
-      says: '"trusted_root.json" has 1048577 bytes, and 1048576 are allowed',
+      says: '"trusted_root.json" has 1048577 bytes, and 1 to 1048576 are allowed',
+    },
+    {
+      row: "the trusted root is empty",
+      code: "bad-file",
+      draft: ({ targets }) => (targets.signed.targets["trusted_root.json"] = named("")),
+      says: '"trusted_root.json" has 0 bytes, and 1 to 1048576 are allowed',
     },
     {
       row: "its root goes on changing for ever",

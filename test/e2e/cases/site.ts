@@ -25,8 +25,12 @@ export interface Site {
   pushSystem(name: string, version: string, more?: ImageContent): Promise<PushedImage>;
   /** What the log holds under this tag's name, in log order. */
   entriesOf(reference: string): readonly LoggedEntry[];
-  /** The frontend of another context or with another policy, made like the site's own. */
-  derive(options: { readonly policy?: string; readonly context?: string }): Promise<string>;
+  /** The frontend of another context, with another policy or with more `files` beside it, made like the site's own. */
+  derive(options: {
+    readonly policy?: string;
+    readonly context?: string;
+    readonly files?: Readonly<Record<string, string>>;
+  }): Promise<string>;
   /** The policy that is baked into the frontend. */
   readonly policy: string;
   stop(): Promise<void>;
@@ -56,9 +60,9 @@ export async function startSite(): Promise<Site> {
     const key = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
     const sitePolicy = policyFor(lab, sigstore.url);
-    const derive: Site["derive"] = async ({ policy = sitePolicy, context = FRONTEND_CONTEXT }) =>
+    const derive: Site["derive"] = async ({ policy = sitePolicy, context = FRONTEND_CONTEXT, files = {} }) =>
       lab.deriveFrontend(
-        { "policy.yaml": policy, "trusted_root.json": JSON.stringify(sigstore.trustedRoot) },
+        { "policy.yaml": policy, "trusted_root.json": JSON.stringify(sigstore.trustedRoot), ...files },
         await lab.buildFrontend({ context }),
       );
     const frontend = await derive({});
