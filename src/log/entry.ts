@@ -9,7 +9,8 @@ export const MAX_BODY_LENGTH = 256 * 1024;
 export const MAX_ATTESTATION_LENGTH = 256 * 1024;
 /** The most hashes in an inclusion proof: a tree of 2^63 leaves has no longer path. */
 export const MAX_PROOF_HASHES = 64;
-const MAX_CHECKPOINT_LENGTH = 16 * 1024;
+/** The longest checkpoint accepted, in characters; each witness of a log adds a line. */
+export const MAX_CHECKPOINT_LENGTH = 16 * 1024;
 
 /** An answer of a log that is not an entry. The message says which part is wrong. */
 export class LogEntryError extends Error {
@@ -103,12 +104,9 @@ export function parseLogEntry(uuid: string, value: unknown): LogEntry {
   return { uuid, ...parsed.output };
 }
 
-/** The hash of the entry's leaf in hex: sha256 of 0x00 and the body (RFC 6962, 2.1). */
-export function leafHash(entry: LogEntry): string {
-  return createHash("sha256")
-    .update(Uint8Array.of(0))
-    .update(Buffer.from(entry.body, "base64"))
-    .digest("hex");
+/** The hash in hex of the leaf with this body (base64): sha256 of 0x00 and the body (RFC 6962, 2.1). */
+export function leafHash(body: string): string {
+  return createHash("sha256").update(Uint8Array.of(0)).update(Buffer.from(body, "base64")).digest("hex");
 }
 
 /** What a checkpoint says of the tree; the signatures below it are not looked at here. */
@@ -121,12 +119,11 @@ export interface TreeHead {
   readonly rootHash: string;
 }
 
-/** Reads origin, size and root of the entry's checkpoint. Throws LogEntryError when it is not a signed note. */
-export function treeHead(entry: LogEntry): TreeHead {
-  const { checkpoint } = entry.verification.inclusionProof;
+/** Reads origin, size and root of a checkpoint; `place` is for messages. Throws LogEntryError when it is not a signed note. */
+export function treeHead(checkpoint: string, place: string): TreeHead {
   const [origin = "", treeSize = "", root = ""] = checkpoint.split("\n", 3);
   if (!checkpoint.includes("\n\n") || !/^\d{1,20}$/.test(treeSize) || !isCanonicalBase64(root)) {
-    throw new LogEntryError(`read the checkpoint of log entry "${entry.uuid}": it is not a signed tree head`);
+    throw new LogEntryError(`read the checkpoint of ${place}: it is not a signed tree head`);
   }
   const id = / - (\d{1,19})$/.exec(origin)?.[1];
   const tree = id === undefined ? {} : { treeId: BigInt(id).toString(16).padStart(16, "0") };
@@ -138,10 +135,12 @@ export function treeHead(entry: LogEntry): TreeHead {
  * a name that leads elsewhere.
  */
 export function verifyUuid(entry: LogEntry): void {
-  if (entry.uuid.slice(-64) !== leafHash(entry)) {
+  if (entry.uuid.slice(-64) !== leafHash(entry.body)) {
     throw new LogEntryError(`check log entry "${entry.uuid}": its UUID is not the hash of its body`);
   }
-  if (entry.uuid.length > 64 && entry.uuid.slice(0, 16) !== treeHead(entry).treeId) {
+  if (entry.uuid.length === 64) return;
+  const { treeId } = treeHead(entry.verification.inclusionProof.checkpoint, `log entry "${entry.uuid}"`);
+  if (entry.uuid.slice(0, 16) !== treeId) {
     throw new LogEntryError(
       `check log entry "${entry.uuid}": its UUID names another tree than its checkpoint`,
     );

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { isCanonicalBase64, type LogEntry } from "../log/entry.ts";
+import { isCanonicalBase64, MAX_BODY_LENGTH, MAX_CHECKPOINT_LENGTH, MAX_PROOF_HASHES } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { RecordError } from "./error.ts";
-import { readSignerPem } from "./signer.ts";
+import { MAX_STATEMENT_BYTES } from "./statement.ts";
 
-const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
-const KIND = "intoto";
-const API_VERSION = "0.0.2";
+/** The media type of the bundles that we write. */
+export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /** One entry of a log in a bundle; numbers are decimal text, bytes are base64. */
 export interface BundledEntry {
   readonly logIndex: string;
   readonly logId: { readonly keyId: string };
   readonly kindVersion: { readonly kind: string; readonly version: string };
+  /** Seconds since 1970-01-01T00:00:00Z; `0` for an entry of Rekor v2, whose time a timestamp authority says. */
   readonly integratedTime: string;
-  readonly inclusionPromise: { readonly signedEntryTimestamp: string };
+  /** Rekor v1's alone. */
+  readonly inclusionPromise?: { readonly signedEntryTimestamp: string };
   readonly inclusionProof: {
     readonly logIndex: string;
     readonly rootHash: string;
@@ -32,141 +33,128 @@ export type SignerMaterial =
   | { readonly certificate: { readonly rawBytes: string } };
 
 /**
- * A Sigstore bundle v0.3, as JSON: the whole evidence of a record, which `cosign` and other Sigstore tools verify
- * without us.
+ * A Sigstore bundle v0.3, as JSON, with one envelope that has one signature, and one log entry: the whole evidence of
+ * a record, which `cosign` and other Sigstore tools verify without us.
  */
 export interface Bundle {
   readonly mediaType: string;
-  readonly verificationMaterial: SignerMaterial & { readonly tlogEntries: readonly BundledEntry[] };
+  readonly verificationMaterial: SignerMaterial & {
+    readonly tlogEntries: readonly [BundledEntry];
+    /** RFC 3161 timestamps over the signature (DER in base64). */
+    readonly timestampVerificationData?: {
+      readonly rfc3161Timestamps: readonly { readonly signedTimestamp: string }[];
+    };
+  };
   readonly dsseEnvelope: {
     readonly payload: string;
     readonly payloadType: string;
-    readonly signatures: readonly { readonly sig: string; readonly keyid: string }[];
+    readonly signatures: readonly [{ readonly sig: string; readonly keyid: string }];
   };
 }
 
-/** What a log keeps of an envelope in the leaf of an `intoto` 0.0.2 entry: all but the payload. */
-export interface LoggedEnvelope {
-  readonly payloadType: string;
-  /** Hex of the payload's sha256. */
-  readonly payloadHash: string;
-  /** Base64 of the signature. */
-  readonly signature: string;
-  readonly keyid: string;
-  /** The signer's key or certificate, without the chain above it: its PEM label and bytes. */
-  readonly verifier: { readonly label: string; readonly der: Uint8Array };
-}
+/** Characters of base64; a certificate of Fulcio has less than 2 KiB, a timestamp with its chain less than 8. */
+const MAX_CERTIFICATE_LENGTH = 16 * 1024;
+const MAX_TIMESTAMP_LENGTH = 32 * 1024;
+const MAX_TIMESTAMPS = 4;
+const MAX_SHORT_LENGTH = 1024;
+const MAX_PAYLOAD_LENGTH = Math.ceil(MAX_STATEMENT_BYTES / 3) * 4;
 
-const base64 = v.pipe(
+const base64 = (maxLength: number) =>
+  v.pipe(
+    v.string(),
+    v.nonEmpty("is empty"),
+    v.maxLength(maxLength, `is longer than ${maxLength} characters`),
+    v.check(isCanonicalBase64, "is not canonical base64"),
+  );
+const text = v.pipe(
   v.string(),
-  v.nonEmpty("is empty"),
-  v.check(isCanonicalBase64, "is not canonical base64"),
+  v.maxLength(MAX_SHORT_LENGTH, `is longer than ${MAX_SHORT_LENGTH} characters`),
 );
-const Kind = v.object({ kind: v.string(), apiVersion: v.string() });
-const Body = v.object({
-  spec: v.object({
-    content: v.object({
-      envelope: v.object({
-        payloadType: v.string(),
-        // The format allows several. Then it is open which of them a reader checks, and who the signer is.
-        signatures: v.strictTuple([
-          v.object({ publicKey: base64, sig: base64, keyid: v.optional(v.string(), "") }),
-        ]),
-      }),
-      payloadHash: v.object({
-        algorithm: v.literal("sha256"),
-        value: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-      }),
+/** As JSON has 64-bit numbers in protocol buffers: text, so that no reader rounds them. */
+const number = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,14})$/, "is not a decimal number"));
+// What is zero or empty is left out by some writers of this format (`protojson` of Go).
+const zero = v.optional(number, "0");
+const absent = <S extends v.GenericSchema>(schema: S) => v.optional(v.nullable(schema));
+
+const Entry = v.strictObject({
+  logIndex: zero,
+  logId: v.strictObject({ keyId: base64(128) }),
+  kindVersion: v.strictObject({ kind: text, version: text }),
+  integratedTime: zero,
+  inclusionPromise: absent(v.strictObject({ signedEntryTimestamp: base64(MAX_SHORT_LENGTH) })),
+  inclusionProof: v.strictObject({
+    logIndex: zero,
+    rootHash: base64(64),
+    treeSize: number,
+    hashes: v.optional(
+      v.pipe(v.array(base64(64)), v.maxLength(MAX_PROOF_HASHES, `has more than ${MAX_PROOF_HASHES} hashes`)),
+      [],
+    ),
+    checkpoint: v.strictObject({
+      envelope: v.pipe(
+        v.string(),
+        v.maxLength(MAX_CHECKPOINT_LENGTH, `is longer than ${MAX_CHECKPOINT_LENGTH} characters`),
+      ),
     }),
+  }),
+  canonicalizedBody: base64(MAX_BODY_LENGTH),
+});
+
+const BundleJson = v.strictObject({
+  mediaType: v.picklist(
+    [BUNDLE_MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3"],
+    "is not that of a Sigstore bundle v0.3",
+  ),
+  verificationMaterial: v.strictObject({
+    publicKey: v.optional(v.strictObject({ hint: v.optional(text, "") })),
+    certificate: v.optional(v.strictObject({ rawBytes: base64(MAX_CERTIFICATE_LENGTH) })),
+    // Several would leave open which of them is the record, and which was looked at.
+    tlogEntries: v.strictTuple([Entry]),
+    timestampVerificationData: absent(
+      v.strictObject({
+        rfc3161Timestamps: v.optional(
+          v.pipe(
+            v.array(v.strictObject({ signedTimestamp: base64(MAX_TIMESTAMP_LENGTH) })),
+            v.maxLength(MAX_TIMESTAMPS, `has more than ${MAX_TIMESTAMPS} timestamps`),
+          ),
+          [],
+        ),
+      }),
+    ),
+  }),
+  dsseEnvelope: v.strictObject({
+    payload: base64(MAX_PAYLOAD_LENGTH),
+    payloadType: text,
+    signatures: v.strictTuple([
+      v.strictObject({ sig: base64(MAX_SHORT_LENGTH), keyid: v.optional(text, "") }),
+    ]),
   }),
 });
 
-function decode(text: string): string {
-  return Buffer.from(text, "base64").toString("utf8");
-}
-
-function malformed(entry: LogEntry, why: string, cause?: unknown): RecordError {
-  return new RecordError("malformed", `read the body of log entry "${entry.uuid}": ${why}`, { cause });
-}
-
-/** Reads the body of an entry. Throws RecordError: "not-a-sighting" for an entry that is no `intoto` 0.0.2, else "malformed". */
-export function readEnvelope(entry: LogEntry): LoggedEnvelope {
-  let value: unknown;
-  try {
-    value = JSON.parse(decode(entry.body));
-  } catch (cause) {
-    throw malformed(entry, "it is not JSON", cause);
-  }
-  const kind = v.safeParse(Kind, value);
-  if (!kind.success) throw malformed(entry, "it says no kind and version");
-  if (kind.output.kind !== KIND || kind.output.apiVersion !== API_VERSION) {
-    const found = excerpt(`${kind.output.kind} ${kind.output.apiVersion}`);
-    throw new RecordError(
-      "not-a-sighting",
-      `read the body of log entry "${entry.uuid}": it is of kind "${found}"`,
-    );
-  }
-  const parsed = v.safeParse(Body, value, { abortEarly: true });
+/**
+ * Reads a bundle, bounded in every part, and fills in what its writer left out. Nothing is proven here. `place` is for
+ * messages. Throws RecordError ("malformed").
+ */
+export function parseBundle(value: unknown, place: string): Bundle {
+  const fail = (why: string) => new RecordError("malformed", `read ${place}: ${why}`);
+  const parsed = v.safeParse(BundleJson, value, { abortEarly: true });
   if (!parsed.success) {
     const [issue] = parsed.issues;
-    throw malformed(entry, `"${v.getDotPath(issue) ?? "body"}": ${excerpt(issue.message, 160)}`);
+    throw fail(`"${excerpt(v.getDotPath(issue) ?? "bundle", 160)}": ${excerpt(issue.message, 160)}`);
   }
-  const { envelope, payloadHash } = parsed.output.spec.content;
-  const [{ publicKey, sig, keyid }] = envelope.signatures;
-  const verifier = readSignerPem(decode(publicKey));
-  if (verifier === undefined)
-    throw malformed(entry, "the signer's key is not one PEM block, and not a chain of certificates");
-  // The log encodes what is base64 already once more.
-  const signature = decode(sig);
-  if (signature === "" || !isCanonicalBase64(signature)) {
-    throw malformed(entry, "the signature is not canonical base64 in base64");
-  }
-  return { payloadType: envelope.payloadType, payloadHash: payloadHash.value, signature, keyid, verifier };
-}
-
-function hexToBase64(hex: string): string {
-  return Buffer.from(hex, "hex").toString("base64");
-}
-
-/**
- * Puts the parts that a log keeps in an entry together again to the bundle that was signed. Nothing is checked here; throws RecordError ("no-payload") when the log did not
- * bring the payload.
- */
-export function rebuildBundle(entry: LogEntry, envelope: LoggedEnvelope, signer: SignerMaterial): Bundle {
-  const payload = entry.attestation?.data;
-  if (payload === undefined) {
-    throw new RecordError(
-      "no-payload",
-      `rebuild the bundle of log entry "${entry.uuid}": its payload is missing`,
-    );
-  }
-  const { inclusionProof, signedEntryTimestamp } = entry.verification;
+  const { verificationMaterial, dsseEnvelope } = parsed.output;
+  const { publicKey, certificate, tlogEntries, timestampVerificationData } = verificationMaterial;
+  if ((publicKey === undefined) === (certificate === undefined))
+    throw fail('"verificationMaterial" has not one of "publicKey" and "certificate"');
+  const [{ inclusionPromise, ...entry }] = tlogEntries;
+  const timestamps = timestampVerificationData?.rfc3161Timestamps ?? [];
   return {
     mediaType: BUNDLE_MEDIA_TYPE,
     verificationMaterial: {
-      ...signer,
-      tlogEntries: [
-        {
-          logIndex: String(entry.logIndex),
-          logId: { keyId: hexToBase64(entry.logID) },
-          kindVersion: { kind: KIND, version: API_VERSION },
-          integratedTime: String(entry.integratedTime),
-          inclusionPromise: { signedEntryTimestamp },
-          inclusionProof: {
-            logIndex: String(inclusionProof.logIndex),
-            rootHash: hexToBase64(inclusionProof.rootHash),
-            treeSize: String(inclusionProof.treeSize),
-            hashes: inclusionProof.hashes.map(hexToBase64),
-            checkpoint: { envelope: inclusionProof.checkpoint },
-          },
-          canonicalizedBody: entry.body,
-        },
-      ],
+      ...(certificate === undefined ? { publicKey: publicKey ?? { hint: "" } } : { certificate }),
+      tlogEntries: [{ ...entry, ...(inclusionPromise && { inclusionPromise }) }],
+      ...(timestamps.length > 0 && { timestampVerificationData: { rfc3161Timestamps: timestamps } }),
     },
-    dsseEnvelope: {
-      payload,
-      payloadType: envelope.payloadType,
-      signatures: [{ sig: envelope.signature, keyid: envelope.keyid }],
-    },
+    dsseEnvelope,
   };
 }

@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Digest } from "../image/digest.ts";
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
-import { inLogOrder } from "./log-order.ts";
+import { type Candidate, readBundle, readEntry, readKind, statementId } from "./candidate.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
-import { signerId } from "./signer.ts";
-import {
-  type Candidate,
-  proveRecord,
-  readCandidate,
-  type Record,
-  type RecordContext,
-} from "./verification.ts";
+import { inLogOrder } from "./log-order.ts";
+import { isLegacy, readLegacy } from "./tlogistry.ts";
+import { proveRecord, type Record, type RecordContext } from "./verification.ts";
 
 /** What somebody brought that may be a record. */
 export type Evidence =
@@ -27,50 +22,77 @@ export interface History {
   readonly rejected: ReadonlyMap<RecordErrorCode, number>;
 }
 
+/** What claims to be a record, wherever it came from. */
+interface Claimed {
+  /** The same in copies of one statement. */
+  readonly id: string;
+  readonly loggedAt: Date;
+  readonly logIndex: bigint;
+  /** Throws RecordError. */
+  readonly prove: () => Record;
+}
+
+/** Something that is no record. */
+interface Rejected {
+  readonly code: RecordErrorCode;
+  /** The leaf of the log that it was to be about. */
+  readonly leaf: string | undefined;
+}
+
 /**
- * Makes the history of a tag out of everything that was found about it. Never throws for a bad entry: strangers
+ * Makes the history of a tag out of everything that was found about it. Never throws for bad evidence: strangers
  * may log what they like under a tag, and must not stop a build with it.
  */
 export function readHistory(evidence: Iterable<Evidence>, context: RecordContext): History {
-  const rejected = new Map<RecordErrorCode, number>();
-  const attempt = <T>(judge: () => T): T | undefined => {
+  const rejected: Rejected[] = [];
+  const attempt = <T>(judge: () => T, leaf?: string): T | undefined => {
     try {
       return judge();
     } catch (error) {
-      const code = codeOf(error);
-      rejected.set(code, (rejected.get(code) ?? 0) + 1);
+      rejected.push({ code: codeOf(error), leaf });
       return undefined;
     }
   };
 
-  const candidates: Candidate[] = [];
+  const claims: Claimed[] = [];
   for (const each of evidence) {
-    const candidate = attempt(() => readEvidence(each, context));
-    if (candidate !== undefined) candidates.push(candidate);
+    const claim = attempt(() => readEvidence(each, context), each.kind === "entry" ? each.uuid : undefined);
+    if (claim !== undefined) claims.push(claim);
   }
   const records: Record[] = [];
-  for (const copies of groupCopies(candidates)) {
+  for (const copies of groupCopies(claims)) {
     // Anybody can log copies of an envelope; once the earliest is proven, the later ones need no costly proof.
     for (const copy of copies) {
-      const record = attempt(() => proveRecord(copy, context.trustedRoot));
+      const record = attempt(copy.prove);
       if (record === undefined) continue;
       records.push(record);
       break;
     }
   }
-  return { records: inLogOrder(records), rejected };
+  return { records: inLogOrder(records), rejected: countRejected(rejected, records) };
 }
 
-function readEvidence(evidence: Evidence, context: RecordContext): Candidate {
+function readEvidence(evidence: Evidence, context: RecordContext): Claimed {
   switch (evidence.kind) {
-    case "entry":
-      return readCandidate(parseLogEntry(evidence.uuid, evidence.entry), context);
+    case "entry": {
+      const entry = parseLogEntry(evidence.uuid, evidence.entry);
+      const named = readKind(entry);
+      if (isLegacy(named)) return readLegacy(entry, named, context);
+      return claimOf(readEntry(entry, named, context), context);
+    }
     case "bundle":
-      throw new RecordError(
-        "not-a-sighting",
-        `read the bundle of ${evidence.place}: bundles do not count yet`,
-      );
+      return claimOf(readBundle(evidence.bundle, evidence.place, context), context);
   }
+}
+
+function claimOf(candidate: Candidate, { trustedRoot }: RecordContext): Claimed {
+  const { claim, loggedAt } = candidate;
+  return {
+    id: statementId(claim),
+    loggedAt,
+    logIndex: BigInt(claim.bundle.verificationMaterial.tlogEntries[0].logIndex),
+    prove: () => proveRecord(candidate, trustedRoot),
+  };
 }
 
 function codeOf(error: unknown): RecordErrorCode {
@@ -79,16 +101,26 @@ function codeOf(error: unknown): RecordErrorCode {
   throw error;
 }
 
-/**
- * Candidates by signer and statement, the one with the lowest index first. Not by signature: everybody can turn a
- * valid ECDSA signature into a second valid one.
- */
-function groupCopies(candidates: readonly Candidate[]): Iterable<readonly Candidate[]> {
-  const groups = Map.groupBy(
-    candidates,
-    ({ signer, envelope }) => `${signerId(signer)} ${envelope.payloadHash}`,
+/** Those of one signer and statement together, the one first that says to be the earliest. */
+function groupCopies(claims: readonly Claimed[]): Iterable<readonly Claimed[]> {
+  const groups = Map.groupBy(claims, ({ id }) => id);
+  return [...groups.values()].map((copies) =>
+    copies.toSorted((a, b) => a.loggedAt.getTime() - b.loggedAt.getTime() || Number(a.logIndex - b.logIndex)),
   );
-  return [...groups.values()].map((copies) => copies.toSorted((a, b) => a.entry.logIndex - b.entry.logIndex));
+}
+
+/** An entry that the log shows without its proof is no riddle when a bundle has brought the same one with it. */
+function countRejected(
+  rejected: readonly Rejected[],
+  records: readonly Record[],
+): ReadonlyMap<RecordErrorCode, number> {
+  const proven = new Set(records.flatMap(({ uuid }) => uuid?.slice(-64) ?? []));
+  const counts = new Map<RecordErrorCode, number>();
+  for (const { code, leaf } of rejected) {
+    if (leaf !== undefined && proven.has(leaf.slice(-64))) continue;
+    counts.set(code, (counts.get(code) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** What a tag's history comes to. */

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sha256 } from "../image/digest.ts";
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
-import { readEnvelope } from "./bundle.ts";
 import { identityOf } from "./certificate.ts";
+import { placeOf, readKind } from "./candidate.ts";
 import { RecordError } from "./error.ts";
+import { readIntotoBody } from "./logged-body.ts";
 import type { TrustedIdentity } from "./signer.ts";
 
 /**
@@ -16,7 +17,8 @@ export function certifiedSigner(
   statement: Uint8Array,
 ): TrustedIdentity | undefined {
   try {
-    const { payloadHash, verifier } = readEnvelope(parseLogEntry(uuid, entry));
+    const logged = parseLogEntry(uuid, entry);
+    const { payloadHash, verifier } = readIntotoBody(readKind(logged), placeOf(logged));
     if (verifier.label !== "CERTIFICATE" || sha256(statement) !== `sha256:${payloadHash}`) return undefined;
     const named = identityOf(verifier.der);
     return named === undefined ? undefined : { kind: "identity", ...named };

@@ -140,13 +140,14 @@ describe("what is no record is counted and harms nobody", () => {
   const [forged] = signEnvelope(statement, stranger).signatures;
   if (forged === undefined) throw new Error("the envelope is not signed");
   const forgery = log.force({ ...signEnvelope(statement, key), signatures: [{ ...forged, pem: key.pem }] });
-  const { attestation: _, ...withoutPayload } = log.found(good).entry;
+  const other = log.record(sighting({ digest: OTHER_DIGEST }), key);
+  const { attestation: _, ...withoutPayload } = log.found(other).entry;
 
   test.for<{ row: string; found: { uuid: string; entry: unknown }; code: string }>([
     { row: "a stranger's record", found: log.found(foreign), code: "untrusted-signer" },
     { row: "a record of another tag", found: log.found(otherTag), code: "wrong-subject" },
     { row: "a forgery", found: log.found(forgery), code: "bad-signature" },
-    { row: "an entry that the log cannot show", found: { uuid: good.uuid, entry: null }, code: "malformed" },
+    { row: "an entry that the log cannot show", found: { uuid: other.uuid, entry: null }, code: "malformed" },
     { row: "a UUID that is none", found: { uuid: "x", entry: log.found(good).entry }, code: "malformed" },
     {
       row: "an entry under another's UUID",
@@ -155,7 +156,7 @@ describe("what is no record is counted and harms nobody", () => {
     },
     {
       row: "an entry without its statement",
-      found: { uuid: good.uuid, entry: withoutPayload },
+      found: { uuid: other.uuid, entry: withoutPayload },
       code: "no-payload",
     },
   ])("$row", ({ found, code }) => {

@@ -2,10 +2,10 @@
 import { dsse, pem } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../src/record/statement.ts";
-import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
+import type { TrustedRoot } from "../../src/record/trusted-root.ts";
 import { type CertificateAuthority, certificateAuthority } from "../sigstore/certificate-authority.ts";
 import { spki } from "../sigstore/signed-note.ts";
-import type { SampleEnvelope, SampleLog } from "./sample-log.ts";
+import { jointRoot, type SampleEnvelope } from "./sample-log.ts";
 
 /** An authority and its certificate log, in memory. */
 export interface SampleAuthority {
@@ -58,13 +58,11 @@ export function signCertified(
 /** The trusted root of these logs, with this authority and its certificate log. */
 export function rootWith(
   { issuing, ctlog }: Pick<SampleAuthority, "issuing" | "ctlog">,
-  ...logs: readonly SampleLog[]
+  ...logs: readonly { readonly root: object }[]
 ): TrustedRoot {
   const der = spki(ctlog);
   const validFor = { start: "2021-01-01T00:00:00Z" };
   const root = {
-    ...logs[0]?.root,
-    tlogs: logs.flatMap(({ root: each }) => ("tlogs" in each && Array.isArray(each.tlogs) ? each.tlogs : [])),
     ctlogs: [
       {
         baseUrl: "https://ctlog.example.org",
@@ -77,5 +75,5 @@ export function rootWith(
       { certChain: { certificates: [{ rawBytes: issuing.root.toString("base64") }] }, validFor },
     ],
   };
-  return parseTrustedRoot(JSON.stringify(root), "trusted_root.json");
+  return jointRoot(...logs, { root });
 }

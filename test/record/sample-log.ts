@@ -181,12 +181,15 @@ function trustedRootOf(hostname: string, log: RekorV1Log): { tlogs: object[] } {
   );
 }
 
-/** A trusted root with the logs of several samples. */
-export function jointRoot(...samples: readonly SampleLog[]): TrustedRoot {
-  const tlogs = samples.flatMap(({ root }) =>
-    "tlogs" in root && Array.isArray(root.tlogs) ? root.tlogs : [],
-  );
-  return parseTrustedRoot(JSON.stringify({ ...samples[0]?.root, tlogs }), "trusted_root.json");
+/** What a trusted root in JSON can have several of. */
+const PARTS = ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"] as const;
+
+/** A trusted root with all that those of several samples have. */
+export function jointRoot(...samples: readonly { readonly root: object }[]): TrustedRoot {
+  const roots = samples.map(({ root }) => root as { readonly [part: string]: unknown });
+  const parts = PARTS.map((part) => [part, roots.flatMap((root) => root[part] ?? [])]);
+  const joint = { ...roots[0], ...(Object.fromEntries(parts) as object) };
+  return parseTrustedRoot(JSON.stringify(joint), "trusted_root.json");
 }
 
 /** An answer of the log as `readHistory` takes it. */

@@ -4,14 +4,10 @@ import { sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
+import { MAX_LOGGING_DELAY_SECONDS } from "../../src/record/candidate.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import {
-  MAX_LOGGING_DELAY_SECONDS,
-  type Record,
-  type RecordContext,
-  verifyRecord,
-} from "../../src/record/verification.ts";
+import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
 import {
   ALPINE,
   DIGEST,

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseLogEntry } from "../../src/log/entry.ts";
-import { readEnvelope, rebuildBundle } from "../../src/record/bundle.ts";
+import { placeOf, readKind } from "../../src/record/candidate.ts";
 import { RecordError } from "../../src/record/error.ts";
+import { readIntotoBody } from "../../src/record/logged-body.ts";
+import { rebuildBundle } from "../../src/record/rebuilt-bundle.ts";
 import { type Record as Proven, verifyRecord } from "../../src/record/verification.ts";
 import { type AnsweredEntry, sampleKey, trusting } from "../record/sample-log.ts";
 import { proposeIntoto } from "../sigstore/signed-statement.ts";
@@ -47,7 +49,9 @@ export function verify(target: Target, { sample, uuid }: Recorded, entry: unknow
 /** The bundle out of an entry, whether the entry is any good or not. */
 export function bundleOf(uuid: string, entry: unknown): unknown {
   const parsed = parseLogEntry(uuid, entry);
-  return rebuildBundle(parsed, readEnvelope(parsed), { publicKey: { hint: "aGludA==" } });
+  const body = readIntotoBody(readKind(parsed), placeOf(parsed));
+  const payload = parsed.attestation?.data ?? "";
+  return rebuildBundle(parsed, body, { payload, signer: { publicKey: { hint: "aGludA==" } } });
 }
 
 /** Does what other tools check too: says `verified`, or why not. */

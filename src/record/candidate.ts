@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import { sha256 } from "../image/digest.ts";
+import { type Reference, taggedName } from "../image/reference.ts";
+import { leafHash, type LogEntry, LogEntryError, verifyUuid } from "../log/entry.ts";
+import { parseBundle, type SignerMaterial } from "./bundle.ts";
+import { proveCertificate } from "./certificate-proof.ts";
+import { type Claim, refusal } from "./claim.ts";
+import { proveSignature } from "./content-proof.ts";
+import { RecordError, UNPROVEN } from "./error.ts";
+import {
+  type IntotoBody,
+  type NamedBody,
+  readIntotoBody,
+  readLoggedBody,
+  readNamedBody,
+} from "./logged-body.ts";
+import { checkLogIsNamed, readTreeHead } from "./log-proof.ts";
+import { rebuildBundle } from "./rebuilt-bundle.ts";
+import { type Permission, type Signer, signerId } from "./signer.ts";
+import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
+import { claimedTime } from "./time-proof.ts";
+import type { RecordContext } from "./verification.ts";
+import { findSigner, type Granted, type Verifier } from "./trusted-signer.ts";
+
+/**
+ * How far the proven time may be from the time of observation, either way.
+ *
+ * Anybody can take our envelope out of a log and log it again: the signature still holds, and the new entry has
+ * a new UUID, index and proven time. A sighting from years ago would look like one of today, and count as such
+ * wherever the original is not shown. The signed time of observation tells the copy apart. The window leaves room
+ * for a builder's clock and for the time between looking and logging, and none for anything of use to a copyist.
+ */
+export const MAX_LOGGING_DELAY_SECONDS = 15 * 60;
+
+/** What claims to be a record that we want. Nothing of it is proven. */
+export interface Candidate {
+  readonly claim: Claim;
+  readonly sighting: Sighting;
+  readonly may: ReadonlySet<Permission>;
+  /** When it says that it was logged. */
+  readonly loggedAt: Date;
+}
+
+/**
+ * What an entry of a Rekor v1 log claims, by the checks that need no cryptography but hashes. An entry by a stranger
+ * is refused before anything else of it is read. Throws RecordError.
+ */
+export function readEntry(entry: LogEntry, named: NamedBody, context: RecordContext): Candidate {
+  const place = placeOf(entry);
+  const body = readIntotoBody(named, place);
+  const { signer, may } = grantedSigner(place, body.verifier, context);
+  let payload: string;
+  try {
+    checkUuid(entry);
+    payload = readPayload(entry, body);
+  } catch (error) {
+    // That a trusted signer's statement is not shown is no small thing, so nobody else may be able to cause it.
+    const at = new Date(entry.integratedTime * 1000);
+    proveCertificate({ place, signer, verifier: body.verifier }, at, context.trustedRoot);
+    throw error;
+  }
+  const bundle = rebuildBundle(entry, body, { payload, signer: materialOf(signer, body.verifier) });
+  return readClaim({ place, uuid: entry.uuid, bundle, body, signer }, may, context);
+}
+
+/** What messages call an entry of a log. */
+export function placeOf({ uuid }: Pick<LogEntry, "uuid">): string {
+  return `log entry "${uuid}"`;
+}
+
+/** What an entry of a log is, as far as its kind. Throws RecordError ("malformed"). */
+export function readKind(entry: LogEntry): NamedBody {
+  return readNamedBody(entry.body, placeOf(entry));
+}
+
+/** What a bundle claims; `source` is where it came from. Throws RecordError. */
+export function readBundle(value: unknown, source: string, context: RecordContext): Candidate {
+  const place = `the bundle in ${source}`;
+  const bundle = parseBundle(value, place);
+  const [entry] = bundle.verificationMaterial.tlogEntries;
+  const body = readLoggedBody(readNamedBody(entry.canonicalizedBody, place), place);
+  // The signer of the entry and not of the bundle: there a key has only a name that anybody may give it.
+  const { signer, may } = grantedSigner(place, body.verifier, context);
+  const claim: Claim = { place, bundle, body, signer };
+  try {
+    return readClaim({ ...claim, ...uuidOf(claim) }, may, context);
+  } catch (error) {
+    // As with an entry: that something is not proven, only the signer may be able to cause.
+    if (error instanceof RecordError && UNPROVEN.has(error.code))
+      proveSignature(claim, proveCertificate({ ...body, place, signer }, "issued", context.trustedRoot));
+    throw error;
+  }
+}
+
+/** How a Rekor v1 log names the entry: the tree's ID, which its checkpoint says, and the hash of its leaf. */
+function uuidOf({ place, bundle, body }: Claim): { uuid?: string } {
+  if (body.kind === "hashedrekord") return {};
+  const [entry] = bundle.verificationMaterial.tlogEntries;
+  const { treeId = "" } = readTreeHead({ place, entry });
+  return { uuid: treeId + leafHash(entry.canonicalizedBody) };
+}
+
+/** What is looked at alike in whatever was brought. */
+function readClaim(
+  claim: Claim,
+  may: ReadonlySet<Permission>,
+  { subject, trustedRoot, logs }: RecordContext,
+): Candidate {
+  const { place, bundle } = claim;
+  const loggedAt = claimedTime(claim);
+  if (bundle.dsseEnvelope.payloadType !== IN_TOTO_PAYLOAD_TYPE)
+    throw refusal(place, "not-a-sighting", "its payload is not an in-toto statement");
+  const sighting = parseSighting(Buffer.from(bundle.dsseEnvelope.payload, "base64"));
+  checkSubject(place, sighting.reference, subject);
+  checkLoggedWhenObserved(place, { loggedAt, observedAt: sighting.observedAt });
+  checkLogIsNamed({ place, entry: bundle.verificationMaterial.tlogEntries[0] }, logs, trustedRoot);
+  return { claim, sighting, may, loggedAt };
+}
+
+/** What is the same in copies of one signer's statement, which anybody can log as often as they like. */
+export function statementId({ signer, bundle }: Claim): string {
+  // Not the signature: everybody can turn a valid one of ECDSA into a second valid one.
+  return `${signerId(signer)} ${sha256(Buffer.from(bundle.dsseEnvelope.payload, "base64"))}`;
+}
+
+/** Somebody trusted. Throws RecordError ("untrusted-signer"). */
+function grantedSigner(place: string, verifier: Verifier, { trust }: RecordContext): Granted {
+  const found = findSigner(verifier, trust);
+  if (!("stranger" in found)) return found;
+  throw refusal(place, "untrusted-signer", `it is signed with ${found.stranger}, which is not trusted here`);
+}
+
+/** Refuses an entry that is shown under a name that leads elsewhere. Throws RecordError ("wrong-uuid"). */
+export function checkUuid(entry: LogEntry): void {
+  try {
+    verifyUuid(entry);
+  } catch (cause) {
+    if (!(cause instanceof LogEntryError)) throw cause;
+    throw refusal(placeOf(entry), "wrong-uuid", "it is shown under a UUID that is not its own", cause);
+  }
+}
+
+/** The statement (base64) that a log stored beside an entry. Throws RecordError: "no-payload", "wrong-payload". */
+export function readPayload(entry: LogEntry, { payloadHash }: Pick<IntotoBody, "payloadHash">): string {
+  const place = placeOf(entry);
+  const data = entry.attestation?.data;
+  if (data === undefined) throw refusal(place, "no-payload", "the log did not bring its statement");
+  if (sha256(Buffer.from(data, "base64")) === `sha256:${payloadHash}`) return data;
+  throw refusal(place, "wrong-payload", "the statement that came with it is not the one that was logged");
+}
+
+/** Refuses a sighting of another tag. Throws RecordError ("wrong-subject"). */
+export function checkSubject(place: string, reference: string, subject: Reference): void {
+  const asked = taggedName(subject);
+  if (reference === asked) return;
+  throw refusal(place, "wrong-subject", `it is about "${reference}", not about "${asked}"`);
+}
+
+function checkLoggedWhenObserved(
+  place: string,
+  { loggedAt, observedAt }: { readonly loggedAt: Date; readonly observedAt: Date },
+): void {
+  const delay = (loggedAt.getTime() - observedAt.getTime()) / 1000;
+  if (Math.abs(delay) <= MAX_LOGGING_DELAY_SECONDS) return;
+  const order = delay > 0 ? "after" : "before";
+  const why = `it was logged ${Math.abs(delay)} s ${order} it was observed, which is more than ${MAX_LOGGING_DELAY_SECONDS} s: a copy, or a builder's clock that is wrong`;
+  throw refusal(place, "replayed", why);
+}
+
+/** The signer as a bundle has it; a key by the name that other tools give it, base64 of its fingerprint. */
+function materialOf(signer: Signer, { der }: Verifier): SignerMaterial {
+  switch (signer.kind) {
+    case "key":
+      return {
+        publicKey: {
+          hint: Buffer.from(signer.fingerprint.slice("sha256:".length), "hex").toString("base64"),
+        },
+      };
+    case "identity":
+      return { certificate: { rawBytes: Buffer.from(der).toString("base64") } };
+  }
+}
