@@ -4,10 +4,11 @@ import { initializeTSA, tsaHandler } from "@sigstore/mock/dist/timestamp/index.j
 import { X509Certificate } from "node:crypto";
 import type { ApiRequest, ApiResponse } from "./api-exchange.ts";
 import { certificateAuthority } from "./certificate-authority.ts";
-import { answerSigningCert, SIGNING_CERT_PATH } from "./fulcio-api.ts";
+import { answerFulcio, isFulcioPath } from "./fulcio-api.ts";
 import { isFields } from "./json-fields.ts";
 import type { LineFile } from "./line-file.ts";
 import { keyPair, type SigningKeys } from "./signing-keys.ts";
+import { answerTimestamp, TIMESTAMP_PATH } from "./timestamp-api.ts";
 
 /** The certificates (DER) that one run of the program issued from; `timestamp` is the signer's, then its root. */
 export interface AuthorityCertificates {
@@ -19,13 +20,13 @@ export interface AuthorityCertificates {
 export interface Authorities {
   /** Of every run: the packages make new certificates for the same keys each time. */
   readonly certificates: readonly AuthorityCertificates[];
-  /** Answers a request to /api/v2/signingCert or /api/v1/timestamp; undefined for any other. */
+  /** Answers a request to one of them; undefined for any other. */
   answer(request: ApiRequest): Promise<ApiResponse> | undefined;
 }
 
 /**
  * Starts both from `@sigstore/mock`. They take every identity token at its word: no signature of it is checked.
- * Timestamp requests are JSON only. Certificates are valid from now on, so a clock set back before that issues what
+ * Certificates are valid from now on, so a clock set back before that issues what
  * nobody accepts.
  */
 export async function authorities(
@@ -46,22 +47,18 @@ export async function authorities(
     timestamp: certificates.timestamp.map((der) => der.toString("base64")),
   });
   const timestamps = tsaHandler(tsa);
-  const paths = [SIGNING_CERT_PATH, timestamps.path];
   return {
     certificates: [...file.lines.map((line) => fromLine(line)), certificates],
-    answer({ method, path, body }) {
-      if (!paths.includes(path)) return undefined;
-      if (method !== "POST") {
-        return Promise.resolve({ status: 405, headers: { Allow: "POST" }, body: "" });
-      }
+    answer(request) {
+      const isFulcio = isFulcioPath(request.path);
+      if (!isFulcio && request.path !== TIMESTAMP_PATH) return undefined;
       // Whole seconds: fractions are encoded in a form that @sigstore/core cannot always read.
       time.setTime(Math.floor(clock().getTime() / 1000) * 1000);
-      if (path === SIGNING_CERT_PATH) return answerSigningCert(body, ca, time);
-      return timestamps.fn(body.toString("utf8")).then(({ statusCode, response, contentType }) => ({
-        status: statusCode,
-        headers: { "Content-Type": contentType ?? "text/plain" },
-        body: typeof response === "string" ? response : copy(response),
-      }));
+      if (isFulcio) return answerFulcio(request, ca, time);
+      return answerTimestamp(request, async (text) => {
+        const { response } = await timestamps.fn(text);
+        return typeof response === "string" ? Buffer.from(response) : copy(response);
+      });
     },
   };
 }

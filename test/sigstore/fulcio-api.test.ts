@@ -78,18 +78,18 @@ describe("a certificate names whom the token names", () => {
 
 describe("no certificate is given", () => {
   test.for<{ row: string; token: string; proven?: string; status: number; says: string }>([
-    { row: "for no token", token: "junk", status: 401, says: "processing the credentials" },
+    { row: "for no token", token: "junk", status: 400, says: "processing the identity token" },
     {
       row: "for an expired token",
       token: identityToken({}, new Date(Date.now() - 3_600_000)),
-      status: 401,
-      says: "processing the credentials",
+      status: 400,
+      says: "processing the identity token",
     },
     {
       row: "for a token for somebody else",
       token: identityToken({ aud: "sts.amazonaws.com" }),
-      status: 401,
-      says: "processing the credentials",
+      status: 400,
+      says: "processing the identity token",
     },
     {
       row: "for an address that is not verified",

@@ -146,6 +146,7 @@ async function readRequest(message: IncomingMessage): Promise<ApiRequest | undef
     method: message.method ?? "GET",
     path: question < 0 ? target : target.slice(0, question),
     query: new URLSearchParams(question < 0 ? "" : target.slice(question)),
+    contentType: message.headers["content-type"] ?? "",
     mediaType: (message.headers["content-type"] ?? "").split(";", 1).join("").trim().toLowerCase(),
     body: Buffer.concat(chunks),
   };

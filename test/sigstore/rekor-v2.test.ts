@@ -6,6 +6,7 @@ import { TSAWitness } from "@sigstore/sign";
 import { toSignedEntity, toTrustMaterial, Verifier } from "@sigstore/verify";
 import { createHash, createPublicKey, generateKeyPairSync, verify, type KeyObject } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { certificateAuthority } from "./certificate-authority.ts";
 import { hashLeaf, merkleTree } from "./merkle-tree.ts";
 import { rekorV2Log } from "./rekor-v2.ts";
 import { signBytes, spki } from "./signed-note.ts";
@@ -86,6 +87,7 @@ test("tiles and entry bundles hold the hashes and bodies of the tree", () => {
       path,
       query: new URLSearchParams(),
       mediaType: "",
+      contentType: "",
       body: Buffer.alloc(0),
     };
     return Buffer.from(log.answer(request).body);
@@ -131,44 +133,96 @@ test.for<{ row: string; request: unknown; says: string }>([
   { row: "no key", request: withKey(undefined), says: "invalid hashedrekord request" },
   {
     row: "an Ed25519 key",
-    request: requestFor(Buffer.from("signed"), Buffer.alloc(64), generateKeyPairSync("ed25519").privateKey),
+    request: requestFor(Buffer.from("signed"), Buffer.alloc(64), {
+      privateKey: generateKeyPairSync("ed25519").privateKey,
+    }),
     says: "invalid hashedrekord request",
   },
   { row: "a dsse entry", request: { dsseRequestV002: {} }, says: "invalid type, must be hashedrekord" },
-  { row: "a list", request: [], says: "invalid type, must be hashedrekord" },
-  { row: "no JSON", request: undefined, says: "not JSON" },
+  { row: "a list", request: [], says: "unexpected token" },
+  { row: "nothing", request: undefined, says: "invalid type, must be hashedrekord" },
+  { row: "no JSON", request: "{", says: "unexpected EOF" },
+  { row: "a field that is not known", request: { more: 1 }, says: 'unknown field "more"' },
+  { row: "two kinds of entries at once", request: changed({}, { dsseRequestV002: {} }), says: "already set" },
+  {
+    row: "one field in two writings",
+    request: withKey({ rawBytes: "AAAA", raw_bytes: "" }),
+    says: "duplicate",
+  },
+  { row: "bytes that are not base64", request: changed({ digest: "***" }), says: "bytes field digest" },
+  { row: "an algorithm without name", request: withKey(undefined, "PKIX_UNKNOWN"), says: "field keyDetails" },
+  { row: "more than four megabytes", request: " ".repeat(5_000_000), says: "http: request body too large" },
 ])("refuses $row", async ({ request, says }) => {
   const { status, json } = await post(request);
   expect(status).toBe(400);
   expect(json).toEqual({ code: 3, message: expect.stringContaining(says), details: [] });
 });
 
-function requestFor(signed: Buffer, signature: Buffer, privateKey: KeyObject = key) {
+test("breaks on an Ed25519 key under its own name, as the real one does", async () => {
+  const by = { privateKey: generateKeyPairSync("ed25519").privateKey, keyDetails: "PKIX_ED25519" };
+  const { status, json } = await post(requestFor(Buffer.from("signed"), Buffer.alloc(64), by));
+  expect(status).toBe(500);
+  expect(json).toMatchObject({ code: 13, message: "internal server error" });
+});
+
+test("breaks on an entry that does not fit in a bundle, as the real one does", async () => {
+  const authority = await certificateAuthority(newSigningKey(), { time: new Date() });
+  const certificate = await authority.issue({
+    publicKey: createPublicKey(key),
+    identity: `https://example.test/${"x".repeat(50_000)}`,
+    issuer: "https://issuer.example.test",
+  });
+  const request = withKey(undefined).hashedRekordRequestV002;
+  const verifier = {
+    ...request.signature.verifier,
+    x509Certificate: { rawBytes: certificate.toString("base64") },
+  };
+  const { status, json } = await post(changed({ signature: { ...request.signature, verifier } }));
+  expect(status).toBe(500);
+  expect(json).toMatchObject({ code: 2, message: "failed to integrate entry" });
+});
+
+test("fields may be written in snake case, and algorithms as numbers", async () => {
+  const text = JSON.stringify(requestFor(Buffer.from("snake"), signBytes(Buffer.from("snake"), key)));
+  const snake = text.replace("hashedRekordRequestV002", "hashed_rekord_request_v002");
+  const { status } = await post(snake.replace('"PKIX_ECDSA_P256_SHA_256"', "5"));
+  expect(status).toBe(201);
+});
+
+function requestFor(
+  signed: Buffer,
+  signature: Buffer,
+  by: { readonly privateKey?: KeyObject; readonly keyDetails?: string } = {},
+) {
+  const { privateKey = key, keyDetails = "PKIX_ECDSA_P256_SHA_256" } = by;
   return {
     hashedRekordRequestV002: {
       digest: createHash("sha256").update(signed).digest("base64"),
       signature: {
         content: signature.toString("base64"),
-        verifier: {
-          publicKey: { rawBytes: spki(privateKey).toString("base64") },
-          keyDetails: "PKIX_ECDSA_P256_SHA_256",
-        },
+        verifier: { publicKey: { rawBytes: spki(privateKey).toString("base64") }, keyDetails },
       },
     },
   };
 }
 
-function withKey(publicKey: object | undefined) {
+/** A good request in which fields were replaced, those of the record or those of the request. */
+function changed(record: object, request: object = {}) {
   const signed = Buffer.from("signed");
-  const request = requestFor(signed, signBytes(signed, key)).hashedRekordRequestV002;
-  const verifier = { ...request.signature.verifier, publicKey };
-  return { hashedRekordRequestV002: { ...request, signature: { ...request.signature, verifier } } };
+  const { hashedRekordRequestV002 } = requestFor(signed, signBytes(signed, key));
+  return { hashedRekordRequestV002: { ...hashedRekordRequestV002, ...record }, ...request };
+}
+
+function withKey(publicKey: object | undefined, keyDetails?: string) {
+  const { signature } = changed({}).hashedRekordRequestV002;
+  const verifier = { ...signature.verifier, publicKey, ...(keyDetails !== undefined && { keyDetails }) };
+  return changed({ signature: { ...signature, verifier } });
 }
 
 async function post(body: unknown) {
   const response = await fetch(`${sigstore.url}${PATH}`, {
     method: "POST",
-    body: JSON.stringify(body) ?? "",
+    body: typeof body === "string" ? body : (JSON.stringify(body) ?? ""),
   });
   const json: unknown = await response.json();
   return { status: response.status, headers: response.headers, json };

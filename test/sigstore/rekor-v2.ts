@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { json, X509Certificate } from "@sigstore/core";
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { jsonResponse, type ApiRequest, type ApiResponse } from "./api-exchange.ts";
-import { isFields, type Fields } from "./json-fields.ts";
+import { readHashedrekordV2 } from "./hashedrekord-v2-entry.ts";
+import { isFields } from "./json-fields.ts";
 import type { LineFile } from "./line-file.ts";
 import { hashLeaf, merkleTree } from "./merkle-tree.ts";
-import { verifiesP256Digest } from "./prehashed-ecdsa.ts";
+import { Refusal } from "./refusal.ts";
 import { ed25519NoteSigner, signCheckpoint } from "./signed-note.ts";
 
 /** A Rekor v2 log (rekor-tiles): appends hashedrekord 0.0.2 entries and serves checkpoint, tiles and entry bundles. */
@@ -18,14 +18,19 @@ export interface RekorV2Log {
   answer(request: ApiRequest): ApiResponse;
 }
 
-const MAX_ENTRY_BYTES = 65535; // An entry bundle (C2SP tlog-tiles) gives each entry's length in two bytes.
 const TILE_WIDTH = 256;
+const CHECKPOINT = "/api/v2/checkpoint";
+/** Paths, and the one method that each is for. */
+const METHODS: readonly (readonly [RegExp, string])[] = [
+  [/^\/api\/v2\/log\/entries$/, "POST"],
+  [/^\/api\/v2\/checkpoint$/, "GET"],
+  [/^\/api\/v2\/tile\/./, "GET"],
+];
 const TILE = /^\/api\/v2\/tile\/(\d{1,2}|entries)\/((?:x\d{3}\/){0,3}\d{3})(?:\.p\/([1-9]\d{0,2}))?$/;
 
 /**
- * Opens a log with what its file holds; `hostname` is the checkpoints' origin. The signature of every entry is verified,
- * for P-256 keys over sha256 digests; the other algorithms of the real server are refused. Unlike there, an answer does not wait
- * for the next checkpoint: each entry gets its own at once.
+ * Opens a log with what its file holds; `hostname` is the checkpoints' origin. Unlike the real server,
+ * it does not make an answer wait for the next checkpoint: each entry gets its own at once.
  */
 export function rekorV2Log(options: {
   readonly hostname: string;
@@ -53,8 +58,7 @@ export function rekorV2Log(options: {
   }
 
   function create(request: ApiRequest): ApiResponse {
-    const body = readEntry(request.body);
-    if (typeof body === "string") return grpcError(400, 3, body);
+    const body = readHashedrekordV2(request.body);
     const known = indexOf.get(hashLeaf(body).toString("hex"));
     if (known !== undefined) {
       const message = `an equivalent entry already exists in the transparency log with index ${known}`;
@@ -112,16 +116,22 @@ export function rekorV2Log(options: {
     publicKey: createPublicKey(options.privateKey),
     answer(request) {
       const { method, path } = request;
-      if (path === "/api/v2/log/entries") {
-        return method === "POST" ? create(request) : grpcError(501, 12, "Method Not Allowed");
+      const right = METHODS.find(([known]) => known.test(path));
+      if (right === undefined) return grpcError(404, 5, "Not Found");
+      if (method !== right[1]) return grpcError(501, 12, "Method Not Allowed");
+      if (method === "GET") return path === CHECKPOINT ? text(checkpoint()) : tile(path);
+      try {
+        return create(request);
+      } catch (error) {
+        if (error instanceof Refusal) return grpcError(error.status, error.number, error.message);
+        throw error;
       }
-      if (method !== "GET") return grpcError(404, 5, "Not Found");
-      if (path === "/api/v2/checkpoint") {
-        return { status: 200, headers: { "Content-Type": "text/plain; charset=utf-8" }, body: checkpoint() };
-      }
-      return tile(path);
     },
   };
+}
+
+function text(body: string): ApiResponse {
+  return { status: 200, headers: { "Content-Type": "text/plain; charset=utf-8" }, body };
 }
 
 function grpcError(
@@ -131,65 +141,4 @@ function grpcError(
   headers: Readonly<Record<string, string>> = {},
 ): ApiResponse {
   return jsonResponse(status, { code, message, details: [] }, headers);
-}
-
-/** The canonical body for a request, or the reason it is refused; the real server tells its clients no more than these. */
-function readEntry(bytes: Buffer): Buffer | string {
-  let request: unknown;
-  try {
-    request = JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return "proto: syntax error: the body is not JSON";
-  }
-  const record = at(request, "hashedRekordRequestV002");
-  if (record === undefined) return "invalid type, must be hashedrekord";
-  const signature = at(record, "signature");
-  const verifier = at(signature, "verifier");
-  const [digest, content] = [bytesAt(record, "digest"), bytesAt(signature, "content")];
-  const form = at(verifier, "x509Certificate") === undefined ? "publicKey" : "x509Certificate";
-  const rawBytes = bytesAt(at(verifier, form), "rawBytes");
-  const key = rawBytes === undefined ? undefined : publicKeyOf(form, rawBytes);
-  if (
-    verifier?.["keyDetails"] !== "PKIX_ECDSA_P256_SHA_256" ||
-    digest === undefined ||
-    content === undefined ||
-    rawBytes === undefined ||
-    key === undefined ||
-    !verifiesP256Digest(key, digest, content)
-  ) {
-    return "invalid hashedrekord request";
-  }
-  const hashedRekordV002 = {
-    data: { algorithm: "SHA2_256", digest: digest.toString("base64") },
-    signature: {
-      content: content.toString("base64"),
-      verifier: {
-        keyDetails: "PKIX_ECDSA_P256_SHA_256",
-        [form]: { rawBytes: rawBytes.toString("base64") },
-      },
-    },
-  };
-  const body = Buffer.from(
-    json.canonicalize({ apiVersion: "0.0.2", kind: "hashedrekord", spec: { hashedRekordV002 } }),
-  );
-  return body.length > MAX_ENTRY_BYTES ? "invalid entry" : body;
-}
-
-function at(value: unknown, name: string): Fields | undefined {
-  const member = isFields(value) ? value[name] : undefined;
-  return isFields(member) ? member : undefined;
-}
-
-function bytesAt(value: Fields | undefined, name: string): Buffer | undefined {
-  const text = value?.[name];
-  return typeof text === "string" && text !== "" ? Buffer.from(text, "base64") : undefined;
-}
-
-function publicKeyOf(form: "publicKey" | "x509Certificate", der: Buffer): KeyObject | undefined {
-  try {
-    const key = form === "publicKey" ? der : X509Certificate.parse(Buffer.from(der)).publicKey;
-    return createPublicKey({ key, format: "der", type: "spki" });
-  } catch {
-    return undefined;
-  }
 }

@@ -183,9 +183,9 @@ describe("a server stays up", () => {
   test.for(["/api/v2/signingCert", "/api/v1/timestamp"])("when %s is sent junk", async (path) => {
     for (const body of ["", "{", "null", "[]", '{"credentials":1}', '{"artifactHash":{}}']) {
       const response = await fetch(`${sigstore.url}${path}`, { method: "POST", body });
-      expect([400, 401, 201]).toContain(response.status);
+      expect([400, 415, 422]).toContain(response.status);
     }
-    expect((await fetch(`${sigstore.url}${path}`)).status).toBe(405);
+    expect([405, 501]).toContain((await fetch(`${sigstore.url}${path}`)).status);
   });
 
   test.for([

@@ -8,6 +8,7 @@ import { openLineFile, type LineFile } from "./line-file.ts";
 import { answerRekorV1 } from "./rekor-v1-api.ts";
 import { type Lag, rekorV1Log, type RekorV1Log } from "./rekor-v1-log.ts";
 import { rekorV2Log, type RekorV2Log } from "./rekor-v2.ts";
+import { signingConfig } from "./signing-config.ts";
 import { keyPair, signingKeys } from "./signing-keys.ts";
 import { trustedRoot } from "./trusted-root.ts";
 
@@ -16,7 +17,7 @@ export interface SigstoreOptions {
   /** `ADDRESS:PORT`, default 127.0.0.1:0. The address is what clients use: it goes into the trusted root and onto checkpoints. */
   readonly listen?: string;
   /**
-   * Where trusted_root.json and rekor.pub are written, and where keys and logs are kept, so that another run on the same
+   * Where trusted_root.json, signing_config.json and rekor.pub are written, and where keys and logs are kept, so that another run on the same
    * address goes on with them. Without it everything is in memory and ends with the process.
    */
   readonly out?: string;
@@ -34,6 +35,8 @@ export interface Sigstore {
   /** In Sigstore's JSON form, for TrustedRoot.fromJSON. */
   readonly trustedRoot: object;
   readonly trustedRootPath?: string;
+  /** In Sigstore's JSON form, version 0.2. */
+  readonly signingConfig: object;
   /** The v1 log's key, PEM. */
   readonly rekorPublicKey: string;
   readonly log: RekorV1Log;
@@ -81,17 +84,29 @@ export async function startSigstore(options: SigstoreOptions = {}): Promise<Sigs
       return request.path.startsWith("/api/v2/") ? v2.answer(request) : answerRekorV1(request, v1);
     },
   });
+  const { url } = server;
   const root = trustedRoot({
-    url: server.url,
-    rekorV1: keyPair(keys.rekorV1).publicKey,
-    rekorV2: v2,
-    ctlog: keyPair(keys.ctlog).publicKey,
-    certificates: issuers.certificates,
+    logs: [
+      { url, key: keyPair(keys.rekorV1).publicKey },
+      { url, key: v2.publicKey, logId: v2.logId },
+    ],
+    certificateLogs: [{ url, key: keyPair(keys.ctlog).publicKey }],
+    certificateAuthorities: issuers.certificates.map(({ fulcio }) => ({ url, chain: [fulcio] })),
+    timestampAuthorities: issuers.certificates.map(({ timestamp }) => ({ url, chain: timestamp })),
+  });
+  const config = signingConfig({
+    rekorV1: url,
+    rekorV2: url,
+    fulcio: url,
+    timestamp: `${url}/api/v1/timestamp`,
   });
   return {
-    url: server.url,
+    url,
     trustedRoot: root,
-    ...(out === undefined ? {} : { trustedRootPath: writeTrust(out, root, v1.publicKeyPem) }),
+    signingConfig: config,
+    ...(out === undefined
+      ? {}
+      : { trustedRootPath: writeTrust(out, { root, config, rekor: v1.publicKeyPem }) }),
     rekorPublicKey: v1.publicKeyPem,
     log: v1,
     logV2: v2,
@@ -101,9 +116,16 @@ export async function startSigstore(options: SigstoreOptions = {}): Promise<Sigs
   };
 }
 
-function writeTrust(out: string, root: object, rekorPublicKey: string): string {
-  const path = resolve(out, "trusted_root.json");
-  writeFileSync(path, `${JSON.stringify(root, undefined, 2)}\n`);
-  writeFileSync(join(out, "rekor.pub"), rekorPublicKey);
-  return path;
+function writeTrust(
+  out: string,
+  { root, config, rekor }: { readonly root: object; readonly config: object; readonly rekor: string },
+): string {
+  const write = (name: string, value: object) => {
+    const path = resolve(out, name);
+    writeFileSync(path, `${JSON.stringify(value, undefined, 2)}\n`);
+    return path;
+  };
+  write("signing_config.json", config);
+  writeFileSync(join(out, "rekor.pub"), rekor);
+  return write("trusted_root.json", root);
 }

@@ -7,41 +7,49 @@ import {
   type TransparencyLogInstance,
 } from "@sigstore/protobuf-specs";
 import { createHash, type KeyObject } from "node:crypto";
-import { notBefore, type AuthorityCertificates } from "./authorities.ts";
+import { notBefore } from "./authorities.ts";
 import { spki } from "./signed-note.ts";
 
 const MEDIA_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1";
 // Before any entry of a log whose clock a test has set back.
 const LOGS_VALID_FROM = new Date("2000-01-01T00:00:00Z");
 
-/** What a trusted root vouches for; all of it is served under one URL. */
-export interface TrustedServices {
+/** A log of records or of certificates. */
+export interface TrustedLog {
   readonly url: string;
-  readonly rekorV1: KeyObject;
-  readonly rekorV2: { readonly publicKey: KeyObject; readonly logId: Buffer };
-  readonly ctlog: KeyObject;
-  readonly certificates: readonly AuthorityCertificates[];
+  readonly key: KeyObject;
+  /** Its identifier; sha256 of the key (SPKI) when left out. */
+  readonly logId?: Buffer;
+}
+
+/** An authority for certificates or timestamps; the chain's certificates are DER, the root is the last. */
+export interface TrustedAuthority {
+  readonly url: string;
+  readonly chain: readonly Buffer[];
+}
+
+/** What a trusted root vouches for. */
+export interface TrustedServices {
+  readonly logs: readonly TrustedLog[];
+  readonly certificateLogs: readonly TrustedLog[];
+  readonly certificateAuthorities: readonly TrustedAuthority[];
+  readonly timestampAuthorities: readonly TrustedAuthority[];
 }
 
 /** The trusted root in Sigstore's JSON form (protobuf-specs). */
 export function trustedRoot(services: TrustedServices): object {
-  const { url, certificates } = services;
   const root = TrustedRoot.toJSON({
     mediaType: MEDIA_TYPE,
-    tlogs: [
-      logInstance(url, services.rekorV1),
-      logInstance(url, services.rekorV2.publicKey, services.rekorV2.logId),
-    ],
-    certificateAuthorities: certificates.map(({ fulcio }) => authority(url, "fulcio", [fulcio])),
-    ctlogs: [logInstance(url, services.ctlog)],
-    timestampAuthorities: certificates.map(({ timestamp }) => authority(url, "timestamp", timestamp)),
+    tlogs: services.logs.map(logInstance),
+    certificateAuthorities: services.certificateAuthorities.map((ca) => authority("fulcio", ca)),
+    ctlogs: services.certificateLogs.map(logInstance),
+    timestampAuthorities: services.timestampAuthorities.map((tsa) => authority("timestamp", tsa)),
   });
   if (typeof root !== "object" || root === null) throw new TypeError("a trusted root is an object");
   return root;
 }
 
-/** A log; its ID is sha256 of the key unless another is given. */
-function logInstance(url: string, key: KeyObject, logId?: Buffer): TransparencyLogInstance {
+function logInstance({ url, key, logId }: TrustedLog): TransparencyLogInstance {
   const rawBytes = spki(key);
   const ed25519 = key.asymmetricKeyType === "ed25519";
   return {
@@ -58,7 +66,7 @@ function logInstance(url: string, key: KeyObject, logId?: Buffer): TransparencyL
   };
 }
 
-function authority(url: string, name: string, chain: readonly Buffer[]): CertificateAuthority {
+function authority(name: string, { url, chain }: TrustedAuthority): CertificateAuthority {
   const starts = chain.map((der) => notBefore(der).getTime());
   return {
     subject: { organization: "tlog-dockerfile development", commonName: name },
