@@ -11,13 +11,13 @@ import { readHistory } from "../../src/record/history.ts";
 import { parsePublicKey } from "../../src/record/signer.ts";
 import { subjectHash } from "../../src/record/statement.ts";
 import { asEvidence, trusting } from "../record/sample-log.ts";
-import { ask, targetAt } from "./target.ts";
+import { ask, realTarget } from "./target.ts";
 import { rekorCliJson } from "./tools.ts";
 
 test("a record stands when its log has gone on in a new tree", async () => {
   const directory = mkdtempSync(join(tmpdir(), "tlog-closed-shard-"));
   onTestFinished(() => rmSync(directory, { recursive: true }));
-  const target = await targetAt(inject("rekorV1"), { name: "Rekor v1", directory });
+  const target = realTarget(inject("sigstore"), { name: "real", directory });
   const { tag, publicKey } = inject("closedShard");
   const subject = parseReference(tag);
 

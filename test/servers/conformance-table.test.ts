@@ -1,29 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import type { Check, Row } from "./conformance-row.ts";
-import { conformanceTable } from "./conformance-table.ts";
+import type { Check, Row, Section } from "./conformance-row.ts";
+import { conformanceTable, DEVELOPMENT, REAL, type Seen } from "./conformance-table.ts";
 
 const check: Check = { expected: "yes", look: async () => "yes" };
-const row: Row = { says: "It works", ours: check, cosign: check };
-const targets = ["one", "two"];
-const lastLine = (seen: Parameters<typeof conformanceTable>[1]["seen"]) =>
-  conformanceTable([{ title: "Things", rows: [row] }], { targets, seen })
+const row: Row = { says: "It works", ours: check, cosign: check, v2: { ours: check } };
+const lastLine = (seen: readonly Omit<Seen, "row">[], section: Partial<Section> = {}) =>
+  conformanceTable(
+    [{ title: "Things", rows: [row], ...section }],
+    seen.map((one) => ({ row, ...one })),
+  )
     .trimEnd()
     .split("\n")
     .at(-1);
 
-test("a row shows what each target did, what a tool saw of all of them, and nothing where nobody looked", () => {
-  const seen = ["ours", "cosign"].flatMap((by) =>
-    targets.map((target) => ({ row, by, target, text: "yes" })),
-  );
-  expect(lastLine(seen)).toBe("| It works | yes | yes | yes |  |");
+test("a row shows what each server did, what a tool saw of all of them, and nothing where nobody looked", () => {
+  const seen = [
+    { by: "ours", target: DEVELOPMENT, server: 0, text: "yes" },
+    { by: "ours", target: REAL, server: 0, text: "yes" },
+    { by: "cosign", target: DEVELOPMENT, server: 0, text: "fine" },
+    { by: "cosign", target: REAL, server: 0, text: "fine" },
+  ];
+  expect(lastLine(seen)).toBe("| It works | yes | yes |  | fine |  |");
 });
 
-test("a tool that saw different things says where", () => {
+test("different sights have where they were seen beside them", () => {
   const seen = [
-    { row, by: "ours", target: "one", text: "a|b" },
-    { row, by: "cosign", target: "two", text: "no" },
-    { row, by: "cosign", target: "one", text: "yes" },
+    { by: "ours", target: DEVELOPMENT, server: 1, text: "no" },
+    { by: "ours", target: DEVELOPMENT, server: 0, text: "a|b" },
+    { by: "ours", target: REAL, server: 1, text: "no" },
+    { by: "cosign", target: REAL, server: 0, text: "bad" },
+    { by: "cosign", target: DEVELOPMENT, server: 0, text: "good" },
   ];
-  expect(lastLine(seen)).toBe("| It works | a\\|b |  | one: yes; two: no |  |");
+  expect(lastLine(seen)).toBe(
+    "| It works | development Rekor v1: a\\|b; development Rekor v2: no |  | no | Rekor v1: bad; development Rekor v1: good |  |",
+  );
+});
+
+test("a section about another server has a column for that one alone", () => {
+  const seen = [{ by: "ours", target: REAL, server: 0, text: "yes" }];
+  expect(lastLine(seen, { servers: ["Fulcio"] })).toBe("| It works |  | yes |");
 });

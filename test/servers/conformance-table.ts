@@ -1,66 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
-import { checksOf, type Row, type Section } from "./conformance-row.ts";
+import { LOGS, type Row, type Section, TOOLS } from "./conformance-row.ts";
 
-/** What was seen: by whom, of which row, on which target. */
+/** What was seen: by whom, of which row, on which target and which of the section's servers there. */
 export interface Seen {
   readonly row: Row;
   readonly by: string;
   readonly target: string;
+  readonly server: number;
   readonly text: string;
 }
+
+/** The targets, as checks and the table call them. */
+export const DEVELOPMENT = "development";
+export const REAL = "real";
 
 const INTRODUCTION = `# Conformance
 
 What \`npm run test:sigstore\` saw: the same checks on the development Sigstore of the tests (\`test/sigstore/\`) and on
-a real Rekor v1 with Trillian, and what cosign and rekor-cli said about both. The run writes this file, and fails when
-it differs from the one that is committed.
+the real servers (Rekor v1 with Trillian, Rekor v2, Fulcio with a certificate log, the timestamp authority), and what
+cosign and rekor-cli said about the logs of both. The run writes this file, and fails when it differs from the one that
+is committed.
 `;
-const TOOLS = ["cosign", "rekor-cli"];
 
 /**
- * The table of what was seen, in Markdown: a column for each target, where our code looked, and one for each tool,
- * which looked at what all targets gave. Holds nothing that differs from one run to the next.
+ * The table of what was seen, in Markdown: a column for the development Sigstore, one for each real server, where our
+ * code looked, and one for each tool, which looked at what all of them gave. Holds nothing that differs from one run to
+ * the next.
  */
-export function conformanceTable(
-  sections: readonly Section[],
-  { targets, seen }: { readonly targets: readonly string[]; readonly seen: readonly Seen[] },
-): string {
-  const columns = ["", ...targets, ...TOOLS];
-  const lines = sections.flatMap(({ title, rows }) => [
-    `## ${title}`,
-    "",
-    line(columns),
-    line(columns.map(() => "---")),
-    ...rows.map((row) =>
-      line([
-        row.says,
-        ...targets.map((target) => cell(find(seen, { row, by: "ours", target }))),
-        ...TOOLS.map((by) => toolCell(row, { by, targets, seen })),
-      ]),
-    ),
-    "",
-  ]);
+export function conformanceTable(sections: readonly Section[], seen: readonly Seen[]): string {
+  const lines = sections.flatMap(({ title, rows, servers }) => {
+    const real = servers ?? LOGS;
+    const tools = servers === undefined ? TOOLS : [];
+    const columns = ["", DEVELOPMENT, ...real, ...tools];
+    return [
+      `## ${title}`,
+      "",
+      line(columns),
+      line(columns.map(() => "---")),
+      ...rows.map((row) => {
+        const of = seen.filter((one) => one.row === row);
+        const ours = of.filter(({ by }) => by === "ours");
+        return line([
+          row.says,
+          cell(
+            ours.filter(({ target }) => target === DEVELOPMENT),
+            real,
+          ),
+          ...real.map((_, i) =>
+            cell(
+              ours.filter(({ target, server }) => target === REAL && server === i),
+              real,
+            ),
+          ),
+          ...tools.map((tool) =>
+            cell(
+              of.filter(({ by }) => by === tool),
+              real,
+            ),
+          ),
+        ]);
+      }),
+      "",
+    ];
+  });
   return `${INTRODUCTION}\n${lines.join("\n")}`;
 }
 
-function toolCell(
-  row: Row,
-  { by, targets, seen }: { by: string; targets: readonly string[]; seen: readonly Seen[] },
-): string {
-  if (!checksOf(row).has(by)) return "";
-  const texts = targets.map((target) => cell(find(seen, { row, by, target })));
-  const [first = ""] = texts;
-  if (texts.every((text) => text === first)) return first;
-  return targets.map((target, i) => `${target}: ${texts[i] ?? ""}`).join("; ");
+/** What was seen, once if it was the same everywhere, and else with where. */
+function cell(seen: readonly Seen[], servers: readonly string[]): string {
+  const texts = new Set(seen.map(({ text }) => text));
+  if (texts.size <= 1) return escaped([...texts].join(""));
+  const places = seen.map(
+    ({ target, server, text }) => `${placeOf(target, server, servers)}: ${escaped(text)}`,
+  );
+  return places.toSorted().join("; ");
 }
 
-function find(seen: readonly Seen[], what: Omit<Seen, "text">): string | undefined {
-  return seen.find(({ row, by, target }) => row === what.row && by === what.by && target === what.target)
-    ?.text;
+function placeOf(target: string, server: number, servers: readonly string[]): string {
+  return target === REAL ? `${servers[server]}` : `${target} ${servers[server]}`;
 }
 
-function cell(text: string | undefined): string {
-  return text?.replaceAll("|", "\\|") ?? "";
+function escaped(text: string): string {
+  return text.replaceAll("|", "\\|");
 }
 
 function line(cells: readonly string[]): string {

@@ -13,7 +13,7 @@ export interface GoModule {
   readonly name: string;
   readonly path: string;
   readonly version: string;
-  /** The programs' packages, below the module's path. */
+  /** The programs' packages, below the module's path; empty for the module's own. */
   readonly packages: readonly string[];
   readonly tags?: string;
 }
@@ -62,7 +62,7 @@ async function checkGo(module: GoModule): Promise<void> {
   if (there.code === 0) return;
   throw new ServerError(
     "NOT_POSSIBLE",
-    `cannot install ${module.name} ${module.version}: it is written in Go and there is no "go" on PATH; install Go 1.25 or newer`,
+    `cannot install ${module.name} ${module.version}: it is written in Go and there is no "go" on PATH; install Go 1.26 or newer`,
   );
 }
 
@@ -83,7 +83,7 @@ async function compile(module: GoModule, bin: string, log: string): Promise<void
       "-v",
       "-trimpath",
       ...(tags === undefined ? [] : ["-tags", tags]),
-      ...packages.map((inner) => `${path}/${inner}@${version}`),
+      ...packages.map((inner) => `${inner === "" ? path : `${path}/${inner}`}@${version}`),
     ],
     {
       cwd: "/",

@@ -8,7 +8,7 @@ import { sightingStatement } from "../../src/record/statement.ts";
 import { DIGEST, OTHER_DIGEST, sighting } from "../record/sample-log.ts";
 import { startSigstore } from "../sigstore/sigstore.ts";
 import { find, historyOf, newSample, record, type Sample } from "./sample-sighting.ts";
-import { type Target, targetAt } from "./target.ts";
+import { developmentTarget, realTarget, type Target } from "./target.ts";
 
 const BUILDS = 30;
 /** As unordered as the real server's index is under load. */
@@ -21,15 +21,16 @@ async function build(target: Target, sample: Sample): Promise<string> {
   return `${stands?.uuid}: ${stands?.digest}`;
 }
 
-test.for(["development", "Rekor v1"])(
+test.for(["development", "real"])(
   "thirty builds that see two digests of a new tag at once go by the same record (%s)",
   async (name) => {
     const directory = mkdtempSync(join(tmpdir(), "tlog-race-"));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const development = await startSigstore({ lag });
     onTestFinished(() => development.close());
-    const url = name === "development" ? development.url : inject("rekorV1");
-    const target = await targetAt(url, { name, directory });
+    const home = { name, directory };
+    const isReal = name === "real";
+    const target = isReal ? realTarget(inject("sigstore"), home) : developmentTarget(development, home);
     for (let round = 0; round < 2; round += 1) {
       const { key, reference, name: tag } = newSample();
       const builds = Array.from({ length: BUILDS }, (_, n) => {

@@ -45,7 +45,7 @@ function searching(
 
 /** What is found and read. */
 export const searchingAndReading: Section = {
-  title: "Searching and reading",
+  title: "Searching and reading Rekor v1",
   rows: [
     {
       ...searching("An entry is found by the digest of its subject", "found", ({ name }) => ({

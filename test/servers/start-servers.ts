@@ -7,14 +7,14 @@ import { logUrl } from "../../src/log/json-api.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
 import { sampleKey, sighting } from "../record/sample-log.ts";
 import { proposeIntoto } from "../sigstore/signed-statement.ts";
-import { startRekorV1 } from "./rekor-v1.ts";
+import { type SigstorePlace, startRealSigstore } from "./real-sigstore.ts";
 import { ask } from "./target.ts";
 
 declare module "vitest" {
   interface ProvidedContext {
-    /** The URL of the real Rekor v1. */
-    rekorV1: string;
-    /** A sighting in its first shard, which is closed: the tag, and the signer's key in PEM. */
+    /** The real Sigstore. */
+    sigstore: SigstorePlace;
+    /** A sighting in the first shard of its v1 log, which is closed: the tag, and the signer's key in PEM. */
     closedShard: { readonly tag: string; readonly publicKey: string };
   }
 }
@@ -25,10 +25,11 @@ const TAG = "docker.io/library/conformance:closed-shard";
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const key = sampleKey();
   const statement = Buffer.from(sightingStatement(sighting({ reference: TAG, observedAt: new Date() })));
-  const rekor = await startRekorV1({
+  const { close, ...place } = await startRealSigstore({
     async fillFirstShard(url) {
       const body = proposeIntoto(statement, key.privateKey);
-      const { status, body: entries } = await ask({ url }, "POST", "/api/v1/log/entries", { body });
+      const first = { place: { rekorV1: url } };
+      const { status, body: entries } = await ask(first, "POST", "/api/v1/log/entries", { body });
       const [uuid] = Object.keys(entries as object);
       if (status !== 201) throw new Error(`the log answered ${status} to its first entry`);
       // The log fills index and storage after its answer, and never when it is stopped before.
@@ -36,7 +37,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       await findEntries(sendHttp, { ...what, signal: AbortSignal.timeout(10_000) }, () => undefined);
     },
   });
-  project.provide("rekorV1", rekor.url);
+  project.provide("sigstore", place);
   project.provide("closedShard", { tag: TAG, publicKey: key.pem });
-  return () => rekor.close();
+  return close;
 }

@@ -10,11 +10,11 @@ import type { Target } from "./target.ts";
 const TIMEOUT_MS = 60_000;
 
 /** Runs rekor-cli against the target; its state is kept in a home of its own for each target. */
-export async function rekorCli({ url, directory }: Target, args: readonly string[]): Promise<Outcome> {
+export async function rekorCli({ place, directory }: Target, args: readonly string[]): Promise<Outcome> {
   const file = await programPath("rekor-cli");
   const home = join(directory, "rekor-cli");
   mkdirSync(home, { recursive: true });
-  const all = [...args, "--rekor_server", url, "--format", "json"];
+  const all = [...args, "--rekor_server", place.rekorV1, "--format", "json"];
   return run(file, all, { env: { HOME: home }, timeoutMs: TIMEOUT_MS });
 }
 

@@ -28,7 +28,7 @@ const changed = (part: RegExp, by: string) => (entry: string) => {
 
 /** What comes of appending. */
 export const writing: Section = {
-  title: "Writing",
+  title: "Writing to Rekor v1",
   rows: [
     {
       says: "A new entry is answered with its name",
