@@ -8,6 +8,7 @@ import { refusalMessage } from "./report/messages.ts";
 
 /** Errors of ours whose message is made for the person at the terminal. */
 const TOLD_AS_THEY_ARE = new Set([
+  "BuildFileError",
   "CheckError",
   "ContainerError",
   "CourierError",
@@ -16,9 +17,11 @@ const TOLD_AS_THEY_ARE = new Set([
   "EngineError",
   "HiddenBaseError",
   "ImageReferenceError",
+  "LockError",
   "PlatformError",
   "PolicyError",
   "ResultError",
+  "SingleFileError",
   "SigningConfigError",
   "TrustError",
   "TrustUpdateError",
