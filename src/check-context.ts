@@ -6,9 +6,8 @@ import { type Courier, startCourier } from "./courier-container.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { ContainerError } from "./gateway/container.ts";
 import { buildArgs, type BuildOptions } from "./gateway/options.ts";
-import type { SigningServices } from "./log/signing-config.ts";
 import { readPolicy } from "./policy/policy.ts";
-import { parseTrustedRoot } from "./record/trusted-root.ts";
+import { openTrust } from "./trust.ts";
 
 /** Where an organisation's derived image puts its policy and its trusted root. */
 const CONFIGURATION = "/etc/tlog-dockerfile";
@@ -17,12 +16,10 @@ const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
 /** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
 const GRACE_MS = 6_000;
 
-/** Until the signing configuration that the image ships is read: the public Sigstore instance. */
-const PUBLIC_INSTANCE: SigningServices = {
-  logs: [{ url: "https://rekor.sigstore.dev", api: 1 }],
-  fulcio: "https://fulcio.sigstore.dev",
-  timestamps: [],
-};
+/** Where our own files are: beside this one, or in dist/ when it has not been bundled. */
+const SHIPPED = import.meta.filename.endsWith(".ts")
+  ? join(import.meta.dirname, "../dist")
+  : import.meta.dirname;
 
 /** The context of a check, and what ends it. */
 export interface OpenedContext extends CheckContext {
@@ -33,13 +30,16 @@ export interface OpenedContext extends CheckContext {
 /**
  * What a build is judged with: the policy and the trusted root of this image, and couriers. One without secrets is
  * started at once when the policy trusts somebody, the others when they are first asked for. Throws PolicyError for a
- * policy that does not hold.
+ * policy that does not hold, and SigningConfigError.
  */
 export async function openContext(bridge: Bridge, { options }: BuildOptions): Promise<OpenedContext> {
   const args = buildArgs(options);
-  const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
+  const [text, trust] = await Promise.all([
+    readOptional(join(CONFIGURATION, "policy.yaml")),
+    openTrust({ own: CONFIGURATION, shipped: SHIPPED, now: () => new Date() }),
+  ]);
   const baked = text === undefined ? undefined : { text, name: "policy.yaml" };
-  const policy = await readPolicy({ services: PUBLIC_INSTANCE, baked, buildArgs: args });
+  const policy = await readPolicy({ services: trust.services, baked, buildArgs: args });
   const couriers = new Map<boolean, Promise<Courier>>();
   const start = async (signing: boolean): Promise<Courier> =>
     startCourier(bridge, {
@@ -57,8 +57,6 @@ export async function openContext(bridge: Bridge, { options }: BuildOptions): Pr
     couriers.set(signing, started);
     return started;
   };
-  let trustedRoot: ReturnType<CheckContext["trustedRoot"]> | undefined;
-
   // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
   // convert. One with secrets is never started ahead.
   if (policy.trust.length > 0 && !("requestid" in options)) void courier(false);
@@ -67,22 +65,12 @@ export async function openContext(bridge: Bridge, { options }: BuildOptions): Pr
     policy,
     now: () => new Date(),
     deadline: () => AbortSignal.timeout(policy.timeoutMs + GRACE_MS),
-    trustedRoot: () => (trustedRoot ??= readTrustedRoot()),
+    trustedRoot: () => trust.trustedRoot(),
     courier: async ({ signing }) => (await courier(signing)).channel,
     async close() {
       await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));
     },
   };
-}
-
-/** The organisation's trusted root, or the one of the public Sigstore instance that we ship. */
-async function readTrustedRoot(): ReturnType<CheckContext["trustedRoot"]> {
-  const own = join(CONFIGURATION, "trusted_root.json");
-  const shipped = join(import.meta.dirname, "trusted_root.json");
-  const text = await readOptional(own);
-  return text === undefined
-    ? parseTrustedRoot(await readFile(shipped, "utf8"), shipped)
-    : parseTrustedRoot(text, own);
 }
 
 async function readOwnImage(): Promise<Uint8Array> {
