@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Record } from "../record/verification.ts";
+import { ignoredEntries, isoTime, logHost, signerOf } from "./evidence.ts";
+import type { Judgement } from "./judgement.ts";
+import type { MessageName } from "./message-name.ts";
+import { refusalMessage } from "./messages.ts";
+import type { Report, ReportedImage } from "./report-shape.ts";
+
+const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
+/** What the verdict alone does not say. */
+const NOTES: Partial<Readonly<globalThis.Record<MessageName, string>>> = {
+  SamePlatforms: "a new index of the manifests that are recorded",
+  Superseded: "named by its digest; another image was approved since",
+};
+/** Whole sha256 digests behind labels of this width end in column 80. */
+const LABEL_WIDTH = 6;
+
+/**
+ * The report as people read it: a block for each image, the count, and all that is to be said of images with which
+ * something is the matter. `judgements` are those of which the report was made.
+ */
+export function reportText(report: Report, judgements: readonly Judgement[]): string {
+  const heads = aligned(
+    report.images.map(({ outcome, verdict, reference, lines }) => [
+      MARK[outcome],
+      verdict,
+      reference,
+      linesText(lines),
+    ]),
+  );
+  const blocks = report.images.map((image, index) =>
+    [heads[index] ?? "", ...details(image, judgements[index])].join("\n"),
+  );
+  const troubled = judgements.filter(({ outcome }) => outcome !== "pass");
+  const parts = [...blocks, summary(report), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
+  return `${parts.join("\n\n")}\n`;
+}
+
+/** Rows with their columns below each other, two blanks between them. */
+function aligned(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
+
+function details(image: ReportedImage, judgement: Judgement | undefined): string[] {
+  const { message, digest, record, newer, served, superseded, until, detail, rule } = image;
+  const shown = recordOf(judgement);
+  const rows: [label: string, text: string | undefined][] = [
+    ["digest", digest],
+    // The same digest twice would only have to be compared.
+    ["record", record?.digest === digest ? undefined : record?.digest],
+    ["now", served],
+    ["before", superseded?.digest],
+    ["since", shown && `${isoTime(shown.loggedAt)}, log index ${shown.logIndex} of ${logHost(shown)}`],
+    ["signer", shown && signerOf(shown)],
+    ["newer", newer && `${newer.loggedAt}, log index ${newer.logIndex}`],
+    ["until", until],
+    ["action", rule && `${rule.action} (${rule.source}): ${rule.why}`],
+    ["note", NOTES[message]],
+    ["detail", detail],
+    ["log", judgement && ignoredEntries(judgement.rejected)],
+  ];
+  return rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(LABEL_WIDTH)} ${text}`] : []));
+}
+
+function recordOf(judgement: Judgement | undefined): Record | undefined {
+  return judgement && "record" in judgement.verdict ? judgement.verdict.record : undefined;
+}
+
+/** `Dockerfile:2, 9-10`; each file once. */
+function linesText(lines: ReportedImage["lines"]): string {
+  const files = Map.groupBy(lines, ({ file }) => file);
+  return [...files]
+    .map(([file, ranges]) => {
+      const numbers = ranges.map(({ start, end }) => (start === end ? `${start}` : `${start}-${end}`));
+      return `${file}:${numbers.join(", ")}`;
+    })
+    .join(", ");
+}
+
+function summary({ images, policy }: Report): string {
+  const count = (outcome: ReportedImage["outcome"]) =>
+    images.filter((image) => image.outcome === outcome).length;
+  const counts = [
+    `${images.length} ${images.length === 1 ? "image" : "images"}`,
+    `${count("refuse")} refused`,
+    `${count("warn")} with a warning`,
+  ];
+  return `${counts.join(", ")} (profile ${policy.profile}; policy: ${policy.sources.join(", ")})`;
+}
