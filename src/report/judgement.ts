@@ -3,17 +3,9 @@
 import type { Judgement as TodaysJudgement } from "../check/check.ts";
 import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
+import type { Rule } from "../policy/rule.ts";
 import type { Record } from "../record/verification.ts";
 
-export interface Rule {
-  readonly action: "block" | "pin" | "warn" | "follow" | "ignore";
-  readonly unseen: "record" | "allow" | "block";
-  readonly unknown: "block" | "warn";
-  readonly minAge?: { readonly days: number; readonly otherwise: "block" | "warn" };
-  readonly private: boolean;
-  readonly source: string;
-  readonly why: string;
-}
 export type Verdict =
   | { readonly kind: "unchanged"; readonly record: Record; readonly note?: "same-platforms" | "superseded" }
   | { readonly kind: "first-seen"; readonly record: Record }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatReference, type Reference, taggedName } from "../image/reference.ts";
-import type { Judgement, Rule, Verdict } from "./judgement.ts";
+import type { Rule } from "../policy/rule.ts";
+import type { Judgement, Verdict } from "./judgement.ts";
 import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
 import type { MessageName } from "./message-name.ts";
 import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";
@@ -48,6 +49,8 @@ export interface MessageKinds {
   Exempt: "exempt";
 }
 
+/** What an indented line has in a terminal of 80. */
+const COLUMNS = 78;
 const BY_DIGEST = "or name the image by digest";
 
 /** A tag that moved although the policy does not let it. */
@@ -158,7 +161,7 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]>
         ...evidenceLines(record),
         ...(rule?.minAge
           ? [
-              `rule: "min-age: ${rule.minAge.days}" (${rule.source}): records count after ${count(rule.minAge.days, "day")}`,
+              `the policy says "min-age: ${rule.minAge.days}": records count after ${count(rule.minAge.days, "day")}`,
             ]
           : []),
         ...takeByDigest(reference, {
@@ -253,9 +256,16 @@ function mismatch({ reference, verdict: { record } }: About<"moved">): string {
 /** What the policy says of such an image, as it stands there, and where. */
 function ruleLine(rule: Rule | undefined, key: "action" | "unseen" | "unknown" = "action"): string[] {
   if (rule === undefined) return [];
-  // The reason is the one for the action: which kind of tag it is.
-  const why = key === "action" ? `: ${rule.why}` : "";
-  return [`rule: "${key}: ${rule[key]}" (${rule.source})${why}`];
+  // Where it stands, and why, is said of the action alone.
+  if (key !== "action") return [`the policy says "${key}: ${rule[key]}"`];
+  const line = `rule: "action: ${rule.action}" (${rule.source})`;
+  const whole = `${line}: ${rule.why}`;
+  return whole.length <= COLUMNS ? [whole] : [line, ...folded(rule.why)];
+}
+
+/** A sentence in lines that fit, broken between words. */
+function folded(sentence: string): string[] {
+  return sentence.match(new RegExp(`\\S.{0,${COLUMNS - 2}}(?=\\s|$)`, "g")) ?? [sentence];
 }
 
 function nameOf(image: Reference): string {

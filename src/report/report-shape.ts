@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
+import { ACTIONS, DOUBTS, PROFILES, UNSEEN } from "../policy/rule.ts";
 import { MESSAGE_NAMES } from "./message-name.ts";
 
 const text = (description: string) => v.pipe(v.string(), v.description(description));
@@ -67,11 +68,11 @@ const Lines = v.pipe(
 
 const ReportedRule = v.pipe(
   v.strictObject({
-    action: v.picklist(["block", "pin", "warn", "follow", "ignore"]),
-    unseen: v.picklist(["record", "allow", "block"]),
-    unknown: v.picklist(["block", "warn"]),
+    action: v.picklist(ACTIONS),
+    unseen: v.picklist(UNSEEN),
+    unknown: v.picklist(DOUBTS),
     minAgeDays: v.exactOptional(v.number()),
-    source: text('Where the rule stands, as in "policy.yaml:12"'),
+    source: text('Where the action was set, as in "policy.yaml:12"'),
     why: text("Why it is so, in a few words"),
   }),
   v.description("The policy's rule for this image"),
@@ -132,8 +133,11 @@ export const ReportShape = v.pipe(
       v.description("The worst of the images' outcomes"),
     ),
     policy: v.strictObject({
-      profile: v.picklist(["default", "strict", "observe"]),
-      sources: list(v.string(), "Where the policy in effect comes from"),
+      profile: v.picklist(PROFILES),
+      sources: v.pipe(
+        v.record(v.string(), v.string()),
+        v.description("Where each part of the policy was set"),
+      ),
     }),
     images: list(ReportedImage, "Every image that the build consumes, in the Dockerfile's order"),
   }),

@@ -60,7 +60,8 @@ function details(image: ReportedImage, judgement: Judgement | undefined): string
     ["signer", shown && signerOf(shown)],
     ["newer", newer && `${newer.loggedAt}, log index ${newer.logIndex}`],
     ["until", until],
-    ["action", rule && `${rule.action} (${rule.source}): ${rule.why}`],
+    ["action", rule && `${rule.action} (${rule.source})`],
+    ["why", rule?.why],
     ["note", NOTES[message]],
     ["detail", detail],
     ["log", judgement && ignoredEntries(judgement.rejected)],
@@ -91,5 +92,5 @@ function summary({ images, policy }: Report): string {
     `${count("refuse")} refused`,
     `${count("warn")} with a warning`,
   ];
-  return `${counts.join(", ")} (profile ${policy.profile}; policy: ${policy.sources.join(", ")})`;
+  return `${counts.join(", ")} (policy profile: ${policy.profile})`;
 }

@@ -3,7 +3,9 @@ import { formatReference, type Reference } from "../image/reference.ts";
 import type { Signer } from "../record/signer.ts";
 import type { Record } from "../record/verification.ts";
 import { isoTime } from "./evidence.ts";
-import type { Judgement, Rule, Verdict } from "./judgement.ts";
+import type { EffectivePolicy } from "../policy/policy.ts";
+import type { Rule } from "../policy/rule.ts";
+import type { Judgement, Verdict } from "./judgement.ts";
 import { messageName } from "./message-name.ts";
 import { progressLine } from "./messages.ts";
 import type { Report, ReportedImage, ReportedRecord } from "./report-shape.ts";
@@ -15,22 +17,22 @@ export interface NamedImage {
   readonly locations: readonly { readonly filename: string; readonly start: number; readonly end: number }[];
 }
 
-/** What the judgements were made by. */
-export interface ReportedPolicy {
-  readonly profile: Report["policy"]["profile"];
-  readonly sources: readonly string[];
-}
-
 /** The report of a build: each judgement, with the lines and platforms of the image that it is about. */
 export function makeReport(
   judgements: readonly Judgement[],
-  { images, policy }: { readonly images: readonly NamedImage[]; readonly policy: ReportedPolicy },
+  {
+    images,
+    policy,
+  }: {
+    readonly images: readonly NamedImage[];
+    readonly policy: Pick<EffectivePolicy, "profile" | "sources">;
+  },
 ): Report {
   const named = new Map(images.map((image) => [formatReference(image.reference), image]));
   return {
     version: 1,
     outcome: worst(judgements),
-    policy: { profile: policy.profile, sources: [...policy.sources] },
+    policy: { profile: policy.profile, sources: { ...policy.sources } },
     images: judgements.map((judgement) =>
       reportImage(judgement, named.get(formatReference(judgement.reference))),
     ),

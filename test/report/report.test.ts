@@ -8,7 +8,22 @@ import { ReportShape } from "../../src/report/report-shape.ts";
 import { reportText } from "../../src/report/report-text.ts";
 import { GOT, JUDGEMENTS, WANT } from "./sample-judgements.ts";
 
-const policy = { profile: "default", sources: ["built in", "policy.yaml"] } as const;
+const policy = {
+  profile: "default",
+  sources: {
+    profile: "default",
+    logs: "policy.yaml:2",
+    fulcio: "default",
+    timestamps: "default",
+    trust: "policy.yaml:4",
+    registries: "default",
+    lock: "default",
+    recheck: "default",
+    attest: "default",
+    tuf: "default",
+    timeoutMs: "default",
+  },
+} as const;
 const all = Object.values(JUDGEMENTS);
 
 /** The image of a judgement, as the build's LLB names it. */
@@ -73,7 +88,7 @@ test("a moved tag is reported with all that a tool needs to act", () => {
   expect(report).toMatchObject({
     version: 1,
     outcome: "refuse",
-    policy: { profile: "default", sources: ["built in", "policy.yaml"] },
+    policy: { profile: "default", sources: { trust: "policy.yaml:4" } },
     images: [
       {
         reference: "docker.io/library/alpine:3.16.0",
@@ -133,7 +148,7 @@ describe("as text", () => {
           .split("\n\n")[0]
           ?.split("\n") ?? [];
       expect(head).toContain("Dockerfile:2");
-      for (const line of lines.filter((each) => !/^ {2}(detail|log) /.test(each))) {
+      for (const line of lines.filter((each) => !/^ {2}(detail|log|why) /.test(each))) {
         expect(line.length).toBeLessThanOrEqual(80);
       }
     },
@@ -152,7 +167,7 @@ describe("as text", () => {
 
   test("a build of nothing but scratch has a report too", () => {
     expect(reportText(reportOf([]), [])).toBe(
-      "0 images, 0 refused, 0 with a warning (profile default; policy: built in, policy.yaml)\n",
+      "0 images, 0 refused, 0 with a warning (policy profile: default)\n",
     );
   });
 

@@ -2,7 +2,8 @@
 import { parseReference } from "../../src/image/reference.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import type { Record } from "../../src/record/verification.ts";
-import type { Judgement, Rule, Verdict } from "../../src/report/judgement.ts";
+import type { Rule } from "../../src/policy/rule.ts";
+import type { Judgement, Verdict } from "../../src/report/judgement.ts";
 import { sampleKey } from "../record/sample-log.ts";
 
 export const ALPINE = "docker.io/library/alpine:3.16.0";
@@ -46,8 +47,18 @@ export const BLOCK: Rule = {
   source: "policy.yaml:12",
   why: "dated tags are written once",
 };
-const PIN: Rule = { ...BLOCK, action: "pin", source: "default: official version", why: "they are rebuilt" };
-const FOLLOW: Rule = { ...BLOCK, action: "follow", source: "default: floating tag", why: "meant to move" };
+const PIN: Rule = {
+  ...BLOCK,
+  action: "pin",
+  source: "default: rebuilt version",
+  why: "official images are rebuilt under the same version, so the recorded one is used",
+};
+const FOLLOW: Rule = {
+  ...BLOCK,
+  action: "follow",
+  source: "default: floating tag",
+  why: "such tags are made to move, and every change is recorded",
+};
 const WEEK: Rule = { ...BLOCK, minAge: { days: 7, otherwise: "block" } };
 const DAY: Rule = { ...BLOCK, minAge: { days: 1, otherwise: "warn" } };
 const KNOWN: Rule = { ...BLOCK, unseen: "block" };
