@@ -6,6 +6,7 @@ import { formatReference } from "../../src/image/reference.ts";
 import { makeReport, type NamedImage } from "../../src/report/report.ts";
 import { ReportShape } from "../../src/report/report-shape.ts";
 import { reportText } from "../../src/report/report-text.ts";
+import { jsonSchema } from "./json-schema.ts";
 import { GOT, JUDGEMENTS, WANT } from "./sample-judgements.ts";
 
 const policy = {
@@ -186,4 +187,15 @@ test("references are matched with their digests", () => {
   const images = [named(unchanged, [5, 5]), named(moved, [2, 2])];
   const report = makeReport([moved, unchanged], { images, policy });
   expect(report.images.map(({ lines }) => lines[0]?.start)).toEqual([2, 5]);
+});
+
+test("the published JSON Schema is that of the shape", async () => {
+  const schema = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    $id: "https://raw.githubusercontent.com/tlog-dockerfile/tlog-dockerfile/main/docs/report.schema.json",
+    ...jsonSchema(ReportShape),
+  };
+  await expect(`${JSON.stringify(schema, undefined, 2)}\n`).toMatchFileSnapshot(
+    "../../docs/report.schema.json",
+  );
 });
