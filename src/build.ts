@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { showJudgements } from "./build-progress.ts";
 import { check, type CheckContext, type Judgement } from "./check/check.ts";
 import { withContextLines } from "./conversion/context-lines.ts";
 import { type Conversion, convert } from "./conversion/conversion.ts";
@@ -11,9 +12,7 @@ import { isServiceError } from "./gateway/status.ts";
 import { formatReference } from "./image/reference.ts";
 import { readDefinition } from "./llb/definition.ts";
 import { imageSources, type ImageSource } from "./llb/image-sources.ts";
-import { progressVertices } from "./llb/progress-vertices.ts";
 import { withOutcome } from "./report/judgement.ts";
-import { progressLine } from "./report/messages.ts";
 
 /** A build that consumes images which the policy refuses. Nothing of it has run. */
 export class BuildRefused extends Error {
@@ -99,11 +98,7 @@ async function passAll(
     context,
   );
   const refused = judgements.filter((judgement) => judgement.refused);
-  const lines = judgements
-    .filter((judgement) => !judgement.refused)
-    .map((judgement) => progressLine(withOutcome(judgement)));
-  if (lines.length > 0)
-    await bridge.solve({ Definition: progressVertices(lines).definition, Evaluate: true });
+  await showJudgements(bridge, judgements.filter((judgement) => !judgement.refused).map(withOutcome), images);
   if (refused.length > 0) {
     // Lines are for the message alone: without them the build is refused all the same, and says why.
     const located = (await locate?.().catch(() => images)) ?? images;

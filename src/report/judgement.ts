@@ -32,5 +32,6 @@ export interface Judgement {
 
 /** A judgement without a rule, as they are made today. */
 export function withOutcome({ refused, ...judgement }: TodaysJudgement): Judgement {
-  return { ...judgement, rule: undefined, outcome: refused ? "refuse" : "pass" };
+  const passed = judgement.verdict.kind === "unknown" ? "warn" : "pass";
+  return { ...judgement, rule: undefined, outcome: refused ? "refuse" : passed };
 }
