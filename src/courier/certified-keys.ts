@@ -51,7 +51,9 @@ export function certifiedKeys({
   function certify({ fulcio, token }: CertifiedSigner): Promise<CertifiedKey> {
     const pending = token().then((text) => certifyNewKey({ fulcio, token: text, deadlineMs }));
     keys.set(fulcio.href, pending);
-    pending.catch(() => keys.delete(fulcio.href));
+    pending.catch(() => {
+      if (keys.get(fulcio.href) === pending) keys.delete(fulcio.href);
+    });
     return pending;
   }
 }

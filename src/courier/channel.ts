@@ -119,10 +119,17 @@ export class CourierChannel {
 
   /** One file of a TUF repository; undefined when the mirror has none of this name. */
   async file(
-    { mirror, path, maxBytes }: { readonly mirror: string; readonly path: string; readonly maxBytes: number },
+    what: {
+      readonly mirror: string;
+      readonly path: string;
+      readonly maxBytes: number;
+      /** Whether the mirror may be asked over http although it is not this machine. */
+      readonly plainHttp?: boolean;
+    },
     { signal }: Deadline,
   ): Promise<Buffer | undefined> {
-    const request = { ask: "file" as const, mirror, path, maxBytes };
+    const request = { ask: "file" as const, ...what };
+    const { maxBytes } = what;
     const { bytes } = await this.#conversation.ask(request, "file", { signal });
     if (bytes === null) return undefined;
     const file = Buffer.from(bytes, "base64");

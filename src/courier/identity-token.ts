@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { certificateSubject, type ClaimedIdentity, type Claims } from "./certificate-subject.ts";
 
 /** An OpenID Connect identity token (a JWT) that looks usable. Its signature is the certificate authority's to check. */
 export interface IdentityToken {
@@ -6,12 +7,6 @@ export interface IdentityToken {
   /** Whom a certificate for it should name. */
   readonly claims: ClaimedIdentity;
   readonly expires: Date;
-}
-
-/** An issuer and an identity as Fulcio writes them into certificates, by the token's own word. */
-export interface ClaimedIdentity {
-  readonly issuer: string;
-  readonly identity: string;
 }
 
 /** Why a text is no token to sign with. The message tells what to do and shows nothing of the text. */
@@ -35,13 +30,6 @@ export class IdentityTokenError extends Error {
 export const AUDIENCE = "sigstore";
 /** The largest secret that is read, in bytes; web servers take no larger headers. */
 export const MAX_TOKEN_BYTES = 64 * 1024;
-const MAX_NAME_LENGTH = 2048;
-
-const GITHUB_ISSUER = "https://token.actions.githubusercontent.com";
-const SIGSTORE_DEX_ISSUER = "https://oauth2.sigstore.dev/auth";
-
-type Claims = Readonly<Record<string, unknown>>;
-
 /** Reads a token as it is at this time. Throws IdentityTokenError. */
 export function readIdentityToken(text: string, now: Date): IdentityToken {
   const token = text.trim();
@@ -90,40 +78,16 @@ function payloadOf(token: string): Claims | undefined {
   }
 }
 
-/**
- * What Fulcio makes of the claims of the issuers of the public instance. Of others it may make something else; the
- * certificate says what, so that a wrong guess costs a record that was there already, and nothing else.
- */
 function identityOf(claims: Claims): ClaimedIdentity {
-  const issuer = textOf(claims["iss"]);
-  const subject = textOf(claims["sub"]);
-  if (!/^https?:\/\/./.test(issuer) || subject === "") {
+  const named = certificateSubject(claims);
+  if (named === undefined) {
     throw new IdentityTokenError(
       "no-identity",
       "it does not say by whom (iss) and for whom (sub) it was issued",
     );
   }
-  if (issuer === GITHUB_ISSUER) {
-    const workflow = textOf(claims["job_workflow_ref"]);
-    return { issuer, identity: workflow === "" ? subject : `https://github.com/${workflow}` };
-  }
-  if (textOf(claims["email"]) === "") return { issuer, identity: subject };
-  if (claims["email_verified"] !== true && claims["email_verified"] !== "true") {
+  if (named === "unverified") {
     throw new IdentityTokenError("unverified", "its issuer has not verified the email address in it");
   }
-  return { issuer: connectorOf(issuer, claims) ?? issuer, identity: textOf(claims["email"]) };
-}
-
-/** Sigstore's own issuer lets others log people in; certificates name those. */
-function connectorOf(issuer: string, claims: Claims): string | undefined {
-  const federated = claims["federated_claims"];
-  if (issuer !== SIGSTORE_DEX_ISSUER || typeof federated !== "object" || federated === null) return undefined;
-  return "connector_id" in federated ? textOf(federated.connector_id) || undefined : undefined;
-}
-
-/** A claim that can stand in a certificate; empty when it cannot. */
-function textOf(claim: unknown): string {
-  return typeof claim === "string" && claim.length <= MAX_NAME_LENGTH && /^[\x21-\x7e]+$/.test(claim)
-    ? claim
-    : "";
+  return named;
 }

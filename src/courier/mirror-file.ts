@@ -8,6 +8,8 @@ export interface MirrorFile {
   readonly mirror: string;
   /** Names with slashes between, without `.` or `..`. */
   readonly path: string;
+  /** Whether it may be asked over http although it is not this machine. */
+  readonly plainHttp?: boolean | undefined;
   /** The largest file that is read. */
   readonly maxBytes: number;
 }
@@ -57,7 +59,7 @@ export async function fetchMirrorFile(file: MirrorFile, signal: AbortSignal): Pr
   }
 }
 
-function fileUrl({ mirror, path }: MirrorFile): URL {
+function fileUrl({ mirror, path, plainHttp = false }: MirrorFile): URL {
   const base = URL.parse(mirror);
   // Only the host is shown: anything else of a URL like this may be somebody's credentials.
   const refused = (why: string) =>
@@ -65,9 +67,11 @@ function fileUrl({ mirror, path }: MirrorFile): URL {
   if (base === null) throw refused("is not a URL");
   if (base.username !== "" || base.password !== "") throw refused("has credentials in it; remove them");
   if (base.search !== "" || base.hash !== "") throw refused("is not of the form https://HOST/PATH");
-  const isPlain = base.protocol === "http:" && LOOPBACK.test(base.hostname);
+  const isPlain = base.protocol === "http:" && (plainHttp || LOOPBACK.test(base.hostname));
   if (base.protocol !== "https:" && !isPlain) {
-    throw refused("is not asked: it is not https, and plain http is for loopback");
+    throw refused(
+      "is not asked: it is not https, and plain http is for this machine and for hosts that the policy names for it",
+    );
   }
   if (!path.split("/").every((part) => /^[\w-][\w.-]*$/.test(part))) {
     throw new MirrorError("refused", `"${excerpt(path)}" is not the name of a file of a TUF repository`);

@@ -88,6 +88,8 @@ const FileRequest = v.object({
   mirror: url,
   /** Names and slashes, as in `targets/ab12….trusted_root.json`. */
   path: v.pipe(text(512), v.regex(/^(?:[\w-][\w.-]*\/)*[\w-][\w.-]*$/)),
+  /** Whether this mirror may be asked over http although it is not this machine. */
+  plainHttp: v.optional(v.boolean()),
   /** The largest file that is read. */
   maxBytes: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_FILE_BYTES)),
 });

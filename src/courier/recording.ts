@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { dsse } from "@sigstore/core";
 import { createHash } from "node:crypto";
 import { DSSEBundleBuilder, RekorWitness, type Signer } from "@sigstore/sign";
 import { excerpt } from "../log/excerpt.ts";
+import { isIntotoBodyOf } from "../log/intoto-body.ts";
 import { LogError, type AskLog } from "../log/json-api.ts";
 import { readEntryAt, sameLeaf } from "../log/rekor-v1.ts";
-import { CertificateError } from "./failure.ts";
 import { HttpError, shownUrl } from "./http.ts";
 import { PAYLOAD_TYPE } from "./key-signer.ts";
 
@@ -33,23 +34,30 @@ class EnvelopeBuilder extends DSSEBundleBuilder {
 
 /**
  * Signs the statement (DSSE), appends it to the log as an `intoto` 0.0.2 entry, which keeps the statement too, and
- * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, HttpError, and what the signer
- * throws as CertificateError.
+ * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, HttpError, and what the
+ * signer throws.
  */
 export async function recordStatement(ask: AskLog, recording: Recording): Promise<string> {
   const { log, statement, signer, signal, deadlineMs } = recording;
   const rekorBaseURL = log.href.replace(/\/$/, "");
   const witness = new RekorWitness({ rekorBaseURL, entryType: "intoto", timeout: deadlineMs });
-  const builder = new EnvelopeBuilder({ signer, witnesses: [witness] });
+  const signed = await signer.sign(dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement)));
+  const builder = new EnvelopeBuilder({ signer: { sign: async () => signed }, witnesses: [witness] });
   const what = `POST ${shownUrl(new URL("api/v1/log/entries", log))}`;
   let bundle;
   try {
     bundle = await builder.create({ data: Buffer.from(statement), type: PAYLOAD_TYPE });
   } catch (error) {
-    throw error instanceof CertificateError ? error : appendError(error, what);
+    throw appendError(error, what);
   }
   const [entry] = bundle.verificationMaterial.tlogEntries;
   if (entry === undefined) throw new LogError("bad-answer", `${what}: the log gave no entry`);
+
+  const { signature, key } = signed;
+  const verifier = key.$case === "publicKey" ? key.publicKey : key.certificate;
+  if (!isIntotoBodyOf(entry.canonicalizedBody, { payload: statement, signature, verifier })) {
+    throw new LogError("bad-answer", `${what}: the log answered for another entry than the one it was sent`);
+  }
 
   // @sigstore/sign drops the UUID of the answer, and the part of it that names the tree cannot be computed.
   const found = await readEntryAt(ask, { log, logIndex: entry.logIndex, signal });

@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import type { ClaimedIdentity } from "./certificate-subject.ts";
 import { NoSignerError } from "./failure.ts";
 import { requestGithubToken, TokenRequestError, type TokenRequest } from "./github-token.ts";
-import {
-  IdentityTokenError,
-  readIdentityToken,
-  type ClaimedIdentity,
-  type IdentityToken,
-} from "./identity-token.ts";
+import { IdentityTokenError, readIdentityToken, type IdentityToken } from "./identity-token.ts";
 import { readSigningKey, SigningKeyError, type SigningKey } from "./signing-key.ts";
 
 /** The names of the build secrets, and of their files. */

@@ -83,11 +83,7 @@ export async function appendHashedRecord(
     throw badAnswer(request, answer, `is not a log entry: "${v.getDotPath(issue) ?? "it"}" is wrong`);
   }
   if (!isEntryOf(entry.output, { digest, signature, verifier })) {
-    throw badAnswer(
-      request,
-      answer,
-      "is for another entry than was sent: the log answered for another entry",
-    );
+    throw badAnswer(request, answer, "is for another entry than the one it was sent");
   }
   return entry.output;
 }

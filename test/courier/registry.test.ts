@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RequestListener } from "node:http";
-import { globalAgent } from "node:https";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { MAX_MANIFEST_BYTES } from "../../src/courier/protocol.ts";
 import { fetchManifest, type TagAddress } from "../../src/courier/registry.ts";
-import { certificate, closedPort, inTurn, json, localServer, within } from "./local-server.ts";
+import { closedPort, inTurn, json, localServer, within } from "./local-server.ts";
+import { trustTestServers } from "./trusted-tls.ts";
 
 const INDEX = "application/vnd.oci.image.index.v1+json";
 const bytes = Buffer.from('{\n "schemaVersion": 2 }');
@@ -40,14 +40,6 @@ function withTokens(token: RequestListener): RequestListener {
       challenge(`http://${request.headers.host}/token?a=b`)(request, response);
     } else manifest(request, response);
   };
-}
-
-function trustTestServers(): void {
-  const before = globalAgent.options.ca;
-  globalAgent.options.ca = certificate;
-  onTestFinished(() => {
-    globalAgent.options.ca = before;
-  });
 }
 
 describe("a manifest", () => {
