@@ -23,9 +23,7 @@ const TELLING = 12;
 /** A key that was made for this process, and its certificate. Its private half is in `signer` alone. */
 export interface CertifiedKey {
   readonly signer: Signer;
-  /** When the certificate was asked for, as performance.now() tells it. */
-  readonly askedAt: number;
-  /** How long it is good, by its own word. */
+  /** How long the certificate is good from when it was made, by its own word. */
   readonly lifetimeMs: number;
   readonly notAfter: Date;
 }
@@ -54,7 +52,6 @@ export async function certifyNewKey({
     keyHolder,
     timeout: deadlineMs,
   });
-  const askedAt = performance.now();
   // It asks for a certificate before each signature, so it signs once, and nothing; the key signs the rest.
   const { key } = await authority.sign(Buffer.alloc(0)).catch((error: unknown) => {
     throw refusal(error, what, token);
@@ -69,7 +66,6 @@ export async function certifyNewKey({
         key: { $case: "x509Certificate", certificate: pem },
       }),
     },
-    askedAt,
     lifetimeMs: notAfter.getTime() - notBefore.getTime(),
     notAfter,
   };

@@ -19,19 +19,25 @@ export interface CertifiedKeys {
 /** What a certificate must still be good for: the signature, its timestamp and the log's answer. */
 const SPARE_MS = 60_000;
 
-/** One certificate for all records of a build, and a new one when it ends; requests at once share a pending one. */
-export function certifiedKeys({
-  now,
-  deadlineMs,
-}: {
+/** What keeping certificates takes from outside. */
+export interface KeyKeeping {
   readonly now: () => Date;
+  /** Milliseconds since some moment, counted on whatever becomes of the clock. */
+  readonly elapsedMs: () => number;
   /** The time there is for a certificate, in milliseconds. */
   readonly deadlineMs: number;
-}): CertifiedKeys {
-  const keys = new Map<string, Promise<CertifiedKey>>();
-  const isGood = ({ askedAt, lifetimeMs, notAfter }: CertifiedKey) => {
+}
+
+interface KeptKey extends CertifiedKey {
+  readonly askedAt: number;
+}
+
+/** One certificate for all records of a build, and a new one when it ends; requests at once share a pending one. */
+export function certifiedKeys({ now, elapsedMs, deadlineMs }: KeyKeeping): CertifiedKeys {
+  const keys = new Map<string, Promise<KeptKey>>();
+  const isGood = ({ askedAt, lifetimeMs, notAfter }: KeptKey) => {
     // By the time that has passed as well: this machine's clock may be an hour behind the authority's.
-    const left = Math.min(lifetimeMs - (performance.now() - askedAt), notAfter.getTime() - now().getTime());
+    const left = Math.min(lifetimeMs - (elapsedMs() - askedAt), notAfter.getTime() - now().getTime());
     return left >= SPARE_MS;
   };
   return {
@@ -48,8 +54,15 @@ export function certifiedKeys({
     },
   };
 
-  function certify({ fulcio, token }: CertifiedSigner): Promise<CertifiedKey> {
-    const pending = token().then((text) => certifyNewKey({ fulcio, token: text, deadlineMs }));
+  async function certified({ fulcio, token }: CertifiedSigner): Promise<KeptKey> {
+    const text = await token();
+    const askedAt = elapsedMs();
+    return { askedAt, ...(await certifyNewKey({ fulcio, token: text, deadlineMs })) };
+  }
+
+  function certify(request: CertifiedSigner): Promise<KeptKey> {
+    const { fulcio } = request;
+    const pending = certified(request);
     keys.set(fulcio.href, pending);
     pending.catch(() => {
       if (keys.get(fulcio.href) === pending) keys.delete(fulcio.href);

@@ -36,7 +36,8 @@ const MAX_WAITING = 10_000;
  */
 export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
   const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
-  const signers = signersOf(secret, { now: () => new Date(), deadlineMs });
+  const clocks = { now: () => new Date(), elapsedMs: () => performance.now() };
+  const signers = signersOf(secret, { ...clocks, deadlineMs });
   const over = new AbortController();
   const open = new Set<number>();
   const waiting: Request[] = [];

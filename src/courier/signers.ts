@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Signer } from "@sigstore/sign";
 import { logUrl } from "../log/json-api.ts";
-import type { CertifiedKeys } from "./certified-keys.ts";
+import type { CertifiedKeys, KeyKeeping } from "./certified-keys.ts";
 import { NoSignerError } from "./failure.ts";
 import { keySigner } from "./key-signer.ts";
 import { SIGNING_SECRET, TOKEN_SECRET, type SigningSecret } from "./signing-secret.ts";
@@ -20,11 +20,8 @@ export interface Signers {
   signerFor(signing: Signing): Promise<Signer>;
 }
 
-/** `deadlineMs`: the time there is for a certificate. */
-export function signersOf(
-  { key, identity, problem }: SigningSecret,
-  { now, deadlineMs }: { readonly now: () => Date; readonly deadlineMs: number },
-): Signers {
+/** The signers that secrets give, at first without any certificate. */
+export function signersOf({ key, identity, problem }: SigningSecret, keeping: KeyKeeping): Signers {
   let certified: Promise<CertifiedKeys> | undefined;
   return {
     async signerFor({ log, fulcio, signal }) {
@@ -43,9 +40,7 @@ export function signersOf(
           );
         }
         // Who has a key does not wait for what asks for certificates to load.
-        certified ??= import("./certified-keys.ts").then(({ certifiedKeys }) =>
-          certifiedKeys({ now, deadlineMs }),
-        );
+        certified ??= import("./certified-keys.ts").then(({ certifiedKeys }) => certifiedKeys(keeping));
         const token = async () => (await identity.token(signal)).token;
         return (await certified).signer({ fulcio: logUrl(fulcio), token });
       }

@@ -7,9 +7,10 @@ import { keySigner } from "../../src/courier/key-signer.ts";
 import { readSigningKey } from "../../src/courier/signing-key.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";
+import { identityToken } from "../sigstore/identity-token.ts";
 import { startSigstore, type Sigstore, type SigstoreOptions } from "../sigstore/sigstore.ts";
-import { recordStatement } from "./as-shipped.ts";
-import { within } from "./local-server.ts";
+import { certifiedKeys, recordStatement } from "./as-shipped.ts";
+import { json, localServer, within } from "./local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
 const key = readSigningKey(Buffer.from(pair.privateKey.export({ type: "pkcs8", format: "pem" })));
@@ -24,7 +25,7 @@ async function sigstore(
   return started;
 }
 
-function record({ url }: Sigstore, sha256 = digest): Promise<string> {
+function record({ url }: Sigstore, sha256 = digest, signer = keySigner(key)): Promise<string> {
   const statement = Buffer.from(
     JSON.stringify({
       _type: "https://in-toto.io/Statement/v1",
@@ -36,15 +37,22 @@ function record({ url }: Sigstore, sha256 = digest): Promise<string> {
   return recordStatement(sendHttp, {
     log: logUrl(url),
     statement,
-    signer: keySigner(key),
+    signer,
     signal: within(5_000),
     deadlineMs: 5_000,
   });
 }
 
-async function find({ url }: Sigstore, including?: string): Promise<RawEntry[]> {
+interface Wanted {
+  readonly including?: string | undefined;
+  readonly identity?: string;
+}
+
+const find = ({ url }: Sigstore, wanted: Wanted = {}) => findEntriesOf(url, wanted);
+
+async function findEntriesOf(url: string, wanted: Wanted): Promise<RawEntry[]> {
   const entries: RawEntry[] = [];
-  const what = { log: logUrl(url), hash: `sha256:${digest}`, including, signal: within(10_000) };
+  const what = { log: logUrl(url), hash: `sha256:${digest}`, signal: within(10_000), ...wanted };
   await findEntries(sendHttp, what, (some) => void entries.push(...some));
   return entries;
 }
@@ -82,11 +90,79 @@ describe.concurrent("every entry under the hash is brought", () => {
   });
 });
 
+const issuer = "https://issuer.example";
+const [OURS, THEIRS] = ["https://Acme.example/CI", "mallory@evil.example"];
+
+/** Records the tag as both, and gives the entries of each. */
+async function recordAsBoth(server: Sigstore): Promise<{ ours: string; theirs: string }> {
+  const as = async (identity: string) => {
+    const claims = identity.includes("@") ? { email: identity } : { sub: identity, email: undefined };
+    const token = async () => identityToken({ iss: issuer, ...claims });
+    const keys = certifiedKeys({
+      now: () => new Date(),
+      elapsedMs: () => performance.now(),
+      deadlineMs: 5_000,
+    });
+    return record(server, digest, await keys.signer({ fulcio: logUrl(server.url), token }));
+  };
+  return { theirs: await as(THEIRS), ours: await as(OURS) };
+}
+
+describe.concurrent("for one identity", () => {
+  test("only its entries are brought by a log that can search so, in whatever case", async (context) => {
+    const server = await sigstore(context);
+    const { ours } = await recordAsBoth(server);
+    expect(uuids(await find(server, { identity: OURS }))).toEqual([ours]);
+    expect(uuids(await find(server, { identity: OURS.toLowerCase() }))).toEqual([ours]);
+    expect(uuids(await find(server, { identity: "nobody@acme.example" }))).toEqual([]);
+  });
+
+  test("with the entry just written, and who raced with it unseen by the index", async (context) => {
+    const server = await sigstore(context, { lag: (index) => (index === 0 ? 500 : 0) });
+    const { ours, theirs } = await recordAsBoth(server);
+    expect(uuids(await find(server, { including: ours, identity: OURS }))).toEqual([ours, theirs].toSorted());
+  });
+});
+
+describe("for one identity all are brought", () => {
+  test.for([
+    { row: "does not know subjects and leaves them out", answers: undefined },
+    { row: "refuses a subject (422)", answers: 422 },
+    { row: "refuses a subject (400)", answers: 400 },
+  ])("by a log that $row", async ({ answers }, context) => {
+    const server = await sigstore(context);
+    const { ours, theirs } = await recordAsBoth(server);
+    const old = await oldIndex(server, answers);
+    const found = await findEntriesOf(old, { identity: OURS });
+    expect(uuids(found)).toEqual([ours, theirs].toSorted());
+  });
+});
+
+/** A log of before there were subjects in front of one of today: it reads the fields that it knows, or refuses the others. */
+async function oldIndex({ url }: Sigstore, refusal?: number): Promise<string> {
+  const old = await localServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.on("end", () => {
+      const { subject, ...known } = JSON.parse(body || "{}") as { subject?: string };
+      if (subject !== undefined && refusal !== undefined) {
+        json({ code: 600 + refusal, message: "unknown field" }, refusal)(request, response);
+        return;
+      }
+      const asked = { method: request.method ?? "GET", headers: { "content-type": "application/json" } };
+      void fetch(`${url}${request.url}`, { ...asked, ...(body && { body: JSON.stringify(known) }) }).then(
+        async (answer) => json(await answer.json(), answer.status)(request, response),
+      );
+    });
+  });
+  return old.url.href;
+}
+
 describe.concurrent("an entry just written is brought too", () => {
   test("once the log shows it and its attestation", async (context) => {
     const server = await sigstore(context, { lag: 300 });
     const uuid = await record(server);
-    const entries = await find(server, uuid);
+    const entries = await find(server, { including: uuid });
     expect(uuids(entries)).toEqual([uuid]);
     expect(attestations(entries)).toEqual([true]);
   });
@@ -94,7 +170,7 @@ describe.concurrent("an entry just written is brought too", () => {
   test("with the one that another build wrote at the same moment, and its attestation", async (context) => {
     const server = await sigstore(context, { lag: 300 });
     const [theirs, ours] = await Promise.all([record(server), record(server)]);
-    const entries = await find(server, ours);
+    const entries = await find(server, { including: ours });
     expect(uuids(entries)).toEqual([theirs, ours].toSorted());
     expect(attestations(entries)).toEqual([true, true]);
   });
@@ -104,7 +180,7 @@ describe.concurrent("an entry just written is brought too", () => {
     const theirs = await record(server);
     await record(server, "00".repeat(32));
     const ours = await record(server);
-    const entries = await find(server, ours);
+    const entries = await find(server, { including: ours });
     expect(uuids(entries)).toEqual([theirs, ours].toSorted());
     expect(attestations(entries)).toEqual([true, true]);
   });
@@ -113,13 +189,13 @@ describe.concurrent("an entry just written is brought too", () => {
     const server = await sigstore(context, { lag: (index) => (index === 0 ? 500 : 0) });
     const written = [await record(server), await record(server)];
     server.misbehave({ path: RETRIEVE, fault: { kind: "answer", status: 500, body: "{}" } });
-    expect(uuids(await find(server, written[1]))).toEqual(written.toSorted());
+    expect(uuids(await find(server, { including: written[1] }))).toEqual(written.toSorted());
   });
 
   test("named without its tree", async (context) => {
     const server = await sigstore(context);
     const uuid = await record(server);
-    expect(uuids(await find(server, uuid.slice(16)))).toEqual([uuid]);
+    expect(uuids(await find(server, { including: uuid.slice(16) }))).toEqual([uuid]);
   });
 
   test("after three seconds, when the index never shows it", async (context) => {
@@ -127,7 +203,7 @@ describe.concurrent("an entry just written is brought too", () => {
     const uuid = await record(server);
     server.misbehave({ path: INDEX, fault: { kind: "answer", status: 200, body: "[]" } });
     const begun = performance.now();
-    expect(uuids(await find(server, uuid))).toEqual([uuid]);
+    expect(uuids(await find(server, { including: uuid }))).toEqual([uuid]);
     expect(performance.now() - begun).toBeGreaterThan(2_000);
     expect(performance.now() - begun).toBeLessThan(5_000);
   });
@@ -136,7 +212,7 @@ describe.concurrent("an entry just written is brought too", () => {
     const server = await sigstore(context, { lag: 60_000 });
     const uuid = await record(server);
     server.misbehave({ path: INDEX, fault: { kind: "answer", status: 200, body: JSON.stringify([uuid]) } });
-    const entries = await find(server, uuid);
+    const entries = await find(server, { including: uuid });
     expect(uuids(entries)).toEqual([uuid]);
     expect(attestations(entries)).toEqual([false]);
   });
@@ -145,7 +221,7 @@ describe.concurrent("an entry just written is brought too", () => {
     const server = await sigstore(context);
     const uuid = "ab".repeat(32);
     server.misbehave({ path: INDEX, fault: { kind: "answer", status: 200, body: JSON.stringify([uuid]) } });
-    expect(await find(server, uuid)).toEqual([{ uuid, entry: null }]);
+    expect(await find(server, { including: uuid })).toEqual([{ uuid, entry: null }]);
   });
 });
 

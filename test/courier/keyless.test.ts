@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pem } from "@sigstore/core";
 import { createHash, generateKeyPairSync } from "node:crypto";
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
@@ -13,10 +13,12 @@ import { GITHUB, githubClaims, GOOGLE, identityToken, type Claims } from "../sig
 import type { FaultRule } from "../sigstore/faults.ts";
 import { newSigningKey } from "../sigstore/signed-statement.ts";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
-import { courierProgram, recordIn, type CourierProcess } from "./courier-process.ts";
+import { recordIn } from "./courier-process.ts";
 import { closedPort, json, localServer, within } from "./local-server.ts";
+import { pieces, watchedCouriers } from "./watched-couriers.ts";
 
-const { start } = courierProgram();
+const couriers = watchedCouriers();
+const { open } = couriers;
 const deadline = () => ({ signal: within(10_000) });
 const subject = parseReference("alpine:3.16.0");
 const hash = `sha256:${createHash("sha256").update("docker.io/library/alpine:3.16.0").digest("hex")}`;
@@ -32,38 +34,6 @@ async function sigstore(): Promise<Sigstore> {
   onTestFinished(() => started.close());
   return started;
 }
-
-/** Couriers of the running test and the secrets they were given, of which nothing may be seen. */
-const opened: { courier: CourierProcess; secrets: Readonly<Record<string, string>> }[] = [];
-
-function open(secrets: Readonly<Record<string, string>>, env: Record<string, string> = {}): CourierProcess {
-  const courier = start({ secrets, env });
-  opened.push({ courier, secrets });
-  return courier;
-}
-
-/** Every run of 20 characters of a secret; of shorter ones base64 of other texts has the same by chance. */
-function pieces(secret: string): string[] {
-  // Which server was asked may be said, and what stands around a key is no secret.
-  const bare = secret
-    .replace(/^https?:\/\/[^/]*/, "")
-    .replace(/-----.*?-----/g, "")
-    .replaceAll("\n", "");
-  return Array.from({ length: Math.max(bare.length - 19, 0) }, (_, at) => bare.slice(at, at + 20));
-}
-
-afterEach(async () => {
-  for (const { courier, secrets } of opened.splice(0)) {
-    courier.channel.close();
-    await courier.ended;
-    const output = courier.said() + courier.complained();
-    for (const [name, secret] of Object.entries(secrets)) {
-      const seen = pieces(secret).find((piece) => output.includes(piece));
-      expect(seen, `a piece of ${name} is in the output`).toBeUndefined();
-    }
-    expect(courier.complained()).toBe("");
-  }
-});
 
 /** Records with these secrets, and reads the tag's history as who trusts this identity. */
 async function recordAndRead(
@@ -111,7 +81,7 @@ describe("with an identity token, what is recorded counts for who trusts the ide
     expect(history.rejected).toEqual(new Map());
   });
 
-  test("and every record has a key and a certificate of its own", async () => {
+  test("and every build has a key and a certificate of its own", async () => {
     const server = await sigstore();
     const secrets = { "tlog-identity-token": identityToken() };
     const who = { issuer: GOOGLE, identity: "ci@acme.example" };
@@ -147,7 +117,7 @@ describe("in GitHub Actions", () => {
     expect(records).toMatchObject([{ signer: who }]);
     expect(asked).toEqual(["GET /job/9f8e7d6c5b4a39281706/idtoken?api-version=2.0&audience=sigstore"]);
     expect(headers[0]?.authorization).toBe(`Bearer ${bearer}`);
-    for (const { courier } of opened) {
+    for (const courier of couriers.opened) {
       const seen = pieces(token).find((piece) => courier.said().includes(piece));
       expect(seen).toBeUndefined();
     }
@@ -213,7 +183,7 @@ describe("in GitHub Actions", () => {
       response.writeHead(status);
       response.end(body);
     });
-    const { channel } = open(github(url.href), { TLOG_DEADLINE_MS: "1500" });
+    const { channel } = open(github(url.href), { TLOG_DEADLINE_MS: "4000" });
     const { signerProblem } = await channel.ready(deadline());
     expect(signerProblem).toMatch(
       new RegExp(`^identity-token-${code}: secret "ACTIONS_ID_TOKEN_REQUEST_TOKEN" `),

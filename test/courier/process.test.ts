@@ -4,6 +4,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:http";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { MAX_FILE_BYTES } from "../../src/courier/protocol.ts";
 import { startSigstore, type Sigstore } from "../sigstore/sigstore.ts";
 import { courierProgram, recordIn, type CourierProcess } from "./courier-process.ts";
 import { closedPort, json, localServer, within } from "./local-server.ts";
@@ -78,6 +79,23 @@ describe("the courier", () => {
     });
     const https = { ...tag, plainHttp: false };
     await expect(channel.manifest(https, deadline())).rejects.toMatchObject({ code: "unreachable" });
+  });
+
+  test("brings a file of a TUF repository, the largest too, and says of one that it is not there", async () => {
+    const largest = Buffer.alloc(MAX_FILE_BYTES, 0xfb);
+    const { url, asked } = await localServer((request, response) => {
+      response.writeHead(request.url === "/tuf/9.root.json" ? 404 : 200);
+      response.end(request.url === "/tuf/9.root.json" ? "" : largest);
+    });
+    const { channel } = start();
+    const mirror = `${url.href}tuf`;
+    const file = { mirror, path: "targets/trusted_root.json", maxBytes: MAX_FILE_BYTES };
+    expect((await channel.file(file, deadline()))?.equals(largest)).toBe(true);
+    expect(await channel.file({ ...file, path: "9.root.json" }, deadline())).toBeUndefined();
+    await expect(channel.file({ ...file, maxBytes: 1_000 }, deadline())).rejects.toMatchObject({
+      code: "bad-answer",
+    });
+    expect(asked).toHaveLength(3);
   });
 
   test("answers many at once, while slow ones wait", async () => {
@@ -288,6 +306,27 @@ describe("the courier ends", () => {
       row: "a hash that is none",
       input: '{"id":1,"ask":"find","log":"http://127.0.0.1:1","hash":"x"}\n',
       text: "a line is no request: hash",
+    },
+    {
+      row: "a file that climbs",
+      input: '{"id":1,"ask":"file","mirror":"http://127.0.0.1:1","path":"a/../b","maxBytes":1}\n',
+      text: "a line is no request: path",
+    },
+    {
+      row: "a file without an end",
+      input: '{"id":1,"ask":"file","mirror":"http://127.0.0.1:1","path":"a","maxBytes":1e9}\n',
+      text: "a line is no request: maxBytes",
+    },
+    {
+      row: "a log of another kind",
+      input:
+        '{"id":1,"ask":"record","log":{"url":"http://127.0.0.1:1","api":3},"timestamps":[],"statement":""}\n',
+      text: "a line is no request: log.api",
+    },
+    {
+      row: "more authorities than anybody has",
+      input: `${JSON.stringify({ id: 1, ask: "record", log: { url: "http://127.0.0.1:1", api: 2 }, timestamps: Array.from({ length: 9 }, () => "http://127.0.0.1:1"), statement: "" })}\n`,
+      text: "a line is no request: timestamps",
     },
     { row: "half a line", input: '{"id":1', text: "the input ended after 7 bytes of a line" },
     { row: "bytes that are no text", input: Buffer.from([0xff, 0x0a]), text: "a line is not UTF-8" },

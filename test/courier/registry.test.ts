@@ -301,3 +301,154 @@ test("Docker Hub's name leads to its registry's host", async () => {
   const done = fetchManifest({ ...address("docker.io"), plainHttp: false }, AbortSignal.abort());
   await expect(done).rejects.toThrow(`GET https://registry-1.docker.io${path}: no answer in time`);
 });
+
+describe("a registry that says different things to different people", () => {
+  const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
+  const serve =
+    (mediaType: string, body: string, more: Record<string, string> = {}): RequestListener =>
+    (_, response) => {
+      response.writeHead(200, { "content-type": mediaType, ...more });
+      response.end(body);
+    };
+
+  test("by what is accepted always hears the same list of us, its own challenge included", async () => {
+    const { host, headers } = await localServer((request, response) => {
+      if (request.url?.startsWith("/token")) json({ token: "t0ken" })(request, response);
+      else if (request.headers.authorization === undefined) {
+        challenge(`http://${request.headers.host}/token`)(request, response);
+      } else if (request.headers.accept?.startsWith(INDEX)) serve(INDEX, '{"index":1}')(request, response);
+      else serve(MANIFEST, '{"manifest":1}')(request, response);
+    });
+    for (let n = 0; n < 3; n++) {
+      expect(await fetched(host)).toEqual({ bytes: Buffer.from('{"index":1}'), mediaType: INDEX });
+    }
+    const accepted = headers.map(({ accept }) => accept).filter((accept) => accept !== "application/json");
+    expect(new Set(accepted).size).toBe(1);
+  });
+
+  test("by who asks always hears the same name of us", async () => {
+    const { host, headers } = await localServer((request, response) =>
+      serve(MANIFEST, request.headers["user-agent"] === "tlog-dockerfile" ? "{}" : '{"other":1}')(
+        request,
+        response,
+      ),
+    );
+    expect((await fetched(host)).bytes).toEqual(Buffer.from("{}"));
+    expect(headers.map((each) => each["user-agent"])).toEqual(["tlog-dockerfile"]);
+  });
+
+  test("by turns is asked once, and its media type is of the same answer", async () => {
+    const { host, asked } = await localServer(inTurn(serve(MANIFEST, "{}"), serve(INDEX, '{"second":1}')));
+    expect(await fetched(host)).toEqual({ bytes: Buffer.from("{}"), mediaType: MANIFEST });
+    expect(asked).toHaveLength(1);
+  });
+
+  test("before it gives a token is not believed then", async () => {
+    const { host } = await localServer((request, response) => {
+      if (request.url?.startsWith("/token")) json({ token: "t0ken" })(request, response);
+      else if (request.headers.authorization === undefined) {
+        response.writeHead(401, {
+          "content-type": INDEX,
+          "www-authenticate": `Bearer realm="http://${request.headers.host}/token"`,
+        });
+        response.end('{"before":1}');
+      } else manifest(request, response);
+    });
+    expect((await fetched(host)).bytes).toEqual(bytes);
+  });
+
+  test("in its headers is read by its bytes alone", async () => {
+    const digest = `sha256:${"ab".repeat(32)}`;
+    const { host } = await localServer(
+      serve(MANIFEST, "{}", { "docker-content-digest": digest, etag: digest }),
+    );
+    expect(await fetched(host)).toEqual({ bytes: Buffer.from("{}"), mediaType: MANIFEST });
+  });
+});
+
+describe("a manifest of 50 MB is not read to its end", () => {
+  const SIZE = 50 * 1024 * 1024;
+  const CHUNK = Buffer.alloc(64 * 1024, " ");
+
+  test.for([
+    { row: "announced", headers: { "content-type": INDEX, "content-length": String(SIZE) } },
+    { row: "not announced", headers: { "content-type": INDEX } },
+  ])("when its size is $row", async ({ headers }) => {
+    let sent = 0;
+    const ended = Promise.withResolvers<void>();
+    const { host, asked } = await localServer((_, response) => {
+      response.writeHead(200, headers);
+      response.on("close", () => ended.resolve());
+      const more = () => {
+        while (sent < SIZE && !response.destroyed) {
+          sent += CHUNK.length;
+          if (!response.write(CHUNK)) return void response.once("drain", more);
+        }
+        response.end();
+      };
+      more();
+    });
+    const done = fetchManifest(address(host), within(5_000));
+    await expect(done).rejects.toMatchObject({ name: "RegistryError", code: "bad-answer" });
+    await expect(done).rejects.toThrow(`the answer is larger than ${MAX_MANIFEST_BYTES} bytes`);
+    await ended.promise;
+    // What fits into the buffers between is sent all the same.
+    expect(sent).toBeLessThan(SIZE / 2);
+    expect(asked).toHaveLength(1);
+  });
+});
+
+describe("a token realm on another host", () => {
+  test("is asked over TLS, for nothing but this repository, and hears of nobody's credentials", async () => {
+    trustTestServers();
+    const realm = await localServer(json({ token: "t0ken" }), { tls: true });
+    const { host, headers } = await localServer((request, response) =>
+      request.headers.authorization === "Bearer t0ken"
+        ? manifest(request, response)
+        : challenge(`${realm.url.href}token`)(request, response),
+    );
+    expect((await fetched(host)).bytes).toEqual(bytes);
+    expect(realm.asked).toEqual([
+      "GET /token?service=the+registry&scope=repository%3Alibrary%2Falpine%3Apull",
+    ]);
+    expect(realm.headers[0]).not.toHaveProperty("authorization");
+    expect(realm.headers[0]).not.toHaveProperty("cookie");
+    expect(headers).toHaveLength(2);
+  });
+
+  test("is not followed where it redirects to", async () => {
+    trustTestServers();
+    const other = await localServer(json({ token: "t0ken" }), { tls: true });
+    const realm = await localServer(answer(302, { location: other.url.href }), { tls: true });
+    const { host } = await localServer(challenge(`${realm.url.href}token`));
+    await expect(fetched(host)).rejects.toMatchObject({ code: "bad-answer" });
+    expect(other.asked).toEqual([]);
+  });
+
+  test("is asked once, when its token opens nothing and the registry asks for another", async () => {
+    trustTestServers();
+    const realm = await localServer(json({ token: "t0ken" }), { tls: true });
+    const { host, asked } = await localServer(challenge(`${realm.url.href}token`));
+    await expect(fetched(host)).rejects.toMatchObject({ code: "needs-credentials" });
+    expect([asked.length, realm.asked.length]).toEqual([2, 1]);
+  });
+
+  test("of a host behind a redirect is not asked at all", async () => {
+    trustTestServers();
+    const realm = await localServer(json({ token: "t0ken" }), { tls: true });
+    const storage = await localServer(challenge(realm.url.href), { tls: true });
+    const { host } = await localServer(answer(302, { location: storage.url.href }));
+    await expect(fetched(host)).rejects.toMatchObject({ code: "needs-credentials" });
+    expect(realm.asked).toEqual([]);
+  });
+});
+
+describe("a redirect", () => {
+  test("from one place to the other and back ends with the fourth answer", async () => {
+    const { host, asked } = await localServer((request, response) =>
+      answer(307, { location: request.url === "/one" ? "/two" : "/one" })(request, response),
+    );
+    await expect(fetched(host)).rejects.toThrow("redirects more than 3 times");
+    expect(asked).toEqual([`GET ${path}`, "GET /one", "GET /two", "GET /one"]);
+  });
+});
