@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { mayUsePlainHttp } from "./host.ts";
-import type { PolicyProblem } from "./policy-error.ts";
+import { placeOf, type PolicyProblem } from "./policy-error.ts";
 import { PROFILES } from "./rule.ts";
 import {
   type Loosenable,
@@ -135,7 +135,8 @@ export function aboveFloor(
   };
   if (floor.profile === undefined && above.profile?.value === "observe" && !floor.mayLoosen.has("profile")) {
     problems.push({
-      ...at(above.profile.source),
+      code: "loosens",
+      ...placeOf(above.profile.source),
       text: `"observe" would stop no build, and the baked policy does not say "profile: observe"; ${wayOut(above.profile.source, "profile")}`,
     });
   }
@@ -151,6 +152,7 @@ export function aboveFloor(
     ...single("attest"),
     ...single("tuf"),
     ...single("timeoutMs"),
+    logSources: new Map([...(floor.logSources ?? []), ...(above.logSources ?? [])]),
     rules: above.rules,
     default: above.default,
     mayLoosen: floor.mayLoosen,
@@ -164,21 +166,12 @@ export function loosens(
   { high, low, allowed }: { high: Source; low: Source; allowed: Loosenable },
 ): PolicyProblem {
   const text = `${objection}, which ${low === NOT_SET ? "holds by default" : `${low} sets`}; ${wayOut(high, allowed)}`;
-  return { ...at(high), text };
+  return { code: "loosens", ...placeOf(high), text };
 }
 
 function wayOut(source: Source, allowed: Loosenable): string {
   const it = isArg(source) ? "leave the argument out" : "leave it out";
   return `${it}, or change that file, which may allow it with "allow-looser: [${allowed}]"`;
-}
-
-function at(source: Source): Omit<PolicyProblem, "text"> {
-  const line = /:(\d+)$/.exec(source)?.[1];
-  return {
-    code: "loosens",
-    place: isArg(source) ? `--build-arg ${source}` : source,
-    ...(line !== undefined && { line: Number(line) }),
-  };
 }
 
 function isArg(source: Source): boolean {

@@ -111,6 +111,7 @@ function partsMatch(parts: readonly string[], subject: readonly string[]): boole
 }
 
 function textMatches(text: string, subject: string): boolean {
+  if (text === "*" || !WILD.test(text)) return text === "*" || text === subject;
   return runs([...text], [...subject], {
     isRun: (character) => character === "*",
     atLeast: 0,

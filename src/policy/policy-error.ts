@@ -4,9 +4,17 @@
  * - `too-large`, `syntax`: the file is not YAML as we take it
  * - `version`: made for a newer version of this program, or for none
  * - `unknown-key`, `wrong-value`: the text says which, and what is allowed
+ * - `unknown-log`: a log that the trusted root does not have
  * - `loosens`: the repository's file or a build argument would loosen or redirect what the baked file sets
  */
-export type PolicyErrorCode = "too-large" | "syntax" | "version" | "unknown-key" | "wrong-value" | "loosens";
+export type PolicyErrorCode =
+  | "too-large"
+  | "syntax"
+  | "version"
+  | "unknown-key"
+  | "wrong-value"
+  | "unknown-log"
+  | "loosens";
 
 /** One thing that is wrong with a policy. */
 export interface PolicyProblem {
@@ -41,4 +49,13 @@ export class PolicyError extends Error {
 export function throwProblems(problems: readonly PolicyProblem[]): void {
   const [first, ...more] = problems;
   if (first !== undefined) throw new PolicyError(first, ...more);
+}
+
+/** Where a source is, as messages begin: a line of a file, or a build argument. */
+export function placeOf(source: string): Pick<PolicyProblem, "place" | "line"> {
+  const line = /:(\d+)$/.exec(source)?.[1];
+  return {
+    place: source.startsWith("TLOG_") ? `--build-arg ${source}` : source,
+    ...(line !== undefined && { line: Number(line) }),
+  };
 }

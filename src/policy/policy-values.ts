@@ -90,6 +90,7 @@ export function readValues(
       value: shape.tuf && readUrl(["tuf"], { text: shape.tuf, read: readLogUrl }),
     }),
     ...set("timeoutMs", { at: ["timeout"], value: shape.timeout && shape.timeout * 1_000 }),
+    logSources: new Map(logs?.map(({ url }, index) => [url, placeOf(shape.logs ? ["logs", index] : logsAt)])),
     rules: readRules(shape.rules ?? [], { placeOf, wrong }),
     default: readParts(shape.default ?? {}, (key) => placeOf(["default", key])),
     mayLoosen: new Set(shape["allow-looser"]),

@@ -51,6 +51,8 @@ export interface Policy {
 /** A policy that also knows where each of its parts was set, for messages. */
 export interface EffectivePolicy extends Policy {
   readonly sources: Readonly<Record<keyof SingleSettings, Source>>;
+  /** Where each log is named, by its URL; one that is not in here is where `sources.logs` says. */
+  readonly logSources: ReadonlyMap<string, Source>;
 }
 
 /** A policy file and its name in messages. */
@@ -137,6 +139,7 @@ function effective(
     recheck: recheck?.value ?? "never",
     attest: attest?.value ?? true,
     ...(tuf && { tuf: tuf.value }),
+    logSources: settings.logSources ?? new Map<string, Source>(),
     sources: {
       profile: of(profile),
       logs: of(logs),

@@ -15,6 +15,8 @@ type ValueOf<P extends Part> = NonNullable<RuleParts[P]>["value"];
 interface Word<T> extends Setting<T> {
   /** In one phrase for people. */
   readonly why: string;
+  /** It comes with a profile, and is nobody's word about this part alone. */
+  readonly byProfile?: true;
 }
 
 /** What one file says about each part; undefined where it says nothing. */
@@ -84,7 +86,8 @@ function combined(
   const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
     const [low, high]: (Word<ValueOf<P>> | undefined)[] = [floor[name], above[name]];
     if (low === undefined || high === undefined) return high ?? low;
-    if (mayLoosen.has(PART_KEYS[name])) return high;
+    if (high.byProfile === true && name !== "action") return low;
+    if (mayLoosen.has(PART_KEYS[name]) && high.byProfile !== true) return high;
     // Each part has its own way to compare, which TypeScript does not follow through the union of parts.
     const stricter = STRICTER[name] as (one: ValueOf<P>, other: ValueOf<P>) => ValueOf<P>;
     const value = stricter(low.value, high.value);
@@ -106,11 +109,12 @@ function overruled({ value, source }: Word<unknown>, stricter: unknown): string 
 
 /** What a set of rules says of an image: its first rule that matches, then its default, then its profile. */
 export function wordsOf({ rules, default: otherwise, profile }: RuleSet, reference: Reference): Words {
-  const rule = rules.find(({ patterns }) => patterns.some((pattern) => matches(pattern, reference)));
+  const found = firstMatch(rules, reference);
   const byProfile = profile && profileWords(profile, reference);
   const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
-    const ruled: Setting<ValueOf<P>> | undefined = rule?.[name];
-    if (rule !== undefined && ruled !== undefined) return { ...ruled, why: `the rule for ${names(rule)}` };
+    const ruled: Setting<ValueOf<P>> | undefined = found?.rule[name];
+    if (found !== undefined && ruled !== undefined)
+      return { ...ruled, why: `the rule for "${found.pattern.text}"` };
     const general: Setting<ValueOf<P>> | undefined = otherwise[name];
     return general === undefined ? byProfile?.[name] : { ...general, why: "the policy's default" };
   };
@@ -123,23 +127,31 @@ export function wordsOf({ rules, default: otherwise, profile }: RuleSet, referen
   };
 }
 
-function names({ patterns: [first, ...more] }: PatternRule): string {
-  const others = more.length === 0 ? "" : ` and ${more.length} more`;
-  return `"${first?.text ?? ""}"${others}`;
+function firstMatch(rules: readonly PatternRule[], reference: Reference) {
+  for (const rule of rules) {
+    const pattern = rule.patterns.find((each) => matches(each, reference));
+    if (pattern !== undefined) return { rule, pattern };
+  }
+  return undefined;
 }
 
 /** A profile that is named says all that the defaults are. */
 function profileWords({ value, source }: NonNullable<RuleSet["profile"]>, reference: Reference): Words {
-  const why = `the profile "${value}"`;
+  const word = <T>(said: T) => ({
+    value: said,
+    source,
+    why: `the profile "${value}"`,
+    byProfile: true as const,
+  });
   return {
     action:
       value === "strict"
-        ? { value: "block", source, why: `${why} blocks every tag that moved` }
-        : classWord(reference),
-    unseen: { value: UNSAID.unseen, source, why },
-    unknown: { value: UNSAID.unknown, source, why },
+        ? { ...word("block" as const), why: 'the profile "strict" blocks every tag that moved' }
+        : { ...classWord(reference), byProfile: true },
+    unseen: word(UNSAID.unseen),
+    unknown: word(UNSAID.unknown),
     minAge: undefined,
-    private: { value: UNSAID.private, source, why },
+    private: word(UNSAID.private),
   };
 }
 

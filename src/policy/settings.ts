@@ -72,6 +72,8 @@ export interface SingleSettings {
 
 /** What one file, or the build arguments together, say; what they do not say is not there. */
 export type Settings = { readonly [Key in keyof SingleSettings]?: Setting<SingleSettings[Key]> } & {
+  /** Where each log of a list stands, by its URL. */
+  readonly logSources?: ReadonlyMap<string, Source>;
   /** In the file's order: the first that matches counts. */
   readonly rules: readonly PatternRule[];
   /** For what no rule says. */

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Trust } from "../record/signer.ts";
+import { placeOf } from "./policy-error.ts";
+import type { EffectivePolicy } from "./policy.ts";
+import type { MinAge, RuleParts } from "./rule.ts";
+import { PART_KEYS, type RuleSet } from "./rule-for.ts";
+import { NOT_SET, type Setting, type Source } from "./settings.ts";
+import { TAG_CLASSES } from "./tag-classes.ts";
+
+/**
+ * The policy of a build as YAML, each part with the place where it was set; what nobody set is a comment. Where a
+ * baked file is the floor of others, that are two documents: given as a baked file and as a repository's file, they
+ * make the same policy again.
+ */
+export function renderPolicy(policy: EffectivePolicy): string {
+  const [floor, above] = policy.rules;
+  const lines = [
+    "# the policy of this build",
+    "version: 1",
+    ...services(policy),
+    ...(floor ? ruleSet(floor) : []),
+  ];
+  if (above !== undefined) {
+    lines.push("---", "# above the floor: of both, the stricter counts for each image", "version: 1");
+    lines.push(...ruleSet(above));
+  }
+  lines.push(...classes(policy));
+  return `${lines.join("\n")}\n`;
+}
+
+function services(policy: EffectivePolicy): string[] {
+  const { logs, logSources, signing, trust, registries, lock, tuf, sources } = policy;
+  return [
+    ...list("logs", {
+      source: sources.logs,
+      entries: logs.map(
+        ({ url, api }) =>
+          `- { url: ${quoted(url)}, api: ${api} }${from(logSources.get(url) ?? sources.logs)}`,
+      ),
+    }),
+    ...(signing.fulcio === undefined && signing.timestamps.length === 0
+      ? []
+      : [`${comment([sources.fulcio, sources.timestamps])}signing:`]),
+    ...(signing.fulcio === undefined
+      ? []
+      : [`${comment([sources.fulcio])}  fulcio: ${quoted(signing.fulcio)}${from(sources.fulcio)}`]),
+    ...(signing.timestamps.length === 0
+      ? []
+      : [
+          `${comment([sources.timestamps])}  timestamps: [${signing.timestamps.map(quoted).join(", ")}]${from(sources.timestamps)}`,
+        ]),
+    ...(trust.length === 0
+      ? ["# trust: nobody but who signs in this build"]
+      : [`trust:${from(sources.trust)}`, ...trust.flatMap(signer)]),
+    ...(registries.length === 0
+      ? ["# registries: all of them in https, but this machine's own"]
+      : [
+          `registries:${from(sources.registries)}`,
+          ...registries.map(
+            ({ host, plainHttp }) => `  - { host: ${quoted(host)}, plain-http: ${plainHttp} }`,
+          ),
+        ]),
+    lock === undefined
+      ? "# lock: tlog.lock beside the Dockerfile"
+      : `lock: ${quoted(lock)}${from(sources.lock)}`,
+    `${comment([sources.recheck])}recheck: ${policy.recheck}${from(sources.recheck)}`,
+    `${comment([sources.attest])}attest: ${policy.attest}${from(sources.attest)}`,
+    tuf === undefined
+      ? "# tuf: that of the public Sigstore instance"
+      : `tuf: ${quoted(tuf)}${from(sources.tuf)}`,
+    `${comment([sources.timeoutMs])}timeout: ${policy.timeoutMs / 1_000}${from(sources.timeoutMs)}`,
+  ];
+}
+
+function list(key: string, { source, entries }: { source: Source; entries: readonly string[] }): string[] {
+  const mark = comment([source]);
+  return [`${mark}${key}:`, ...entries.map((entry) => `${mark}  ${entry}`)];
+}
+
+/** What begins a line that nobody wrote: were it no comment, it would become somebody's word. */
+function comment(sources: readonly Source[]): string {
+  return sources.every((source) => source === NOT_SET) ? "# " : "";
+}
+
+function from(source: Source): string {
+  return `  # ${placeOf(source).place}`;
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text);
+}
+
+function signer({ signer: who, may, tlogistry }: Trust): string[] {
+  const rest = [`    may: [${[...may].join(", ")}]`, ...(tlogistry === true ? ["    tlogistry: true"] : [])];
+  switch (who.kind) {
+    case "key": {
+      const pem = who.publicKey.export({ type: "spki", format: "pem" }).toString().trim();
+      return ["  - key: |", ...pem.split("\n").map((line) => `      ${line}`), ...rest];
+    }
+    case "identity":
+      return [`  - issuer: ${quoted(who.issuer)}`, `    identity: ${quoted(who.identity)}`, ...rest];
+    case "identity-pattern":
+      return [`  - issuer: ${quoted(who.issuer)}`, `    identity-pattern: ${quoted(who.pattern)}`, ...rest];
+  }
+}
+
+function ruleSet({ profile, rules, default: otherwise, mayLoosen }: RuleSet): string[] {
+  const general = parts(otherwise);
+  return [
+    profile === undefined ? "# profile: default" : `profile: ${profile.value}${from(profile.source)}`,
+    ...(rules.length === 0 ? ["# rules: none"] : ["rules:"]),
+    ...rules.flatMap(({ patterns, source, ...said }) => [
+      `  - match: [${patterns.map(({ text }) => quoted(text)).join(", ")}]${from(source)}`,
+      ...parts(said, source).map((line) => `    ${line}`),
+    ]),
+    ...(general.length === 0 ? ["# default: by the shape of the tag"] : ["default:"]),
+    ...general.map((line) => `  ${line}`),
+    ...(mayLoosen.size === 0 ? [] : [`allow-looser: [${[...mayLoosen].join(", ")}]`]),
+  ];
+}
+
+function parts({ action, unseen, unknown, minAge, private: named }: RuleParts, told?: Source): string[] {
+  const line = <T>(
+    key: string,
+    { setting, show }: { setting: Setting<T> | undefined; show: (value: T) => string },
+  ) =>
+    setting === undefined
+      ? []
+      : [`${key}: ${show(setting.value)}${setting.source === told ? "" : from(setting.source)}`];
+  return [
+    ...line(PART_KEYS.action, { setting: action, show: String }),
+    ...line(PART_KEYS.unseen, { setting: unseen, show: String }),
+    ...line(PART_KEYS.unknown, { setting: unknown, show: String }),
+    ...line(PART_KEYS.minAge, { setting: minAge, show: age }),
+    ...line(PART_KEYS.private, { setting: named, show: String }),
+  ];
+}
+
+function age({ days, otherwise }: MinAge): string {
+  return `{ days: ${days}, otherwise: ${otherwise} }`;
+}
+
+/** The defaults by shape, which nobody finds in a file. */
+function classes({ profile, default: { unseen, unknown } }: EffectivePolicy): string[] {
+  const shapes = new Map(
+    Object.values(TAG_CLASSES).map((each) => [`${each.name}: ${each.action}`, each.why]),
+  );
+  return [
+    `# where nobody says anything: unseen: ${unseen}, unknown: ${unknown}, and when a tag moved`,
+    ...(profile === "strict"
+      ? ["#   block (the profile is strict)"]
+      : [...shapes].map(([shape, why]) => `#   ${shape} (${why})`)),
+    ...(profile === "observe" ? ["# and nothing stops the build: the profile is observe"] : []),
+  ];
+}
