@@ -5,7 +5,6 @@ import { placeOf, type PolicyProblem } from "./policy-error.ts";
 import { PROFILES } from "./rule.ts";
 import {
   type Loosenable,
-  NOT_SET,
   RECHECKS,
   type RegistryAccess,
   type Setting,
@@ -112,7 +111,10 @@ export function aboveFloor(
 ): { readonly settings: Settings; readonly problems: readonly PolicyProblem[] } {
   const floor: Settings = {
     ...baked,
-    ...(baked.trust && { logs: baked.logs ?? { value: services.logs, source: baked.trust.source } }),
+    ...(baked.trust &&
+      services.logs.length > 0 && {
+        logs: baked.logs ?? { value: services.logs, source: baked.trust.source },
+      }),
   };
   const problems: PolicyProblem[] = [];
   const single = <Key extends keyof SingleSettings>(
@@ -165,7 +167,9 @@ export function loosens(
   objection: string,
   { high, low, allowed }: { high: Source; low: Source; allowed: Loosenable },
 ): PolicyProblem {
-  const text = `${objection}, which ${low === NOT_SET ? "holds by default" : `${low} sets`}; ${wayOut(high, allowed)}`;
+  const [, shape] = /^default: (.*)$/.exec(low) ?? [];
+  const set = shape === undefined ? `${low} sets` : `is the default ("${shape}")`;
+  const text = `${objection}, which ${set}; ${wayOut(high, allowed)}`;
   return { code: "loosens", ...placeOf(high), text };
 }
 

@@ -42,7 +42,7 @@ export function parsePattern(text: string): Outcome {
   if (written.some((part) => part.includes(ANY) && part !== ANY)) {
     return { problem: '"**" stands for whole parts between slashes, as in "ghcr.io/acme/**"' };
   }
-  const parts = inFull(written);
+  const parts = inFull(written, colon < 0 ? "" : text.slice(colon));
   if ("problem" in parts) return parts;
   const wrong = parts.find((part, index) => index > 0 && /[A-Z:[\]]/.test(part));
   if (wrong !== undefined) {
@@ -59,12 +59,13 @@ function problemOf(text: string): string | undefined {
     return 'it is not a regular expression: "*", "**" and "?" match, everything else is itself';
   }
   if (text.includes("://")) return 'write the name alone, without "https://"';
+  if (/\s/.test(text)) return "it has a blank";
   const [foreign] = FOREIGN.exec(text) ?? [];
   return foreign === undefined ? undefined : `no image's name has "${excerpt(foreign)}" in it`;
 }
 
 /** The parts with registry and `library`, as references are normalized. */
-function inFull(written: readonly string[]): readonly string[] | { readonly problem: string } {
+function inFull(written: readonly string[], tag: string): readonly string[] | { readonly problem: string } {
   const [first = "", ...path] = written;
   if (first === ANY) return written;
   const isRegistry =
@@ -76,11 +77,10 @@ function inFull(written: readonly string[]): readonly string[] | { readonly prob
     return isOfficial ? [...OFFICIAL, ...path] : [registry, ...path];
   }
   if (WILD.test(first)) {
-    const rest = written.join("/");
-    const full = path.length === 0 ? `docker.io/library/${rest}` : `docker.io/${rest}`;
-    return {
-      problem: `it could be meant for Docker Hub or for any registry; write "${full}" or "**/${rest}"`,
-    };
+    const name = written.join("/") + tag;
+    const hub = path.length === 0 ? `docker.io/library/${name}` : `docker.io/${name}`;
+    const any = path.length === 0 && first === "*" ? `**${tag}` : `**/${name}`;
+    return { problem: `it could be meant for Docker Hub or for any registry; write "${hub}" or "${any}"` };
   }
   return path.length === 0 ? [...OFFICIAL, first] : ["docker.io", ...written];
 }
@@ -100,6 +100,17 @@ export function matches(pattern: Pattern, { registry, repository, tag = "" }: Re
 export function covers(outer: Pattern, inner: Pattern): boolean {
   // A wildcard of the inner pattern is taken for a character that only a wildcard of the outer one matches.
   return partsMatch(outer.parts, inner.parts) && textMatches(outer.tag, inner.tag);
+}
+
+/** Whether surely nothing is matched by both; a no may be wrong. */
+export function areApart(one: Pattern, other: Pattern): boolean {
+  const clash = (a: string | undefined, b: string | undefined): boolean =>
+    a !== undefined && b !== undefined && a !== b && !WILD.test(a + b);
+  if (clash(one.tag, other.tag)) return true;
+  const open = [one.parts.indexOf(ANY), other.parts.indexOf(ANY)].filter((place) => place >= 0);
+  if (open.length === 0 && one.parts.length !== other.parts.length) return true;
+  // Behind a "**" nothing stands at a known place.
+  return one.parts.slice(0, Math.min(...open)).some((part, place) => clash(part, other.parts[place]));
 }
 
 function partsMatch(parts: readonly string[], subject: readonly string[]): boolean {

@@ -93,13 +93,17 @@ export async function readPolicy({
     registries: [...named, ...(file?.registries?.value ?? [])],
   });
   const above = withArgs(file ?? NO_SETTINGS, args);
-  if (floor === undefined) return effective(above, { services, rules: [above], args });
+  if (floor === undefined) return effective(above, { services, rules: [ruleSet(above)], args });
   const { settings, problems } = aboveFloor(floor, above, { services });
   throwProblems([...problems, ...loosenedRules(floor, above)]);
   // A profile that the floor lets be loosened is no floor any more.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
   const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;
-  return effective(settings, { services, rules: [lower, above], args });
+  return effective(settings, { services, rules: [ruleSet(lower), ruleSet(above)], args });
+}
+
+function ruleSet({ profile, rules, default: otherwise, mayLoosen }: Settings): RuleSet {
+  return { ...(profile && { profile }), rules, default: otherwise, mayLoosen };
 }
 
 async function readFile(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { loosens } from "./floor.ts";
-import { covers, literalReference, type Pattern } from "./pattern.ts";
+import { areApart, covers, literalReference, type Pattern } from "./pattern.ts";
 import type { PolicyProblem } from "./policy-error.ts";
 import { type MinAge, type RuleParts, STRICTER } from "./rule.ts";
 import { PART_KEYS, type RuleSet, wordsOf } from "./rule-for.ts";
@@ -49,6 +49,7 @@ function possibleWords(floor: RuleSet, { pattern, part }: { pattern: Pattern; pa
   const general = generalWord(floor, part);
   const words: Word[] = [];
   for (const rule of floor.rules) {
+    if (rule.patterns.every((each) => areApart(each, pattern))) continue;
     words.push(rule[part] ?? general);
     if (rule.patterns.some((each) => covers(each, pattern))) return words;
   }

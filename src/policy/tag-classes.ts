@@ -6,6 +6,7 @@ import type { Action } from "./rule.ts";
 export interface TagClass {
   /** As in `default: dated tag`. */
   readonly name: string;
+  readonly examples: readonly string[];
   /** What happens to such a tag when it moved and no rule says otherwise. */
   readonly action: Action;
   /** The reason, in one short phrase for people. */
@@ -14,33 +15,57 @@ export interface TagClass {
 
 /** The classes, in the order in which a tag is tried: the first that fits is the tag's. */
 export const TAG_CLASSES = {
-  immutable: { name: "immutable suffix", action: "block", why: "the tag itself says that it never moves" },
-  dated: { name: "dated tag", action: "block", why: "dated tags are written once" },
-  commit: { name: "commit id", action: "block", why: "a tag that names a commit is written once" },
-  build: { name: "build id", action: "block", why: "a tag that names one run of a build is written once" },
-  moving: {
-    name: "floating tag",
-    action: "follow",
-    why: "such tags are made to move, and every change is recorded",
+  immutable: {
+    name: "immutable suffix",
+    examples: ["acme/app:1.4-immutable"],
+    action: "block",
+    why: "the tag itself says that it never moves",
   },
-  alpine: { name: "Alpine release", action: "block", why: "Alpine's release tags are written once" },
+  dated: {
+    name: "dated tag",
+    examples: ["debian:bookworm-20240701-slim", "ubuntu:jammy-20240627.1"],
+    action: "block",
+    why: "dated tags are written once",
+  },
+  commit: {
+    name: "commit id",
+    examples: ["acme/app:main-1a2b3c4", "acme/app:sha-0f9e8d7"],
+    action: "block",
+    why: "a tag that names a commit is written once",
+  },
+  build: {
+    name: "build id",
+    examples: ["acme/app:build-42", "acme/app:81731"],
+    action: "block",
+    why: "a tag that names one run of a build is written once",
+  },
+  alpine: {
+    name: "Alpine release",
+    examples: ["alpine:3.20.0"],
+    action: "block",
+    why: "Alpine's release tags are written once",
+  },
   rebuilt: {
     name: "rebuilt version",
+    examples: ["node:22.4.1-bookworm", "python:3.13.0rc2"],
     action: "pin",
     why: "official images are rebuilt under the same version, so the recorded one is used",
   },
   version: {
     name: "full version",
+    examples: ["acme/app:1.2.3", "bitnami/redis:7.2.5-debian-12-r2"],
     action: "block",
-    why: "outside Docker's official images a full version is released once",
+    why: "elsewhere a full version is released once",
   },
   floating: {
     name: "floating tag",
+    examples: ["alpine", "debian:bookworm", "node:22", "postgres:16.3", "acme/app:1.2.3-nightly"],
     action: "follow",
     why: "such tags are made to move, and every change is recorded",
   },
   other: {
     name: "tag of no known shape",
+    examples: ["acme/app:q4x7f9z2"],
     action: "pin",
     why: "nothing tells whether such a tag may move, so the recorded one is used",
   },
@@ -62,7 +87,7 @@ const BUILD = /^(?:\d{5,}$|(?:.*[-_.])?(?:\d{7,}(?![a-z0-9])|(?:build|ci|job|pip
 const MOVING =
   /(?<![a-z])(?:latest|edge|nightly|daily|weekly|canary|snapshot|rolling|unstable|develop|devel|dev|main|master|trunk|head)(?![a-z])/i;
 /** The first number of a tag, with what is before it: `v1.2.3`, `release-1.2.3`, `alpine3.20`. */
-const NUMBER = /^(?:[a-z]+[-_.]?)*(\d+(?:\.\d+)*)(.*)$/i;
+const NUMBER = /^(?:[a-z]+(?:[-_.][a-z]+)*[-_.]?)?(\d+(?:\.\d+)*)(.*)$/i;
 /** What names one release behind a short version: `rc1`, `-beta.2`, Java's `u412` and `_35`, Red Hat's `-1123`. */
 const ONE_RELEASE = /^(?:[-._]?(?:alpha|beta|rc|preview|pre|milestone|m)[-._]?\d|u\d|[_+]\d|-\d{3,})/i;
 const PROCESSOR =
@@ -85,8 +110,7 @@ export function tagClass({ registry, repository, tag = "latest" }: Reference): T
   if (DATED.test(tag)) return TAG_CLASSES.dated;
   if (COMMIT.test(tag)) return TAG_CLASSES.commit;
   if (BUILD.test(tag)) return TAG_CLASSES.build;
-  if (MOVING.test(tag)) return TAG_CLASSES.moving;
-  if (WORDS.test(tag) || PROCESSOR.test(tag)) return TAG_CLASSES.floating;
+  if ([MOVING, WORDS, PROCESSOR].some((shape) => shape.test(tag))) return TAG_CLASSES.floating;
   const [, number = "", rest = ""] = NUMBER.exec(tag) ?? [];
   if (number === "") return TAG_CLASSES.other;
   if (number.split(".").length > 2 || ONE_RELEASE.test(rest)) {

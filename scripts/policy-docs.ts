@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+// Writes docs/policy.schema.json, and into docs/policy.md the tables that are made from the schema.
+import { readFileSync, writeFileSync } from "node:fs";
+import { POLICY_SCHEMA } from "../src/policy/policy-schema.ts";
+import { TAG_CLASSES } from "../src/policy/tag-classes.ts";
+import { type JsonSchema, jsonSchema } from "./json-schema.ts";
+
+/** The text of docs/policy.schema.json. */
+export function policySchemaFile(): string {
+  const schema: JsonSchema = {
+    $schema: "https://json-schema.org/draft/2020-12/schema",
+    title: "Policy of tlog-dockerfile",
+    description: "policy.yaml in the frontend image, or tlog.policy.yaml beside a Dockerfile",
+    ...jsonSchema(POLICY_SCHEMA),
+  };
+  return `${JSON.stringify(schema, undefined, 2)}\n`;
+}
+
+/** The page with its tables made anew: what stands between `<!-- made: NAME -->` and `<!-- end -->`. */
+export function withTables(page: string): string {
+  return page.replace(
+    /(<!-- made: ([a-z-]+) -->\n)[^]*?(<!-- end -->)/g,
+    (_, begin: string, name: string, end: string) => `${begin}\n${table(name)}\n${end}`,
+  );
+}
+
+function table(name: string): string {
+  const schema = jsonSchema(POLICY_SCHEMA);
+  switch (name) {
+    case "keys":
+      return keyTable(schema);
+    case "log":
+      return keyTable(schema.properties?.["log"]);
+    case "signing":
+      return keyTable(schema.properties?.["signing"]);
+    case "trust":
+      return keyTable(schema.properties?.["trust"]?.items);
+    case "rule":
+      return keyTable(schema.properties?.["rules"]?.items);
+    case "registry":
+      return keyTable(schema.properties?.["registries"]?.items);
+    case "classes":
+      return classTable();
+    default:
+      throw new TypeError(`make a table: there is none with the name "${name}"`);
+  }
+}
+
+function keyTable(schema: JsonSchema | undefined): string {
+  if (schema?.properties === undefined) throw new TypeError("make a table: the schema has no such mapping");
+  const rows = Object.entries(schema.properties).map(
+    ([key, each]) => `| \`${key}\` | ${cell(valueOf(each))} | ${cell(each.description ?? "")} |`,
+  );
+  return ["| key | value | what it says |", "|---|---|---|", ...rows, ""].join("\n");
+}
+
+function valueOf(schema: JsonSchema): string {
+  const { type, enum: choices, items, anyOf, minimum, maximum } = schema;
+  if (schema.const !== undefined) return `\`${schema.const}\``;
+  if (choices !== undefined) return choices.map((choice) => `\`${choice}\``).join(", ");
+  if (anyOf !== undefined) return anyOf.map(valueOf).join(", or ");
+  switch (type) {
+    case "array":
+      return items?.type === "object" ? "list of mappings" : `list of ${items ? valueOf(items) : "anything"}`;
+    case "object":
+      return "mapping";
+    case "integer":
+      return `number from ${minimum ?? 0} to ${maximum ?? "any"}`;
+    case "boolean":
+      return "`true`, `false`";
+    default:
+      return "text";
+  }
+}
+
+function cell(text: string): string {
+  return text.replaceAll("|", "\\|");
+}
+
+function classTable(): string {
+  const rows = Object.values(TAG_CLASSES).map(
+    ({ name, examples, action, why }) =>
+      `| ${name} | ${examples.map((each) => `\`${each}\``).join(", ")} | \`${action}\` | ${cell(why)} |`,
+  );
+  return ["| shape of the tag | such as | when it moved | because |", "|---|---|---|---|", ...rows, ""].join(
+    "\n",
+  );
+}
+
+if (import.meta.main) {
+  const page = new URL("../docs/policy.md", import.meta.url);
+  writeFileSync(page, withTables(readFileSync(page, "utf8")));
+  writeFileSync(new URL("../docs/policy.schema.json", import.meta.url), policySchemaFile());
+}
