@@ -49,12 +49,24 @@ function judged(policy: EffectivePolicy): unknown {
 }
 
 /** All of a policy but where it comes from, with keys as their fingerprints. */
-function values({ rules: _, sources: __, logSources: ___, trust, ...rest }: EffectivePolicy): unknown {
-  const signers = trust.map(({ signer, ...more }) => ({
+function values(policy: EffectivePolicy): unknown {
+  const {
+    profile,
+    logs,
+    signing,
+    registries,
+    timeoutMs,
+    lock,
+    recheck,
+    attest,
+    tuf,
+    default: general,
+  } = policy;
+  const trust = policy.trust.map(({ signer, ...more }) => ({
     ...more,
     signer: signer.kind === "key" ? signer.fingerprint : signer,
   }));
-  return { ...rest, signers };
+  return { profile, logs, signing, registries, timeoutMs, lock, recheck, attest, tuf, general, trust };
 }
 
 describe("the policy as it is printed makes the same policy again", () => {
