@@ -57,7 +57,9 @@ export function columnsOf(record: Record): LockColumns {
 /** The line of a record, without its end: equal columns and equal bundles give equal bytes. */
 export function formatLine(columns: LockColumns, bundle: unknown): string {
   const { reference, loggedAt, digest, log, logIndex } = columns;
-  return `${reference} ${loggedAt} ${digest} ${log}#${logIndex} ${json.canonicalize(bundle)}`;
+  // A property without a value is none, and the library writes it.
+  const plain: unknown = JSON.parse(JSON.stringify(bundle));
+  return `${reference} ${loggedAt} ${digest} ${log}#${logIndex} ${json.canonicalize(plain)}`;
 }
 
 /** What tells a line from the others: the entry of a log that it is about, under the tag that it is about. */

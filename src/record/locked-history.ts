@@ -3,8 +3,8 @@ import { taggedName } from "../image/reference.ts";
 import type { RecordErrorCode } from "./error.ts";
 import { type History, readHistory } from "./history.ts";
 import { LockError } from "./lock-error.ts";
-import { lineEvidence, type LockFile } from "./lock-file.ts";
-import { columnsOf, formatLine, type LockedLine } from "./lock-line.ts";
+import { lineEvidence, type LockFile, recordLine } from "./lock-file.ts";
+import { columnsOf, type LockedLine } from "./lock-line.ts";
 import type { Record, RecordContext } from "./verification.ts";
 
 /** What a line may come to without anything being wrong with it: the policy does not count it, and it counts for nothing. */
@@ -40,13 +40,18 @@ export function lockedHistory(lock: LockFile, context: RecordContext): History {
   );
 }
 
-/** Throws LockError ("edited") unless the columns of a line are those of the record that its bundle proved to be. */
+/**
+ * Throws LockError ("edited") unless a line is, byte for byte, that of the record which its bundle proved to be. In a
+ * bundle there may be room for more than what is proven, and nothing is to hide there.
+ */
 export function checkLockedRecord(file: string, line: LockedLine, record: Record): void {
   const proven = columnsOf(record);
-  if (formatLine(proven, line.bundle) === line.text) return;
+  if (recordLine(record) === line.text) return;
   const said = (Object.keys(proven) as (keyof typeof proven)[]).find((key) => proven[key] !== line[key]);
   const what =
-    said === undefined ? "its text is another" : `it says "${line[said]}", and "${proven[said]}" is proven`;
+    said === undefined
+      ? "its bundle has something in it besides the proof"
+      : `it says "${line[said]}", and "${proven[said]}" is proven`;
   throw new LockError(
     "edited",
     `read "${file}", line ${line.number}: the line was changed: ${what}; restore the file`,
