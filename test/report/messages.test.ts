@@ -112,6 +112,19 @@ describe("what is advised can be pasted", () => {
   });
 });
 
+test("a verdict that troubles nobody says its line, should it ever warn or stop a build", () => {
+  const exempt: Judgement = JUDGEMENTS.exempt;
+  const line = progressLine(exempt);
+  expect(refusalMessage([{ ...exempt, outcome: "refuse" }])).toBe(
+    `${line}\n  Exempt: ${messageUrl("Exempt")}`,
+  );
+  expect(warningText({ ...exempt, outcome: "warn" })).toEqual({
+    short: `Exempt: ${line}`,
+    detail: [],
+    url: messageUrl("Exempt"),
+  });
+});
+
 test("what a stranger wrote has no control characters by the time it is shown", () => {
   const hostile = "status 200: \u001B[2J\u001B[31m\u202Ehidden\r\nnew line\u0007";
   const { unknown } = JUDGEMENTS;
