@@ -116,7 +116,7 @@ async function answer(
       const { timestamps } = request;
       const log = logUrl(request.log.url);
       const statement = Buffer.from(request.statement, "base64");
-      const signer = await signers.signerFor({ log: request.log, fulcio: request.fulcio, signal });
+      const signer = signers.signerFor({ log: request.log, fulcio: request.fulcio, signal });
       // Who only looks does not wait for what signs to load.
       if (request.log.api === 2) {
         const { recordBundle } = await import("./recording-v2.ts");

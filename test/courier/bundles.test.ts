@@ -233,13 +233,16 @@ describe("a failure tells no secret, and nothing is logged", () => {
     expect(server.requests).toEqual([`POST ${CERTIFICATES}`]);
   });
 
-  test("when no timestamp authority is named", async () => {
-    const server = await sigstore();
-    const { channel } = open({ "tlog-signing-key": inPem(p256.privateKey) });
-    const done = channel.record(inLog(server, 2, { timestamps: [] }), deadline());
-    await expect(done).rejects.toThrow("takes a timestamp authority, and none is named");
-    expect(server.requests).toEqual([]);
-  });
+  test.for(signers)(
+    "when no timestamp authority is named for $who, nor is a certificate made",
+    async ({ secrets }) => {
+      const server = await sigstore();
+      const { channel } = open(secrets);
+      const done = channel.record(inLog(server, 2, { timestamps: [] }), deadline());
+      await expect(done).rejects.toThrow("takes a timestamp authority, and none is named");
+      expect(server.requests).toEqual([]);
+    },
+  );
 
   test("when no certificate authority is named for a token", async () => {
     const server = await sigstore();
@@ -248,7 +251,7 @@ describe("a failure tells no secret, and nothing is logged", () => {
     await expect(channel.record({ log, timestamps, statement }, deadline())).rejects.toMatchObject({
       code: "no-signer",
       message:
-        'secret "tlog-identity-token" signs with a certificate, and no certificate authority is named; name Fulcio in the signing config',
+        'secret "tlog-identity-token" signs with a certificate, and no certificate authority is named; name it as "signing.fulcio" in the policy, or in the signing config',
     });
   });
 
