@@ -5,7 +5,7 @@ import type { Warning } from "./gateway/warning.ts";
 import { formatReference } from "./image/reference.ts";
 import type { ImageSource } from "./llb/image-sources.ts";
 import { progressVertices } from "./llb/progress-vertices.ts";
-import type { Judgement } from "./report/judgement.ts";
+import type { Judgement } from "./check/judgement.ts";
 import { progressLine, warningText } from "./report/messages.ts";
 
 /**

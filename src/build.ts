@@ -1,38 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-import { showJudgements } from "./build-progress.ts";
-import { check, type CheckContext, type Judgement } from "./check/check.ts";
-import { withContextLines } from "./conversion/context-lines.ts";
+import { type Judge, type Judged, judgeConversion } from "./gate.ts";
+import { openCheck } from "./check/check.ts";
+import { buildFiles } from "./conversion/beside-dockerfile.ts";
 import { type Conversion, convert } from "./conversion/conversion.ts";
-import { showHiddenBases } from "./conversion/hidden-bases.ts";
+import type { Platforms } from "./conversion/hidden-bases.ts";
 import { pinNamedContexts, pinUndigested } from "./conversion/pinned-options.ts";
+import { isWrittenIn } from "./conversion/written-digest.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { readEngine } from "./gateway/engine.ts";
 import { type BuildOptions, targetPlatforms } from "./gateway/options.ts";
 import { isServiceError } from "./gateway/status.ts";
-import { formatReference } from "./image/reference.ts";
+import { withOwnRequests } from "./gateway/text-answer.ts";
+import { DESCRIBE } from "./gateway/text-requests.ts";
 import { readDefinition } from "./llb/definition.ts";
-import { imageSources, type ImageSource } from "./llb/image-sources.ts";
-import { withOutcome } from "./report/judgement.ts";
-
-/** A build that consumes images which the policy refuses. Nothing of it has run. */
-export class BuildRefused extends Error {
-  override readonly name = "BuildRefused";
-  readonly judgements: readonly Judgement[];
-  readonly images: readonly ImageSource[];
-  constructor(judgements: readonly Judgement[], images: readonly ImageSource[]) {
-    super("the build consumes images that are refused");
-    this.judgements = judgements;
-    this.images = images;
-  }
-}
+import { imageSources } from "./llb/image-sources.ts";
+import { ownRequest, withoutRequest } from "./own-request.ts";
+import { refuseLinked, respond, showPolicy } from "./response.ts";
+import { LOCK_FILE } from "./record/lock-file.ts";
+import { POLICY_FILE, type Setup } from "./setup.ts";
 
 /** Questions about a Dockerfile that the conversion answers with text alone. */
-const TEXT_REQUESTS = new Set([
-  "frontend.lint",
-  "frontend.outline",
-  "frontend.targets",
-  "frontend.subrequests.describe",
-]);
+const TEXT_REQUESTS = new Set(["frontend.lint", "frontend.outline", "frontend.targets", DESCRIBE]);
 
 /**
  * The whole way of one build: convert, see every image, judge it, say so. Answers the encoded Result to return.
@@ -40,30 +28,39 @@ const TEXT_REQUESTS = new Set([
  * Throws BuildRefused, what BuildKit says of the Dockerfile (ServiceError), and the errors of what could not be
  * judged at all; then nothing may be returned but an error.
  */
-export async function build(
-  bridge: Bridge,
-  buildOptions: BuildOptions,
-  context: CheckContext,
-): Promise<Uint8Array> {
+export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: Setup): Promise<Uint8Array> {
   const { options, buildPlatform } = buildOptions;
+  const request = ownRequest(options, setup.commands);
   const asked = bridge.inputs();
   // An old engine may fail at it, and what is told then is that it is old.
   asked.catch(() => undefined);
   const { unsure } = await readEngine(bridge);
   const inputs = await asked;
+
+  let converting: Promise<Conversion> | undefined;
+  const converted = (): Promise<Conversion> => (converting ??= convertOptions());
+  const convertOptions = async (): Promise<Conversion> =>
+    convert(bridge, { options: await pinNamedContexts(bridge, withoutRequest(options, request)), inputs });
+  const origin = { buildOptions, inputs, converted: async () => (await converted()).definitions };
+  const open = () => setup.open(buildFiles(bridge, origin, [POLICY_FILE, LOCK_FILE]));
+  if (request === "policy") return showPolicy((await open()).policy);
+
+  // What the text of a Dockerfile answers needs no policy and no log.
+  const opening = TEXT_REQUESTS.has(options["requestid"] ?? "") ? undefined : open();
+  opening?.catch(() => undefined);
   // Linked builds can be run by the conversion itself, when one of them is the build's context.
   const linked = imageSources(Object.values(inputs).map(readDefinition));
-  await passAll(bridge, linked, { context });
+  if (linked.length > 0) await refuseLinked(bridge, linked, openCheck((await (opening ?? open())).context));
 
-  let conversion = await convert(bridge, { options: await pinNamedContexts(bridge, options), inputs });
-  if (isTextAnswer(conversion)) return conversion.result.bytes;
+  const conversion = await converted();
+  if (isTextAnswer(conversion)) {
+    const { result } = conversion;
+    return options["requestid"] === DESCRIBE ? withOwnRequests(result) : result.bytes;
+  }
+  const opened = await (opening ?? open());
   const platforms = { target: targetPlatforms(buildOptions), build: buildPlatform, unsure };
-  conversion = await pinAll(bridge, conversion);
-  const judged = await showHiddenBases(bridge, conversion, platforms);
-
-  const locate = () => withContextLines(bridge, judged, platforms);
-  await passAll(bridge, judged.images, { context, locate });
-  return judged.result.bytes;
+  const judged = await judgeAll(bridge, conversion, { judge: openCheck(opened.context), platforms, options });
+  return respond(bridge, judged, { request, opened, commands: setup.commands, platforms });
 }
 
 function isTextAnswer({ request, result }: Conversion): boolean {
@@ -71,6 +68,17 @@ function isTextAnswer({ request, result }: Conversion): boolean {
     TEXT_REQUESTS.has(request.options["requestid"] ?? "") &&
     result.refs.every(({ definition }) => definition.length === 0)
   );
+}
+
+/** Every image of the conversion has a digest, or is refused for having none, and a judgement. */
+async function judgeAll(
+  bridge: Bridge,
+  conversion: Conversion,
+  { judge, platforms, options }: { judge: Judge; platforms: Platforms; options: BuildOptions["options"] },
+): Promise<Judged> {
+  const pinned = await pinAll(bridge, conversion);
+  const isWritten = await isWrittenIn(bridge, pinned, options);
+  return judgeConversion(bridge, pinned, { judge, platforms, isWritten });
 }
 
 /** Converts again, with digests for the images that have none. Those that still have none are for the gate to refuse. */
@@ -85,37 +93,4 @@ async function pinAll(bridge: Bridge, conversion: Conversion): Promise<Conversio
     if (isServiceError(error)) return conversion;
     throw error;
   }
-}
-
-/** The gate: every image is judged, and the verdicts are shown; or the build ends here. */
-async function passAll(
-  bridge: Bridge,
-  images: readonly ImageSource[],
-  { context, locate }: { context: CheckContext; locate?: () => Promise<readonly ImageSource[]> },
-): Promise<void> {
-  const judgements = await check(
-    images.map(({ reference }) => reference),
-    context,
-  );
-  const refused = judgements.filter((judgement) => judgement.refused);
-  await showJudgements(bridge, judgements.filter((judgement) => !judgement.refused).map(withOutcome), images);
-  if (refused.length > 0) {
-    // Lines are for the message alone: without them the build is refused all the same, and says why.
-    const located = (await locate?.().catch(() => images)) ?? images;
-    throw new BuildRefused(inDockerfileOrder(refused, located), located);
-  }
-}
-
-/** As one reads a Dockerfile, from the top; what has no line comes last. */
-function inDockerfileOrder(judgements: readonly Judgement[], images: readonly ImageSource[]): Judgement[] {
-  const lines = new Map(
-    images.map(({ reference, locations }) => [
-      formatReference(reference),
-      Math.min(...locations.map(({ start }) => start)),
-    ]),
-  );
-  const line = ({ reference }: Judgement): number => lines.get(formatReference(reference)) ?? Infinity;
-  return judgements.toSorted((one, other) =>
-    line(one) < line(other) ? -1 : line(one) > line(other) ? 1 : 0,
-  );
 }

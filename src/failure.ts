@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { BuildRefused } from "./build.ts";
 import { errorStatus, isServiceError, type SourceSnippet, statusOf } from "./gateway/status.ts";
 import { formatReference } from "./image/reference.ts";
 import { excerpt } from "./log/excerpt.ts";
-import { withOutcome } from "./report/judgement.ts";
 import { refusalMessage } from "./report/messages.ts";
+import { BuildRefused } from "./response.ts";
 
 /** Errors of ours whose message is made for the person at the terminal. */
 const TOLD_AS_THEY_ARE = new Set([
@@ -20,6 +19,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "LockError",
   "PlatformError",
   "PolicyError",
+  "RequestError",
   "ResultError",
   "SingleFileError",
   "SigningConfigError",
@@ -29,8 +29,7 @@ const TOLD_AS_THEY_ARE = new Set([
 
 /** The encoded google.rpc.Status that ends a build which failed with this error. Never throws. */
 export function failureStatus(error: unknown): Uint8Array {
-  if (error instanceof BuildRefused)
-    return errorStatus(refusalMessage(error.judgements.map(withOutcome)), snippets(error));
+  if (error instanceof BuildRefused) return errorStatus(refusalMessage(error.judgements), snippets(error));
   // BuildKit's own words about a Dockerfile go back as they came, so that they look as they do without us.
   if (isServiceError(error)) return statusOf(error);
   if (error instanceof Error && TOLD_AS_THEY_ARE.has(error.name))

@@ -9,7 +9,7 @@ const { input, output } = openStdio();
 const connection = await joinStdio(input, output, () => process.exit(1));
 const bridge = new Bridge(connection.target);
 const { answerBuild } = await import("./answer.ts");
-const answer = await answerBuild(bridge, readBuildOptions(process.env));
+const answer = await answerBuild(bridge, readBuildOptions(process.env), import.meta.dirname);
 if ("result" in answer) await bridge.returnResult(answer.result);
 else await bridge.returnError(answer.error);
 process.exit(0);

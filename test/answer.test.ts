@@ -14,7 +14,7 @@ async function answerTo(
 ): Promise<string> {
   const fake = await startFakeBuildkit(behaviour);
   onTestFinished(() => fake.close());
-  const answer = await answerBuild(fake.bridge, { options, buildPlatform: "linux/amd64" });
+  const answer = await answerBuild(fake.bridge, { options, buildPlatform: "linux/amd64" }, "dist");
   return "result" in answer ? "a result" : (Status.decode(answer.error).message ?? "");
 }
 

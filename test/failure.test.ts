@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { moby } from "../gen/gateway.js";
-import { BuildRefused } from "../src/build.ts";
-import { CheckError, type Judgement } from "../src/check/check.ts";
+import type { Judgement } from "../src/check/judgement.ts";
+import { CheckError } from "../src/check/signers.ts";
+import { BuildRefused } from "../src/response.ts";
+import { sampleRule } from "./check/sample-courier.ts";
 import { HiddenBaseError } from "../src/conversion/hidden-bases.ts";
 import { CourierError } from "../src/courier/courier-error.ts";
 import { DockerfileError } from "../src/dockerfile/dockerfile-error.ts";
@@ -102,7 +104,9 @@ describe("refused images point at the lines that ask for them", () => {
   const refused = (name: string): Judgement => ({
     reference: parseReference(name),
     verdict: { kind: "unpinned", detail: "" },
-    refused: true,
+    rule: sampleRule(),
+    outcome: "refuse",
+    records: [],
     rejected: new Map(),
   });
   const rangesOf = (error: BuildRefused) =>

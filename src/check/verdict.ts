@@ -1,24 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { Rule } from "../policy/rule.ts";
+import { type History, latest, type Standing } from "../record/history.ts";
 import type { Record } from "../record/verification.ts";
 
 /** What we say of one image source. */
 export type Verdict =
-  /** The record that stands for the tag names this digest. */
-  | { readonly kind: "unchanged"; readonly record: Record }
+  /** The record that stands for the tag names this digest; the note says what else is to be known of it. */
+  | { readonly kind: "unchanged"; readonly record: Record; readonly note?: UnchangedNote }
   /** No record was there; this build wrote the one that stands now. */
   | { readonly kind: "first-seen"; readonly record: Record }
+  /** This build wrote the approval that stands now, in place of the record that stood. */
+  | { readonly kind: "approved"; readonly record: Record; readonly superseded: Record }
   /** No record is there, and none was written. */
   | { readonly kind: "unrecorded"; readonly reason: UnrecordedReason; readonly detail: string }
-  /** The record that stands names another digest. */
-  | { readonly kind: "moved"; readonly record: Record }
+  /**
+   * The record that stands names another digest. Of a tag that is followed `newer` is the sighting of this one, and
+   * of a tag that is pinned `gone` says why the recorded image could not be had.
+   */
+  | { readonly kind: "moved"; readonly record: Record; readonly newer?: Record; readonly gone?: string }
+  /** The tag names the digest `served` now, and the build uses the recorded one. */
+  | { readonly kind: "pinned"; readonly record: Record; readonly served: Digest }
+  /** As recorded, but not for as long as the policy wants. */
+  | { readonly kind: "too-new"; readonly record: Record; readonly until: Date }
+  /** The policy says not to look at it. */
+  | { readonly kind: "exempt" }
   /** The image is named by digest alone: there is no tag that could move. */
   | { readonly kind: "by-digest" }
   /** BuildKit would resolve the tag again when the build runs, so nothing said now would hold. */
   | { readonly kind: "unpinned"; readonly detail: string }
   /** The log could not be asked, or not be written although it had to be. */
   | { readonly kind: "unknown"; readonly detail: string };
+
+/**
+ * `same-platforms`: the index is another one, and the manifests of the platforms that are built are the same.
+ * `superseded`: it was named with its digest, which stood until an approval.
+ */
+export type UnchangedNote = "same-platforms" | "superseded";
 
 /** Why a new tag was not recorded. */
 export type UnrecordedReason =
@@ -33,16 +52,29 @@ export type UnrecordedReason =
 
 /** What asking about a tag gave. */
 export type Lookup =
-  | { readonly kind: "found"; readonly standing: Record }
+  | { readonly kind: "found"; readonly history: History; readonly standing: Standing }
   | { readonly kind: "none" }
   | { readonly kind: "failed"; readonly detail: string };
 
-/**
- * The verdict on an image, given what was found about its tag; `unseen` when there is no record and the next
- * step is the policy's. Pure: no network, no clock.
- */
-export function decide(reference: Reference, lookup: Lookup): Verdict | { readonly kind: "unseen" } {
-  if (reference.digest === undefined) return { kind: "unpinned", detail: "" };
+/** An image and how it is to be judged. */
+export interface Question {
+  readonly reference: Reference;
+  readonly rule: Rule;
+  /** Whether its digest was written by the person who builds, beside the tag, and not found by asking the registry. */
+  readonly claimed: boolean;
+  readonly now: Date;
+}
+
+/** A verdict that nothing can be added to, or `unseen`: no record is there, and the next step is the policy's. */
+export type Decision = Verdict | { readonly kind: "unseen" };
+
+const DAY_MS = 24 * 60 * 60 * 1000;
+
+/** The decision on an image, given what was found about its tag. Pure: no network, no clock. */
+export function decide({ reference, rule, claimed, now }: Question, lookup: Lookup): Decision {
+  const { digest } = reference;
+  if (rule.action === "ignore") return { kind: "exempt" };
+  if (digest === undefined) return { kind: "unpinned", detail: "" };
   if (reference.tag === undefined) return { kind: "by-digest" };
   switch (lookup.kind) {
     case "failed":
@@ -50,26 +82,38 @@ export function decide(reference: Reference, lookup: Lookup): Verdict | { readon
     case "none":
       return { kind: "unseen" };
     case "found":
-      return {
-        kind: lookup.standing.digest === reference.digest ? "unchanged" : "moved",
-        record: lookup.standing,
-      };
+      break;
   }
+  const { history, standing } = lookup;
+  const current = rule.action === "follow" ? (latest(history) ?? standing.record) : standing.record;
+  if (current.digest === digest) return oldEnough({ kind: "unchanged", record: current }, history, rule, now);
+  if (claimed) {
+    // A claim is about the past: what the tag named once, it may be built from for ever.
+    const stood = rule.action === "follow" ? history.records : standing.superseded;
+    const record = stood.findLast((each) => each.digest === digest);
+    if (record !== undefined) return { kind: "unchanged", record, note: "superseded" };
+  }
+  return { kind: "moved", record: current };
 }
 
-/** Whether a build that consumes an image with this verdict is refused. */
-export function refuses(verdict: Verdict, policy: Policy): boolean {
-  switch (verdict.kind) {
-    case "moved":
-    case "unpinned":
-      return true;
-    case "unknown":
-      return policy.default.unknown === "block";
-    case "unrecorded":
-      return policy.default.unseen === "block";
-    case "unchanged":
-    case "first-seen":
-    case "by-digest":
-      return false;
-  }
+/**
+ * The verdict, or `too-new` when the first proven sighting of the image is younger than the rule wants. An approval
+ * of it, or a sighting by who may vouch, is as good as age.
+ */
+export function oldEnough<V extends Verdict & { readonly record: Record }>(
+  verdict: V,
+  { records }: History,
+  { minAge }: Rule,
+  now: Date,
+): V | Extract<Verdict, { kind: "too-new" }> {
+  const { record } = verdict;
+  if (minAge === undefined) return verdict;
+  const sightings = records.filter(({ digest }) => digest === record.digest);
+  const isVouchedFor = sightings.some(
+    ({ may, supersedes }) => may.has("vouch") || (supersedes !== undefined && may.has("approve")),
+  );
+  if (isVouchedFor) return verdict;
+  const first = Math.min(record.loggedAt.getTime(), ...sightings.map(({ loggedAt }) => loggedAt.getTime()));
+  const until = new Date(first + minAge.days * DAY_MS);
+  return now < until ? { kind: "too-new", record, until } : verdict;
 }

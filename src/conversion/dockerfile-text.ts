@@ -12,7 +12,16 @@ const Targets = v.object({ sources: v.pipe(v.array(v.string()), v.minLength(1)) 
  * The text of the Dockerfile that was converted, as BuildKit itself read it. An LLB without operations carries no
  * source map; then BuildKit is asked to list the targets, and its answer has the text.
  */
-export async function dockerfileText(bridge: Bridge, { definitions, request }: Conversion): Promise<string> {
+export function dockerfileText(bridge: Bridge, conversion: Conversion): Promise<string> {
+  const known = texts.get(conversion) ?? readText(bridge, conversion);
+  texts.set(conversion, known);
+  return known;
+}
+
+/** What was read before: each conversion has one text, and it is asked for by several. */
+const texts = new WeakMap<Conversion, Promise<string>>();
+
+async function readText(bridge: Bridge, { definitions, request }: Conversion): Promise<string> {
   // Linked builds bring the texts of their own Dockerfiles into the LLB, and nothing there tells whose is whose.
   const isAlone = Object.keys(request.inputs).length === 0;
   const bytes =

@@ -55,6 +55,19 @@ export async function pinUndigested(
   return pinned;
 }
 
+/** The options with an image in the place of another one wherever they name that one with its digest. */
+export function pinNames(options: Options, image: Reference, pinned: Reference): Options {
+  const from = `${DOCKER_IMAGE}${formatReference(image)}`;
+  const to = `${DOCKER_IMAGE}${formatReference(pinned)}`;
+  const replaced = Object.entries(options).map(([name, value]) => {
+    if (name.startsWith(CONTEXT) && value === from) return [name, to];
+    const generator = name === SBOM ? readGenerator(value) : undefined;
+    const isGeneratorOf = generator !== undefined && formatReference(generator) === formatReference(image);
+    return [name, isGeneratorOf ? withGenerator(value, pinned) : value];
+  });
+  return Object.fromEntries(replaced) as Options;
+}
+
 /** The digest that an image has now, from the registry if the local store gives none. `undefined` when it does not resolve. */
 export async function resolveDigest(
   bridge: Bridge,
@@ -82,12 +95,16 @@ export async function resolveDigest(
 const DEFAULT_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
 
 function isGenerator(reference: Reference, value: string): boolean {
-  const generator = readReference(generatorField(value)?.slice("generator=".length) ?? DEFAULT_GENERATOR);
+  const generator = readGenerator(value);
   return (
     generator?.tag !== undefined &&
     reference.tag !== undefined &&
     taggedName(generator) === taggedName(reference)
   );
+}
+
+function readGenerator(value: string): Reference | undefined {
+  return readReference(generatorField(value)?.slice("generator=".length) ?? DEFAULT_GENERATOR);
 }
 
 function withGenerator(value: string, reference: Reference): string {

@@ -104,7 +104,7 @@ function locationsOf(operation: Operation, { operations, source }: Definition): 
 function isTakenFrom({ exec, file }: pb.Op, input: number): boolean {
   // A step's root filesystem is its first input.
   if (exec) return input > 0;
-  return file?.actions?.some((action) => action.secondaryInput === input) === true;
+  return file?.actions?.some((action) => Number(action.secondaryInput) === input) === true;
 }
 
 function mapped(digest: string, source: pb.Source.$Properties | undefined): SourceLocation[] {

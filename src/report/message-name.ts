@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Judgement } from "./judgement.ts";
+import type { Judgement } from "../check/judgement.ts";
 
 /**
  * The names of all that is said of an image. People search for them and tools compare them, so that they stay as they

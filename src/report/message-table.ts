@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatReference, type Reference, taggedName } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
-import type { Judgement, Verdict } from "./judgement.ts";
+import type { Judgement } from "../check/judgement.ts";
+import type { Verdict } from "../check/verdict.ts";
 import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
 import type { MessageName } from "./message-name.ts";
 import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Judgement, Verdict } from "./judgement.ts";
+import type { Judgement } from "../check/judgement.ts";
+import type { Verdict } from "../check/verdict.ts";
 import { ignoredEntries } from "./evidence.ts";
 import { messageName, messageUrl } from "./message-name.ts";
 import { type About, MESSAGES, type Row } from "./message-table.ts";

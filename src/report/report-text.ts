@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Record } from "../record/verification.ts";
 import { ignoredEntries, isoTime, logHost, signerOf } from "./evidence.ts";
-import type { Judgement } from "./judgement.ts";
+import type { Judgement } from "../check/judgement.ts";
 import type { MessageName } from "./message-name.ts";
 import { refusalMessage } from "./messages.ts";
 import type { Report, ReportedImage } from "./report-shape.ts";
@@ -50,6 +50,8 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 function details(image: ReportedImage, judgement: Judgement | undefined): string[] {
   const { message, digest, record, newer, served, superseded, until, detail, rule } = image;
   const shown = recordOf(judgement);
+  // No rule is about an image without a tag or a digest.
+  const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
     ["digest", digest],
     // The same digest twice would only have to be compared.
@@ -60,8 +62,8 @@ function details(image: ReportedImage, judgement: Judgement | undefined): string
     ["signer", shown && signerOf(shown)],
     ["newer", newer && `${newer.loggedAt}, log index ${newer.logIndex}`],
     ["until", until],
-    ["action", rule && `${rule.action} (${rule.source})`],
-    ["why", rule?.why],
+    ["action", rule && isRuled ? `${rule.action} (${rule.source})` : undefined],
+    ["why", isRuled ? rule?.why : undefined],
     ["note", NOTES[message]],
     ["detail", detail],
     ["log", judgement && ignoredEntries(judgement.rejected)],

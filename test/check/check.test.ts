@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { check, CheckError, type Judgement } from "../../src/check/check.ts";
+import { openCheck } from "../../src/check/check.ts";
+import type { Judgement, Outcome } from "../../src/check/judgement.ts";
+import { CheckError } from "../../src/check/signers.ts";
 import { CourierError } from "../../src/courier/courier-error.ts";
-import { parseReference } from "../../src/image/reference.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
 import {
@@ -16,6 +17,7 @@ import {
   trusting,
 } from "../record/sample-log.ts";
 import {
+  consumed,
   type Served,
   servedManifest,
   type Setting,
@@ -50,10 +52,7 @@ async function judge(
   images: readonly string[],
   { context }: Surroundings,
 ): Promise<readonly (Judgement & { kind: string })[]> {
-  const judgements = await check(
-    images.map((image) => parseReference(image)),
-    context,
-  );
+  const judgements = await openCheck(context)(consumed(...images));
   return judgements.map((judgement) => ({ ...judgement, kind: judgement.verdict.kind }));
 }
 
@@ -64,7 +63,7 @@ describe("what a build gets for one image", () => {
     log?: () => SampleLog;
     setting?: Setting;
     verdict: object;
-    refused: boolean;
+    outcome: Outcome;
     recorded: number;
   }>([
     {
@@ -74,7 +73,7 @@ describe("what a build gets for one image", () => {
         kind: "first-seen",
         record: { digest: manifest.digest, reference: ALPINE, signer: key.signer },
       },
-      refused: false,
+      outcome: "pass",
       recorded: 1,
     },
     {
@@ -82,7 +81,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(key),
       setting: { key, served: SERVED },
       verdict: { kind: "unchanged", record: { digest: manifest.digest } },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -91,7 +90,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(key),
       setting: { key, served: SERVED },
       verdict: { kind: "moved", record: { digest: manifest.digest } },
-      refused: true,
+      outcome: "refuse",
       recorded: 0,
     },
     {
@@ -100,14 +99,14 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(colleague),
       setting: { policy: policyWith({ unseen: "allow", unknown: "warn" }, [colleague.signer]) },
       verdict: { kind: "moved" },
-      refused: true,
+      outcome: "refuse",
       recorded: 0,
     },
     {
       row: "without a key to sign with a new tag is not recorded, and passes",
       setting: { served: SERVED },
       verdict: { kind: "unrecorded", reason: "no-signer" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -115,7 +114,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(stranger),
       setting: { served: SERVED },
       verdict: { kind: "unrecorded", reason: "no-signer" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -123,7 +122,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(stranger),
       setting: { key, served: SERVED },
       verdict: { kind: "first-seen" },
-      refused: false,
+      outcome: "pass",
       recorded: 1,
     },
     {
@@ -131,7 +130,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(colleague),
       setting: { key, served: SERVED, policy: policyWith({}, [colleague.signer]) },
       verdict: { kind: "unchanged", record: { signer: colleague.signer } },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -139,7 +138,7 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(key),
       setting: { key, served: SERVED, policy: policyWith({}, [colleague.signer]) },
       verdict: { kind: "unchanged", record: { signer: key.signer } },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -148,28 +147,28 @@ describe("what a build gets for one image", () => {
       log: () => recordedBy(key),
       setting: { key, served: SERVED, policy: policyWith({}, [colleague.signer]) },
       verdict: { kind: "moved", record: { signer: key.signer } },
-      refused: true,
+      outcome: "refuse",
       recorded: 0,
     },
     {
       row: "the policy lets a new tag through without recording it",
       setting: { key, served: SERVED, policy: policyWith({ unseen: "allow" }) },
       verdict: { kind: "unrecorded", reason: "policy" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
       row: "the policy refuses a new tag",
       setting: { key, served: SERVED, policy: policyWith({ unseen: "block" }) },
       verdict: { kind: "unrecorded", reason: "policy" },
-      refused: true,
+      outcome: "refuse",
       recorded: 0,
     },
     {
       row: "an image by digest has no tag to check",
       image: `alpine@${OTHER_DIGEST}`,
       verdict: { kind: "by-digest" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -177,21 +176,21 @@ describe("what a build gets for one image", () => {
       image: ALPINE,
       setting: { key, policy: policyWith({ unseen: "allow", unknown: "warn" }) },
       verdict: { kind: "unpinned" },
-      refused: true,
+      outcome: "refuse",
       recorded: 0,
     },
     {
       row: "what is not public is not recorded",
       setting: { key, served: { [ALPINE]: new CourierError("needs-credentials", "status 401") } },
       verdict: { kind: "unrecorded", reason: "not-public", detail: "status 401" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
       row: "what the registry does not have is not recorded",
       setting: { key },
       verdict: { kind: "unrecorded", reason: "not-public" },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
     {
@@ -199,15 +198,15 @@ describe("what a build gets for one image", () => {
       image: MOVED,
       setting: { key, served: SERVED },
       verdict: { kind: "unrecorded", reason: "registry-differs", detail: manifest.digest },
-      refused: false,
+      outcome: "pass",
       recorded: 0,
     },
-  ])("$row", async ({ image = IMAGE, log = sampleLog, setting, verdict, refused, recorded }) => {
+  ])("$row", async ({ image = IMAGE, log = sampleLog, setting, verdict, outcome, recorded }) => {
     const around = surroundings(setting, log());
     const before = around.log.log.size;
     const [judgement] = await judge([image], around);
     expect(judgement?.verdict).toMatchObject(verdict);
-    expect(judgement?.refused).toBe(refused);
+    expect(judgement?.outcome).toBe(outcome);
     expect(around.log.log.size - before).toBe(recorded);
   });
 });
@@ -353,7 +352,7 @@ describe("what could not be asked or written is unknown, and never passes for an
         kind: "unknown",
         detail: expect.stringContaining(detail) as unknown,
       });
-      expect(judgement?.refused).toBe(unknown === "block");
+      expect(judgement?.outcome).toBe(unknown === "block" ? "refuse" : "warn");
       expect(around.log.log.size - before).toBe(recorded);
     }
   });
@@ -365,7 +364,7 @@ describe("what could not be asked or written is unknown, and never passes for an
       ...around,
       context: { ...around.context, trustedRoot: async () => jointRoot(sampleLog("other.example.org")) },
     });
-    expect(judgement).toMatchObject({ kind: "unknown", refused: true });
+    expect(judgement).toMatchObject({ kind: "unknown", outcome: "refuse" });
   });
 });
 
@@ -375,10 +374,10 @@ describe("two builds that see a tag first at the same moment", () => {
       row: "the faster one saw the same image",
       digest: manifest.digest,
       verdict: "unchanged",
-      refused: false,
+      outcome: "pass",
     },
-    { row: "the faster one saw another image", digest: OTHER_DIGEST, verdict: "moved", refused: true },
-  ])("$row", async ({ digest, verdict, refused }) => {
+    { row: "the faster one saw another image", digest: OTHER_DIGEST, verdict: "moved", outcome: "refuse" },
+  ])("$row", async ({ digest, verdict, outcome }) => {
     const log = sampleLog();
     const around = surroundings(
       {
@@ -392,7 +391,7 @@ describe("two builds that see a tag first at the same moment", () => {
     const [judgement] = await judge([IMAGE], around);
     expect(judgement).toMatchObject({
       kind: verdict,
-      refused,
+      outcome,
       verdict: { record: { signer: colleague.signer } },
     });
     expect(log.log.size, "both wrote").toBe(2);
@@ -406,7 +405,7 @@ describe("two builds that see a tag first at the same moment", () => {
       [IMAGE],
       surroundings({ key, served: SERVED, beforeRecord: faster }, log),
     );
-    expect(judgement).toMatchObject({ kind: "first-seen", refused: false });
+    expect(judgement).toMatchObject({ kind: "first-seen", outcome: "pass" });
     expect(judgement?.rejected).toEqual(new Map([["untrusted-signer", 1]]));
   });
 });
@@ -429,7 +428,7 @@ describe("several images in one build", () => {
       "unchanged",
       "unpinned",
     ]);
-    expect(judgements.map(({ refused }) => refused)).toEqual([true, false, false, false, true]);
+    expect(judgements.map(({ outcome }) => outcome)).toEqual(["refuse", "pass", "pass", "pass", "refuse"]);
     expect(around.started, "one courier does").toEqual([true]);
   });
 
@@ -437,8 +436,8 @@ describe("several images in one build", () => {
     const around = surroundings({ key, served: SERVED });
     const judgements = await judge([IMAGE, MOVED], around);
     expect(judgements).toMatchObject([
-      { kind: "first-seen", refused: false },
-      { kind: "moved", refused: true, verdict: { record: { digest: manifest.digest } } },
+      { kind: "first-seen", outcome: "pass" },
+      { kind: "moved", outcome: "refuse", verdict: { record: { digest: manifest.digest } } },
     ]);
     expect(around.log.log.size).toBe(1);
   });
@@ -540,10 +539,10 @@ describe("a signing secret that is no key ends the check", () => {
 
   test("and so does a courier that does not start", async () => {
     const { context } = surroundings({ key });
-    const judged = check([parseReference(IMAGE)], {
+    const judged = openCheck({
       ...context,
       courier: () => Promise.reject(new Error("no container")),
-    });
+    })(consumed(IMAGE));
     await expect(judged).rejects.toThrow("no container");
   });
 });

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { json } from "@sigstore/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { check, CheckError, type Judgement } from "../../src/check/check.ts";
-import { parseReference } from "../../src/image/reference.ts";
+import { openCheck } from "../../src/check/check.ts";
+import type { Judgement } from "../../src/check/judgement.ts";
+import { CheckError } from "../../src/check/signers.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { TrustError } from "../../src/record/error.ts";
@@ -14,7 +15,7 @@ import {
   signCertified,
 } from "../record/sample-identity.ts";
 import { OTHER_DIGEST, sampleLog, sighting, type SampleLog, trusting } from "../record/sample-log.ts";
-import { servedManifest, type Setting, surroundings, type Surroundings } from "./sample-courier.ts";
+import { consumed, servedManifest, type Setting, surroundings, type Surroundings } from "./sample-courier.ts";
 
 const ALPINE = "docker.io/library/alpine:3.16.0";
 const manifest = servedManifest("alpine");
@@ -43,7 +44,7 @@ function logWith(entries: readonly { key: CertifiedKey; digest?: typeof OTHER_DI
 async function judge(setting: Setting, log = logWith()): Promise<Surroundings & { judgement: Judgement }> {
   const { now = () => authority.time, ...rest } = setting;
   const around = surroundings({ served: SERVED, authorityTrusted: authority, now, ...rest }, log);
-  const [judgement] = await check([parseReference(`${ALPINE}@${manifest.digest}`)], around.context);
+  const [judgement] = await openCheck(around.context)(consumed(`${ALPINE}@${manifest.digest}`));
   if (judgement === undefined) throw new Error("nothing was judged");
   return { ...around, judgement };
 }
@@ -62,7 +63,7 @@ describe("a build with an identity token", () => {
     const log = logWith();
     const first = await judge({ token: token() }, log);
     expect(first.judgement).toMatchObject({
-      refused: false,
+      outcome: "pass",
       verdict: { kind: "first-seen", record: { signer: { kind: "identity", ...CI } } },
     });
     expect(first.asked).toEqual([
@@ -81,7 +82,7 @@ describe("a build with an identity token", () => {
     const log = logWith([{ key: await certify(authority.issuing, CI), digest: OTHER_DIGEST }]);
     const { judgement } = await judge({ token: token() }, log);
     expect(judgement).toMatchObject({
-      refused: true,
+      outcome: "refuse",
       verdict: { kind: "moved", record: { digest: OTHER_DIGEST } },
     });
   });
@@ -100,7 +101,7 @@ describe("a build with an identity token", () => {
     );
     const log = logWith();
     const { judgement } = await judge({ token: token(), beforeRecord: () => void log.append(winner) }, log);
-    expect(judgement).toMatchObject({ refused: true, verdict: { kind: "moved" } });
+    expect(judgement).toMatchObject({ outcome: "refuse", verdict: { kind: "moved" } });
   });
 
   test("that cannot sign says why, and nothing is judged", async () => {
@@ -128,7 +129,10 @@ describe("when the authority names somebody else than the token", () => {
   test("a tag that this identity recorded before is found after all, and has moved", async () => {
     const log = logWith([{ key: await certify(authority.issuing, NAMED), digest: OTHER_DIGEST }]);
     const { judgement } = await judge({ token: token(CI, NAMED) }, log);
-    expect(judgement).toMatchObject({ refused: true, verdict: { kind: "moved", record: { signer: NAMED } } });
+    expect(judgement).toMatchObject({
+      outcome: "refuse",
+      verdict: { kind: "moved", record: { signer: NAMED } },
+    });
   });
 
   test("a policy that names the certificate's identity finds its records without writing more", async () => {
@@ -179,7 +183,7 @@ describe("when the policy names identities", () => {
     const changeFound: Setting["changeFound"] = (entries) =>
       entries.map(({ uuid, entry }) => ({ uuid, entry: { ...(entry as object), attestation: undefined } }));
     const { judgement } = await judge({ policy: policyOf(CI), changeFound }, log);
-    expect(judgement).toMatchObject({ refused: true, verdict: { kind: "unknown" } });
+    expect(judgement).toMatchObject({ outcome: "refuse", verdict: { kind: "unknown" } });
     expect(judgement.rejected).toEqual(new Map([["no-payload", 1]]));
   });
 });

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckContext, Courier, RawEntry } from "../../src/check/check.ts";
+import type { CheckContext, ConsumedImage } from "../../src/check/case.ts";
+import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import { CourierError } from "../../src/courier/courier-error.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
-import type { Policy } from "../../src/policy/policy.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import type { EffectivePolicy } from "../../src/policy/policy.ts";
+import type { Rule } from "../../src/policy/rule.ts";
+import { NOT_SET } from "../../src/policy/settings.ts";
 import { certify, rootWith, type SampleAuthority, signCertified } from "../record/sample-identity.ts";
 import { type SampleKey, type SampleLog, sampleLog, signEnvelope } from "../record/sample-log.ts";
 
@@ -31,7 +35,7 @@ export interface Setting {
   readonly authorityTrusted?: SampleAuthority;
   /** What registries serve, by `registry/repository:tag`. Everything else is not found. */
   readonly served?: Readonly<Record<string, Served | Error>>;
-  readonly policy?: Partial<Policy>;
+  readonly policy?: SamplePolicy;
   readonly now?: () => Date;
   readonly courier?: Partial<Courier>;
   /** What becomes of the entries that were found. */
@@ -108,6 +112,7 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         setting.authorityTrusted === undefined ? log.trustedRoot : rootWith(setting.authorityTrusted, log),
       now: setting.now ?? (() => log.now),
       deadline: () => new AbortController().signal,
+      assumeNew: false,
       async courier({ signing }) {
         started.push(signing);
         return courierWith(signing);
@@ -116,18 +121,69 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
   };
 }
 
-export function samplePolicy(change: Partial<Policy> = {}): Policy {
+/** Parts of a policy, and what it says of every image. */
+export type SamplePolicy = Partial<EffectivePolicy> & { readonly rule?: Partial<Rule> };
+
+/** A policy for tests; without a rule of its own every tag is written once. */
+export function samplePolicy({ rule = {}, ...change }: SamplePolicy = {}): EffectivePolicy {
+  const { unseen = "record", unknown = "block" } = { ...change.default, ...rule };
+  const said = <T>(value: T) => ({ value, source: "policy.yaml:1" });
+  const parts = {
+    action: said(rule.action ?? "block"),
+    unseen: said(unseen),
+    unknown: said(unknown),
+    ...(rule.minAge && { minAge: said(rule.minAge) }),
+    private: said(rule.private ?? false),
+  };
+  const sources = {
+    profile: NOT_SET,
+    logs: NOT_SET,
+    fulcio: NOT_SET,
+    timestamps: NOT_SET,
+    trust: "policy.yaml:2",
+  };
   return {
     profile: "default",
     logs: [{ url: "https://rekor.example.org", api: 1 }],
     signing: { fulcio: "https://fulcio.example.org", timestamps: [] },
     trust: [],
-    rules: [],
-    default: { unseen: "record", unknown: "block" },
+    rules: [{ rules: [], default: parts, mayLoosen: new Set() }],
     registries: [],
     timeoutMs: 1000,
     recheck: "never",
     attest: true,
     ...change,
+    default: { unseen, unknown },
+    logSources: new Map(),
+    sources: {
+      ...sources,
+      registries: NOT_SET,
+      lock: NOT_SET,
+      recheck: NOT_SET,
+      attest: NOT_SET,
+      tuf: NOT_SET,
+      timeoutMs: NOT_SET,
+    },
   };
+}
+
+export function sampleRule(change: Partial<Rule> = {}): Rule {
+  return {
+    action: "block",
+    unseen: "record",
+    unknown: "block",
+    private: false,
+    source: "policy.yaml:1",
+    why: "the policy says so",
+    ...change,
+  };
+}
+
+/** Images as a check takes them: for one platform, and with the digest that the registry gave. */
+export function consumed(...images: readonly string[]): ConsumedImage[] {
+  return images.map((image) => ({
+    reference: parseReference(image),
+    platforms: ["linux/amd64"],
+    claimed: false,
+  }));
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import type { Evidence } from "../../src/record/history.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import { type Evidence, readHistory } from "../../src/record/history.ts";
+import type { Record } from "../../src/record/verification.ts";
 import { parsePublicKey, type Trust, type TrustedKey, type TrustedSigner } from "../../src/record/signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
@@ -205,4 +207,20 @@ export function foundEntries(sample: SampleLog, entries: readonly LoggedEntry[])
 /** Everybody here may record and approve. */
 export function trusting(...signers: readonly TrustedSigner[]): readonly Trust[] {
   return signers.map((signer) => ({ signer, may: new Set(["record", "approve"]) }));
+}
+
+/** A proven record of a sighting, and whoever signs it may record. */
+export function sampleRecord(change: Partial<Sighting> = {}): Record {
+  const log = sampleLog();
+  const key = sampleKey();
+  const entry = log.record(sighting(change), key);
+  const subject = parseReference(sighting(change).reference);
+  const { records } = readHistory(foundEntries(log, [entry]), {
+    subject,
+    trust: trusting(key.signer),
+    trustedRoot: log.trustedRoot,
+  });
+  const [record] = records;
+  if (record === undefined) throw new Error("the sample is no record");
+  return record;
 }

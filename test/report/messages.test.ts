@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
-import type { Judgement } from "../../src/report/judgement.ts";
+import type { Judgement } from "../../src/check/judgement.ts";
 import { MESSAGE_NAMES, messageName, messageUrl } from "../../src/report/message-name.ts";
 import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
 import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, WANT } from "./sample-judgements.ts";

@@ -3,7 +3,8 @@ import { parseReference } from "../../src/image/reference.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import type { Record } from "../../src/record/verification.ts";
 import type { Rule } from "../../src/policy/rule.ts";
-import type { Judgement, Verdict } from "../../src/report/judgement.ts";
+import type { Judgement } from "../../src/check/judgement.ts";
+import type { Verdict } from "../../src/check/verdict.ts";
 import { sampleKey } from "../record/sample-log.ts";
 
 export const ALPINE = "docker.io/library/alpine:3.16.0";
@@ -74,6 +75,7 @@ function judgement(verdict: Verdict, change: Change): Judgement {
     rule: BLOCK,
     outcome: "refuse",
     rejected: new Map(),
+    records: [],
     ...rest,
   };
 }
@@ -156,19 +158,16 @@ export const JUDGEMENTS = {
   "unrecorded, the registry differs, let through": judgement(differs, PASS),
   unknown: judgement(unknown, {}),
   "unknown, with a warning": judgement(unknown, { ...WARN, rule: { ...BLOCK, unknown: "warn" } }),
-  unpinned: judgement(
-    { kind: "unpinned", detail: "" },
-    { image: "localhost:5000/team/app:1", rule: undefined },
-  ),
+  unpinned: judgement({ kind: "unpinned", detail: "" }, { image: "localhost:5000/team/app:1" }),
   "unpinned, with a reason": judgement(
     { kind: "unpinned", detail: "it is in the local image store only" },
-    { image: "team/app", rule: undefined },
+    { image: "team/app" },
   ),
   "unpinned, and only observed": judgement(
     { kind: "unpinned", detail: "" },
-    { ...WARN, image: "localhost:5000/team/app:1", rule: undefined },
+    { ...WARN, image: "localhost:5000/team/app:1" },
   ),
-  "by-digest": judgement({ kind: "by-digest" }, { ...PASS, image: `alpine@${GOT}`, rule: undefined }),
+  "by-digest": judgement({ kind: "by-digest" }, { ...PASS, image: `alpine@${GOT}` }),
   exempt: judgement({ kind: "exempt" }, { ...PASS, rule: IGNORE }),
   "exempt, of an image without a digest": judgement(
     { kind: "exempt" },

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
+import type { Action, Profile, Rule } from "../policy/rule.ts";
+import type { Record as VerifiedRecord } from "../record/verification.ts";
+import type { Verdict } from "./verdict.ts";
+
+/** What becomes of a build because of one image: it goes on, it goes on with a warning, or it stops. */
+export type Outcome = "pass" | "warn" | "refuse";
+
+/** The judgement on one image source. */
+export interface Judgement {
+  readonly reference: Reference;
+  readonly verdict: Verdict;
+  /** The policy's rule for the image. */
+  readonly rule: Rule;
+  readonly outcome: Outcome;
+  /** Entries under the tag's name in the log that do not count, by reason. */
+  readonly rejected: ReadonlyMap<string, number>;
+  /** The records that the verdict rests on, in log order; empty when there is none. */
+  readonly records: readonly VerifiedRecord[];
+}
+
+/** What becomes of a build that consumes an image with this verdict. The profile `observe` never stops one. */
+export function outcomeOf(verdict: Verdict, rule: Rule, profile: Profile): Outcome {
+  const outcome = strictOutcome(verdict, rule);
+  return outcome === "refuse" && profile === "observe" ? "warn" : outcome;
+}
+
+/** What becomes of a build whose tag moved. What is to be pinned and could not be is another image than the recorded one. */
+const MOVED: Readonly<Record<Action, Outcome>> = {
+  ignore: "pass",
+  follow: "pass",
+  warn: "warn",
+  pin: "refuse",
+  block: "refuse",
+};
+
+function strictOutcome(verdict: Verdict, rule: Rule): Outcome {
+  switch (verdict.kind) {
+    case "moved":
+      return MOVED[rule.action];
+    case "unpinned":
+      return "refuse";
+    case "unknown":
+      return rule.unknown === "block" ? "refuse" : "warn";
+    case "unrecorded":
+      // Nothing proves the age of what nobody has recorded.
+      if (rule.unseen === "block" || rule.minAge?.otherwise === "block") return "refuse";
+      return rule.minAge?.otherwise === "warn" ? "warn" : "pass";
+    case "too-new":
+      return rule.minAge?.otherwise === "warn" ? "warn" : "refuse";
+    // An image that is older than its tag may lack what was mended since.
+    case "pinned":
+      return "warn";
+    case "unchanged":
+    case "first-seen":
+    case "approved":
+    case "exempt":
+    case "by-digest":
+      return "pass";
+  }
+}

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
+import type { LogService } from "../log/signing-config.ts";
+import { type Evidence, type History, readHistory, standing } from "../record/history.ts";
+import { joinHistories } from "../record/joined-history.ts";
+import type { Trust } from "../record/signer.ts";
+import { subjectHash } from "../record/statement.ts";
+import { tlogistrySubjectHash } from "../record/tlogistry.ts";
+import type { TrustedRoot } from "../record/trusted-root.ts";
+import type { Signers } from "./signers.ts";
+import type { Lookup } from "./verdict.ts";
+
+/** Where records of tags are looked for. */
+export interface Places {
+  /** The logs that count, the one that is written to first. */
+  readonly logs: readonly LogService[];
+  /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
+  readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
+  /** Whether the log is asked although records were brought along. */
+  readonly recheck: boolean;
+  /** Whether a tag that no place knows is new, although a log that cannot be searched may have it. */
+  readonly assumeNew: boolean;
+  readonly trustedRoot: () => Promise<TrustedRoot>;
+  /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */
+  readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
+  readonly deadline: () => AbortSignal;
+}
+
+/** What a lookup gave, and how many entries do not count, by reason. */
+export interface Looked {
+  readonly lookup: Lookup;
+  readonly rejected: ReadonlyMap<string, number>;
+}
+
+/** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
+const UNREADABLE = ["no-payload", "wrong-payload", "wrong-uuid", "unknown-log", "not-in-log"] as const;
+/** Reasons that a newer trusted root may take away. */
+const ROOT_TOO_OLD = ["unknown-log", "bad-certificate"] as const;
+
+const NOTHING: ReadonlyMap<string, number> = new Map();
+
+/** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
+export async function lookUp(reference: Reference, signers: Signers, places: Places): Promise<Looked> {
+  const trust = await signers.known();
+  const locked = await places.locked?.(reference, trust);
+  // Without anybody to trust no entry counts, whatever the log holds.
+  if (trust.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
+  if (locked !== undefined && !places.recheck) return found(locked);
+
+  const searchable = places.logs.filter(({ api }) => api === 1);
+  // What this log took in is known from its own answers alone, which the lock file keeps.
+  const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
+  if (locked !== undefined && searchable.length === 0) return found(locked);
+  if (locked === undefined && unsearchable !== undefined && !places.assumeNew) {
+    return failed(`no lock file has a record of it, and the log "${unsearchable}" has no search`);
+  }
+  if (searchable.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
+  let evidence: readonly Evidence[];
+  try {
+    const hashes = searchHashes(reference, trust);
+    const identity = onlyIdentity(trust);
+    const courier = await signers.asking();
+    const asked = await Promise.all(
+      searchable.flatMap(({ url }) =>
+        hashes.map(async (hash) =>
+          courier.find({ log: url, hash, ...(identity !== undefined && { identity }) }, signal(places)),
+        ),
+      ),
+    );
+    evidence = asked.flat().map((entry) => ({ kind: "entry", ...entry }));
+  } catch (error) {
+    return failed(messageOf(error));
+  }
+  return judgeEvidence(reference, { evidence, known: locked, trust }, places);
+}
+
+/** What these pieces of evidence say of a tag, together with the records that are known already. */
+export async function judgeEvidence(
+  reference: Reference,
+  {
+    evidence,
+    known,
+    trust,
+  }: {
+    readonly evidence: readonly Evidence[];
+    readonly known: History | undefined;
+    readonly trust: readonly Trust[];
+  },
+  places: Pick<Places, "logs" | "trustedRoot" | "newerRoot">,
+): Promise<Looked> {
+  const logs = places.logs.map(({ url }) => url);
+  const read = (trustedRoot: TrustedRoot): History =>
+    readHistory(evidence, { subject: reference, trust, trustedRoot, logs });
+  let history = read(await places.trustedRoot());
+  if (countOf(history, ROOT_TOO_OLD) > 0) {
+    // Who cannot be asked for a newer one is no reason to doubt what this one proves.
+    const newer = await places.newerRoot?.().catch(() => undefined);
+    if (newer !== undefined) history = read(newer);
+  }
+  const unreadable = countOf(history, UNREADABLE);
+  if (unreadable > 0) {
+    // One of them may be the record that stands, shown by the log without what proves it.
+    const what = `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag`;
+    const detail = `the log has ${what}, but does not prove what was signed or that it took it in; or the trusted root does not have this log`;
+    return failed(detail, history.rejected);
+  }
+  return found(known === undefined ? history : joinHistories(known, history));
+}
+
+function found(history: History): Looked {
+  const stands = standing(history);
+  const { rejected } = history;
+  return { lookup: stands ? { kind: "found", history, standing: stands } : { kind: "none" }, rejected };
+}
+
+function failed(detail: string, rejected: ReadonlyMap<string, number> = NOTHING): Looked {
+  return { lookup: { kind: "failed", detail }, rejected };
+}
+
+function countOf(
+  { rejected }: History,
+  codes: readonly (typeof UNREADABLE | typeof ROOT_TOO_OLD)[number][],
+): number {
+  return codes.reduce((sum, code) => sum + (rejected.get(code) ?? 0), 0);
+}
+
+/** The digests under which a log's index has the tag: under our name for it, and under tlogistry's when its records count. */
+function searchHashes(reference: Reference, trust: readonly Trust[]): readonly string[] {
+  const own = subjectHash(reference);
+  return trust.some(({ tlogistry }) => tlogistry) ? [own, tlogistrySubjectHash(reference)] : [own];
+}
+
+/** The one identity whose records count, when it is one: then nobody else's entries need to be read. */
+function onlyIdentity(trust: readonly Trust[]): string | undefined {
+  const [only, ...others] = trust;
+  return others.length === 0 && only?.signer.kind === "identity" && !only.tlogistry
+    ? only.signer.identity
+    : undefined;
+}
+
+function signal({ deadline }: Pick<Places, "deadline">): { readonly signal: AbortSignal } {
+  return { signal: deadline() };
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Policy } from "../policy/policy.ts";
+import {
+  parseIdentity,
+  parsePublicKey,
+  type Permission,
+  signerId,
+  type Trust,
+  type TrustedSigner,
+} from "../record/signer.ts";
+import type { Courier } from "./courier.ts";
+
+/** A check that cannot be made at all: the signing secret is no key, the lock file is not what it should be. */
+export class CheckError extends Error {
+  override readonly name = "CheckError";
+}
+
+/** The couriers of one check, and the signers that count in it. */
+export interface Signers {
+  /** Those of the policy, and this build's own once it is known. */
+  readonly trusted: () => readonly Trust[];
+  /** Counts this signer too, as this build's own, for the rest of the check. */
+  readonly trustOwn: (signer: TrustedSigner) => void;
+  /** Those that count, this build's own among them when the policy names nobody. */
+  readonly known: () => Promise<readonly Trust[]>;
+  /** A courier to ask with; one without secrets, if they decide nothing. */
+  readonly asking: () => Promise<Courier>;
+  /** The courier that can sign, or `undefined` when the build has nothing to sign with. */
+  readonly signing: () => Promise<Courier | undefined>;
+}
+
+/** What the signers are opened with. */
+export interface SignersContext {
+  readonly policy: Policy;
+  /** A courier; `signing` says whether it has the build's secrets. */
+  readonly courier: (options: { signing: boolean }) => Promise<Courier>;
+  /** A signal that ends one request. */
+  readonly deadline: () => AbortSignal;
+}
+
+/**
+ * The signers of a check. Nothing is started before it is asked for, and secrets are handed to a courier only when
+ * they decide something: whom to trust, or a record to sign. Its functions throw CheckError for a secret that cannot
+ * sign, TrustError for a key that is none, and what starting a courier throws.
+ */
+export function openSigners({ policy, courier, deadline }: SignersContext): Signers {
+  const trusted: Trust[] = [...policy.trust];
+  // Where the policy names nobody, the build's own signer is everybody there is. Beside others it only records.
+  const ownMay: ReadonlySet<Permission> = new Set(
+    policy.trust.length === 0 ? ["record", "approve"] : ["record"],
+  );
+  const trustOwn = (signer: TrustedSigner): void => {
+    if (!trusted.some((each) => signerId(each.signer) === signerId(signer)))
+      trusted.push({ signer, may: ownMay });
+  };
+  let withSecrets: Promise<Courier> | undefined;
+  let withoutSecrets: Promise<Courier> | undefined;
+  let signing: Promise<Courier | undefined> | undefined;
+
+  const openSigning = async (): Promise<Courier | undefined> => {
+    const signer = await (withSecrets ??= courier({ signing: true }));
+    const { publicKey, identity, signerProblem } = await signer.ready({ signal: deadline() });
+    if (signerProblem !== undefined) throw new CheckError(signerProblem);
+    if (publicKey !== undefined) trustOwn(parsePublicKey(publicKey));
+    // A token's word, which nobody has checked. It only decides whose records are looked for: those still have to
+    // prove themselves, and whoever chooses the token could as well choose the key.
+    else if (identity !== undefined) trustOwn(parseIdentity(identity));
+    else return undefined;
+    return signer;
+  };
+  const signingOnce = (): Promise<Courier | undefined> => (signing ??= openSigning());
+
+  return {
+    trusted: () => trusted,
+    trustOwn,
+    async known() {
+      if (policy.trust.length === 0) await signingOnce();
+      return trusted;
+    },
+    async asking() {
+      if (policy.trust.length > 0) return (withoutSecrets ??= courier({ signing: false }));
+      await signingOnce();
+      return (withSecrets ??= courier({ signing: true }));
+    },
+    signing: signingOnce,
+  };
+}

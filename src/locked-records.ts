@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { CheckContext } from "./check/case.ts";
+import { CheckError } from "./check/signers.ts";
+import { taggedName } from "./image/reference.ts";
+import type { EffectivePolicy } from "./policy/policy.ts";
+import { LockError } from "./record/lock-error.ts";
+import type { LockFile } from "./record/lock-file.ts";
+import { lockedHistory } from "./record/locked-history.ts";
+import type { TrustedRoot } from "./record/trusted-root.ts";
+
+/** What a lock file is read with. */
+export interface LockedRecordsContext extends Pick<CheckContext, "trustedRoot" | "newerRoot"> {
+  readonly policy: Pick<EffectivePolicy, "logs">;
+}
+
+/**
+ * Reads the records of a tag out of the lock file: undefined when the file has none that counts. Throws LockError for
+ * a line of this tag that does not hold, and CheckError when the build says of nobody that they are trusted: whoever
+ * can write the file could have signed its records.
+ */
+export function lockedRecords(
+  lock: LockFile,
+  { policy, trustedRoot, newerRoot }: LockedRecordsContext,
+): NonNullable<CheckContext["locked"]> {
+  const logs = policy.logs.map(({ url }) => url);
+  return async (subject, trust) => {
+    const name = taggedName(subject);
+    if (!lock.tags.has(name)) return undefined;
+    if (trust.length === 0) {
+      throw new CheckError(
+        `"${lock.name}" has records of "${name}", and nothing says whose records count; name their signers under "trust" in the policy, or give the secret that signs`,
+      );
+    }
+    const read = (root: TrustedRoot) => lockedHistory(lock, { subject, trust, trustedRoot: root, logs });
+    const root = await trustedRoot();
+    try {
+      const history = read(root);
+      return history.records.length > 0 ? history : undefined;
+    } catch (error) {
+      // The file may be newer than the trusted root: then a newer one is looked for, once.
+      const isTooOld =
+        error instanceof LockError && (error.reason === "unknown-log" || error.reason === "bad-certificate");
+      const newer = isTooOld ? await newerRoot?.().catch(() => undefined) : undefined;
+      if (newer === undefined) throw error;
+      const history = read(newer);
+      return history.records.length > 0 ? history : undefined;
+    }
+  };
+}

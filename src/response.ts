@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+import { showJudgements } from "./build-progress.ts";
+import { CheckError } from "./check/signers.ts";
+import type { Judgement } from "./check/judgement.ts";
+import { withContextLines } from "./conversion/context-lines.ts";
+import type { Platforms } from "./conversion/hidden-bases.ts";
+import type { Judge, Judged } from "./gate.ts";
+import type { Bridge } from "./gateway/bridge.ts";
+import { withMetadata } from "./gateway/result-additions.ts";
+import { textAnswer } from "./gateway/text-answer.ts";
+import { TEXT_REQUESTS } from "./gateway/text-requests.ts";
+import { formatReference, taggedName } from "./image/reference.ts";
+import type { ImageSource, SourceLocation } from "./llb/image-sources.ts";
+import type { OwnRequest } from "./own-request.ts";
+import type { Commands } from "./policy/commands.ts";
+import { renderPolicy } from "./policy/policy-text.ts";
+import type { EffectivePolicy } from "./policy/policy.ts";
+import { makeReport } from "./report/report.ts";
+import { reportText } from "./report/report-text.ts";
+import type { OpenedCheck } from "./setup.ts";
+
+/** A build that consumes images which the policy refuses. Nothing of it has run. */
+export class BuildRefused extends Error {
+  override readonly name = "BuildRefused";
+  readonly judgements: readonly Judgement[];
+  readonly images: readonly ImageSource[];
+  constructor(judgements: readonly Judgement[], images: readonly ImageSource[]) {
+    super("the build consumes images that are refused");
+    this.judgements = judgements;
+    this.images = images;
+  }
+}
+
+/** What a response is made with. */
+export interface ResponseContext {
+  readonly request: OwnRequest | undefined;
+  readonly opened: OpenedCheck;
+  readonly commands: Commands;
+  readonly platforms: Platforms;
+}
+
+/**
+ * The encoded Result that answers a build or a request of ours, once every image is judged. Throws BuildRefused for a
+ * build with refused images, and CheckError for an approval of an image that the build does not use.
+ */
+export async function respond(
+  bridge: Bridge,
+  { conversion, judgements }: Judged,
+  { request, opened, commands, platforms }: ResponseContext,
+): Promise<Uint8Array> {
+  if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
+  const images = await withContextLines(bridge, conversion, platforms);
+  const inOrder = inDockerfileOrder(judgements, images);
+  const { policy } = opened;
+  const report = makeReport(inOrder, { images, policy });
+  if (request === "check") {
+    const refused = inOrder.some(({ outcome }) => outcome === "refuse");
+    const answer = { text: reportText(report, inOrder), json: report, status: refused ? 1 : 0 } as const;
+    return textAnswer(TEXT_REQUESTS.check, answer);
+  }
+  await refuseOrShow(bridge, inOrder, images);
+  if (judgements.length === 0) return conversion.result.bytes;
+  return withMetadata(conversion.result.bytes, { "frontend.tlog": JSON.stringify(report) });
+}
+
+/** Judges images that other builds put into this one. Throws BuildRefused. */
+export async function refuseLinked(
+  bridge: Bridge,
+  images: readonly ImageSource[],
+  judge: Judge,
+): Promise<void> {
+  const consumed = images.map(({ reference, platforms }) => ({ reference, platforms, claimed: false }));
+  await refuseOrShow(bridge, await judge(consumed), images);
+}
+
+/** The policy in effect, as the answer to the request for it. */
+export function showPolicy(policy: EffectivePolicy): Uint8Array {
+  const text = renderPolicy(policy);
+  return textAnswer(TEXT_REQUESTS.policy, { text, json: { policy: text }, status: 0 });
+}
+
+/** Shows what there is to say of images that may be used. Throws BuildRefused when there are others. */
+async function refuseOrShow(
+  bridge: Bridge,
+  judgements: readonly Judgement[],
+  images: readonly ImageSource[],
+): Promise<void> {
+  const refused = judgements.filter(({ outcome }) => outcome === "refuse");
+  const used = judgements.filter(({ outcome }) => outcome !== "refuse");
+  await showJudgements(bridge, used, images);
+  if (refused.length > 0) throw new BuildRefused(refused, images);
+}
+
+function requireUsed(tag: NonNullable<Commands["approve"]>, judgements: readonly Judgement[]): void {
+  const used = judgements.flatMap(({ reference }) =>
+    reference.tag === undefined ? [] : [taggedName(reference)],
+  );
+  if (used.includes(taggedName(tag))) return;
+  const list =
+    used.length === 0 ? "it uses no image by a tag" : `its images are ${[...new Set(used)].join(", ")}`;
+  throw new CheckError(`approve "${taggedName(tag)}": the build does not use it; ${list}`);
+}
+
+function linesOf({ reference }: Judgement, images: readonly ImageSource[]): readonly SourceLocation[] {
+  const name = formatReference(reference);
+  return images.find((image) => formatReference(image.reference) === name)?.locations ?? [];
+}
+
+/** As one reads a Dockerfile, from the top; what has no line comes last. */
+function inDockerfileOrder(
+  judgements: readonly Judgement[],
+  images: readonly ImageSource[],
+): readonly Judgement[] {
+  const line = (judgement: Judgement): number =>
+    Math.min(...linesOf(judgement, images).map(({ start }) => start));
+  return judgements
+    .map((judgement) => ({ judgement, first: line(judgement) }))
+    .toSorted((one, other) => (one.first < other.first ? -1 : one.first > other.first ? 1 : 0))
+    .map(({ judgement }) => judgement);
+}

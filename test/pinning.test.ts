@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "vitest";
+import { formatReference } from "../src/image/reference.ts";
+import type { Rule } from "../src/policy/rule.ts";
+import { FakeFailure } from "./gateway/fake-buildkit.ts";
+import {
+  type Case,
+  conversionsOf,
+  GOOD,
+  good,
+  key,
+  logOf,
+  MOVED,
+  OLD,
+  progressOf,
+  refusalOf,
+  start,
+} from "./sample-build.ts";
+
+const PIN: Partial<Rule> = { action: "pin" };
+const MOVED_NAME = `docker.io/library/moved:1@${MOVED.digest}`;
+const PINNED_NAME = `docker.io/library/moved:1@${OLD}`;
+
+/** A build under a policy that pins every tag. */
+function pinning(each: Case, rule: Partial<Rule> = PIN): ReturnType<typeof start> {
+  return start({ ...each, setting: { ...each.setting, policy: { rule } } });
+}
+
+describe("an image that moved is built as it was recorded, however it gets into the build", () => {
+  test.for<Case & { row: string }>([
+    { row: "FROM", dockerfile: "FROM moved:1\nRUN x\n" },
+    {
+      row: "FROM of several stages",
+      dockerfile: "FROM moved:1 AS a\nRUN x\nFROM moved:1\nCOPY --from=a a a\n",
+    },
+    { row: "FROM with a variable", dockerfile: "ARG NAME=moved\nFROM ${NAME}:1\nRUN x\n" },
+    { row: "COPY --from", dockerfile: "FROM good:1\nCOPY --from=moved:1 a a\n" },
+    { row: "RUN --mount", dockerfile: "FROM good:1\nRUN --mount=from=moved:1 x\n" },
+    {
+      row: "an ONBUILD of the base",
+      dockerfile: "FROM triggers:1\nRUN x\n",
+      images: { "triggers:1": { ...GOOD, onbuild: ["COPY --from=moved:1 a a"] } },
+      log: logOf({ "triggers:1": good.digest, "moved:1": OLD }),
+    },
+    {
+      row: "two platforms",
+      dockerfile: "FROM moved:1\nRUN x\n",
+      options: { platform: "linux/amd64,linux/arm64" },
+    },
+    {
+      row: "a base without layers",
+      dockerfile: "FROM moved:1\nENV A=b\n",
+      images: { "moved:1": { ...MOVED, layers: false } },
+    },
+    {
+      row: "a named context in the place of an image",
+      dockerfile: "FROM good:1\nRUN x\n",
+      options: { "context:good:1": "docker-image://moved:1" },
+    },
+    {
+      row: "a named context by its own name",
+      dockerfile: "FROM good:1\nCOPY --from=tools a a\n",
+      options: { "context:tools": "docker-image://moved:1" },
+    },
+    {
+      row: "the SBOM generator",
+      dockerfile: "FROM good:1\nRUN x\n",
+      options: { "attest:sbom": "generator=moved:1" },
+    },
+  ])("$row", async (each) => {
+    const { done, heard } = await pinning(each);
+    expect((await done).length).toBeGreaterThan(0);
+    const said = progressOf(heard).filter((line) => line.includes("moved:1"));
+    expect(said).toEqual([expect.stringMatching(new RegExp(`PINNED as recorded .*${OLD}`))]);
+    expect(heard.warnings.map(({ short }) => Buffer.from(short ?? []).toString())).toEqual([
+      expect.stringMatching(/^TagPinned: tag "docker\.io\/library\/moved:1" is built as recorded/),
+    ]);
+  });
+});
+
+test("what is returned is the conversion in which the recorded image stands, and no other", async () => {
+  const results: Uint8Array[] = [];
+  const { done, heard } = await pinning({
+    dockerfile: "FROM moved:1\nRUN x\n",
+    behaviour: ({ solve }) => ({
+      async solve(request) {
+        const result = await solve(request);
+        if (request.Frontend !== "") results.push(result);
+        return result;
+      },
+    }),
+  });
+  const returned = Buffer.from(await done);
+  expect(conversionsOf(heard).map(({ FrontendOpt }) => FrontendOpt["context:moved:1"])).toEqual([
+    undefined,
+    `docker-image://${PINNED_NAME}`,
+  ]);
+  expect(returned.includes(PINNED_NAME)).toBe(true);
+  expect(returned.includes(MOVED_NAME), "the new image is in no part of it").toBe(false);
+});
+
+test("an image that the recorded one brings with it is judged and pinned too", async () => {
+  const { done, heard } = await pinning({
+    dockerfile: "FROM moved:1\nRUN x\n",
+    images: { "moved:1": { ...MOVED, onbuild: ["COPY --from=late:1 a a"] }, "late:1": MOVED },
+    log: logOf({ "moved:1": OLD, "late:1": OLD }),
+  });
+  await done;
+  expect(progressOf(heard).map((line) => line.split(" ")[1])).toEqual([
+    "docker.io/library/moved:1",
+    "docker.io/library/late:1",
+  ]);
+});
+
+test("an image that only the second conversion shows stops the build when it is not to be pinned", async () => {
+  let conversions = 0;
+  const built = await pinning({
+    dockerfile: "FROM moved:1\nRUN --mount=from=other:1 x\n",
+    images: { "other:1": () => (conversions++ === 0 ? GOOD : { ...MOVED, undigested: true }) },
+    log: logOf({ "moved:1": OLD, "other:1": good.digest }),
+  });
+  const refusal = await refusalOf(built);
+  expect(refusal.judgements).toMatchObject([{ verdict: { kind: "unpinned" } }]);
+});
+
+describe("the build stops, and says why, when the recorded image cannot take its place", () => {
+  test.for<Case & { row: string; gone: string; rule?: Partial<Rule> }>([
+    {
+      row: "its registry does not have it any more",
+      dockerfile: "FROM moved:1\nRUN x\n",
+      behaviour: ({ resolve }) => ({
+        resolve(request) {
+          if (request.Ref === PINNED_NAME) throw new FakeFailure(`${request.Ref}: not found`);
+          return resolve(request);
+        },
+      }),
+      gone: "not found",
+    },
+    {
+      row: "a stage has its name, and BuildKit would drop the stage for it",
+      dockerfile: "FROM moved AS moved\nRUN x\n",
+      images: { moved: MOVED },
+      log: logOf({ "moved:latest": OLD }),
+      gone: 'a stage of the Dockerfile has the name "moved" too; name the stage otherwise',
+    },
+    {
+      row: "an engine that knows no named contexts",
+      dockerfile: "FROM moved:1\nRUN x\n",
+      behaviour: ({ solve }) => ({
+        solve(request) {
+          const contexts = Object.keys(request.FrontendOpt).filter((name) => name.startsWith("context:"));
+          const others = Object.entries(request.FrontendOpt).filter(([name]) => !contexts.includes(name));
+          return solve({ ...request, FrontendOpt: Object.fromEntries(others) });
+        },
+      }),
+      gone: "the conversion uses the new one all the same",
+    },
+  ])("$row", async ({ gone, ...each }) => {
+    const refusal = await refusalOf(await pinning(each));
+    expect(refusal.judgements).toMatchObject([
+      { outcome: "refuse", verdict: { kind: "moved", gone: expect.stringContaining(gone) as unknown } },
+    ]);
+  });
+});
+
+test("a recorded image that is younger than the policy wants takes nobody's place", async () => {
+  const rule: Partial<Rule> = { action: "pin", minAge: { days: 100_000, otherwise: "block" } };
+  const refusal = await refusalOf(await pinning({ dockerfile: "FROM moved:1\nRUN x\n" }, rule));
+  expect(refusal.judgements).toMatchObject([{ verdict: { kind: "too-new" }, outcome: "refuse" }]);
+});
+
+test("a digest that was written by hand is not exchanged for another one", async () => {
+  const refusal = await refusalOf(await pinning({ dockerfile: `FROM moved:1@${MOVED.digest}\nRUN x\n` }));
+  expect(
+    refusal.judgements.map(({ reference, verdict }) => [formatReference(reference), verdict.kind]),
+  ).toEqual([[MOVED_NAME, "moved"]]);
+});
+
+test("what has not moved is converted once", async () => {
+  const { done, heard } = await pinning({ dockerfile: "FROM good:1\nRUN x\n" });
+  await done;
+  expect(conversionsOf(heard)).toHaveLength(1);
+  expect(heard.warnings).toEqual([]);
+});
+
+test("under the profile that only observes, nothing stops a build", async () => {
+  const { done, heard } = await start({
+    dockerfile: "FROM moved:1\nRUN --mount=from=local:1 x\n",
+    images: { "local:1": { ...GOOD, undigested: true } },
+    behaviour: ({ solve }) => ({
+      solve: (request) =>
+        solve({ ...request, FrontendOpt: { ...request.FrontendOpt, "image-resolve-mode": "" } }),
+    }),
+    setting: { key, policy: { profile: "observe" } },
+  });
+  expect((await done).length).toBeGreaterThan(0);
+  expect(heard.warnings).toHaveLength(2);
+});
