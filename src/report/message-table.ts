@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatReference, type Reference, taggedName } from "../image/reference.ts";
-import type { Rule } from "../policy/rule.ts";
 import type { Judgement } from "../check/judgement.ts";
 import type { Verdict } from "../check/verdict.ts";
 import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
 import type { MessageName } from "./message-name.ts";
+import { minAgeLine, ruleLine, unseenLine } from "./rule-lines.ts";
 import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";
 
 /** A judgement whose verdict is of this kind. */
@@ -50,8 +50,6 @@ export interface MessageKinds {
   Exempt: "exempt";
 }
 
-/** What an indented line has in a terminal of 80. */
-const COLUMNS = 78;
 const BY_DIGEST = "or name the image by digest";
 
 /** A tag that moved although the policy does not let it. */
@@ -84,7 +82,7 @@ function unrecorded(
     trouble: {
       short: ({ reference, outcome }) =>
         `tag "${nameOf(reference)}" has no record in the log${outcome === "refuse" ? ", and the policy refuses such tags" : ""}`,
-      details: (about) => [...details(about), ...ruleLine(about.rule, "unseen")],
+      details: (about) => [...details(about), ...unseenLine(about.rule)],
     },
   };
 }
@@ -160,11 +158,7 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]>
         `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
       details: ({ reference, verdict: { record }, rule }) => [
         ...evidenceLines(record),
-        ...(rule?.minAge
-          ? [
-              `the policy says "min-age: ${rule.minAge.days}": records count after ${count(rule.minAge.days, "day")}`,
-            ]
-          : []),
+        ...minAgeLine(rule),
         ...takeByDigest(reference, {
           digest: reference.digest,
           saying: `build again after that time, ${BY_DIGEST}`,
@@ -254,29 +248,10 @@ function mismatch({ reference, verdict: { record } }: About<"moved">): string {
   return `tag "${nameOf(reference)}" mismatch; got "${digestOf(reference)}", want "${record.digest}"`;
 }
 
-/** What the policy says of such an image, as it stands there, and where. */
-function ruleLine(rule: Rule | undefined, key: "action" | "unseen" | "unknown" = "action"): string[] {
-  if (rule === undefined) return [];
-  // Where it stands, and why, is said of the action alone.
-  if (key !== "action") return [`the policy says "${key}: ${rule[key]}"`];
-  const line = `rule: "action: ${rule.action}" (${rule.source})`;
-  const whole = `${line}: ${rule.why}`;
-  return whole.length <= COLUMNS ? [whole] : [line, ...folded(rule.why)];
-}
-
-/** A sentence in lines that fit, broken between words. */
-function folded(sentence: string): string[] {
-  return sentence.match(new RegExp(`\\S.{0,${COLUMNS - 2}}(?=\\s|$)`, "g")) ?? [sentence];
-}
-
 function nameOf(image: Reference): string {
   return image.tag === undefined ? formatReference(image) : taggedName(image);
 }
 
 function digestOf(image: Reference): string {
   return image.digest ?? "no digest";
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
 }

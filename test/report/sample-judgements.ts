@@ -147,6 +147,7 @@ export const JUDGEMENTS = {
   "unrecorded, nothing to sign with": judgement(noSigner, { rule: KNOWN }),
   "unrecorded, nothing to sign with, with a warning": judgement(noSigner, WARN),
   "unrecorded, nothing to sign with, let through": judgement(noSigner, PASS),
+  "unrecorded, nothing to sign with, where age is wanted": judgement(noSigner, { rule: WEEK }),
   "unrecorded, by policy": judgement(byPolicy, { rule: KNOWN }),
   "unrecorded, by policy, and only observed": judgement(byPolicy, { ...WARN, rule: KNOWN }),
   "unrecorded, by policy, let through": judgement(byPolicy, PASS),
