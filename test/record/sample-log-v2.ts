@@ -45,7 +45,6 @@ export async function sampleLogV2(hostname = "log2026.example.org"): Promise<Sam
   const validFor = { start: "2021-01-01T00:00:00Z" };
   const root = {
     mediaType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
-    contentType: "application/vnd.dev.sigstore.trustedroot+json;version=0.1",
     tlogs: [
       {
         baseUrl: `https://${hostname}`,
@@ -121,7 +120,7 @@ function append(
     path: "/api/v2/log/entries",
     query: new URLSearchParams(),
     mediaType: "application/json",
-    contentType: "application/json",
+    headers: {},
     body: Buffer.from(JSON.stringify({ hashedRekordRequestV002 })),
   });
   if (status !== 201) throw new Error(`not logged: ${String(body)}`);

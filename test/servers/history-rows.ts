@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import { json } from "@sigstore/core";
 import { type RawEntry, sameLeaf } from "../../src/log/rekor-v1.ts";
-import { sampleKey } from "../record/sample-log.ts";
+import type { Evidence, History } from "../../src/record/history.ts";
+import { asEvidence, sampleKey } from "../record/sample-log.ts";
 import { newSigningKey, proposeDsse, proposeIntoto, statementAbout } from "../sigstore/signed-statement.ts";
 import type { Row, Section } from "./conformance-row.ts";
 import { post, recorded, type Recorded } from "./recorded-sample.ts";
-import { find, historyOf, newSample, record, type Sample, type SignatureKept } from "./sample-sighting.ts";
+import {
+  find,
+  historyFrom,
+  historyOf,
+  newSample,
+  record,
+  recordV2,
+  type Sample,
+  type SignatureKept,
+} from "./sample-sighting.ts";
 import type { Target } from "./target.ts";
 
 /** Reads the history of the sample out of what the log has: how many records, and what was refused. */
 async function history(target: Target, sample: Sample, atLeast: number): Promise<string> {
-  const entries = await settledEntries(target, sample, atLeast);
-  const { records, rejected } = historyOf(target, sample, entries);
+  return summary(historyOf(target, sample, await settledEntries(target, sample, atLeast)));
+}
+
+function summary({ records, rejected }: History): string {
   const reasons = [...rejected].toSorted(([a], [b]) => (a < b ? -1 : 1));
   const refused = reasons.map(([code, count]) => `${count} ${code}`).join(", ");
   return `${records.length} recorded${refused === "" ? "" : `; refused: ${refused}`}`;
@@ -119,7 +131,7 @@ const histories: Row[] = [
         const { sample } = await recorded(target);
         const stranger = newSigningKey();
         // A stranger's sighting, another predicate, an entry of another kind, no canonical JSON, too large to be stored.
-        await record(target, { ...sample, key: sampleKey() });
+        await record(target, { ...newSample(), statement: sample.statement });
         const about = { statement: statementAbout(sample.name), by: sample.key.privateKey };
         await post(target, proposeIntoto(about.statement, about.by));
         await post(target, proposeDsse(about.statement, stranger));
@@ -131,7 +143,64 @@ const histories: Row[] = [
       },
     },
   },
+  {
+    says: "One statement signed and recorded twice",
+    v2: {
+      ours: {
+        expected: "1 recorded, the earlier",
+        async look(target) {
+          const sample = newSample();
+          const first = await recordV2(target, sample);
+          const second = await recordV2(target, sample);
+          const { records } = historyFrom(target, sample, [bundleEvidence(second), bundleEvidence(first)]);
+          const earlier = JSON.stringify(records[0]?.bundle?.dsseEnvelope) === envelopeOf(first);
+          return `${records.length} recorded, the ${earlier ? "earlier" : "later"}`;
+        },
+      },
+    },
+  },
+  {
+    says: "One statement recorded in both logs",
+    v2: {
+      ours: {
+        expected: "1 recorded",
+        async look(target) {
+          const { sample, uuid, entry } = await recorded(target);
+          const evidence = [asEvidence({ uuid, entry }), bundleEvidence(await recordV2(target, sample))];
+          return `${historyFrom(target, sample, evidence).records.length} recorded`;
+        },
+      },
+    },
+  },
+  {
+    says: "Junk in bundles",
+    v2: {
+      ours: {
+        expected: "1 recorded; refused: 2 malformed, 1 untrusted-signer, 1 wrong-subject",
+        async look(target) {
+          const sample = newSample();
+          const stranger = { ...newSample(), statement: sample.statement };
+          const bundles = [
+            await recordV2(target, sample),
+            await recordV2(target, stranger),
+            await recordV2(target, { ...sample, statement: newSample().statement }),
+            { ...(await recordV2(target, sample)), more: 1 },
+            {},
+          ];
+          return summary(historyFrom(target, sample, bundles.map(bundleEvidence)));
+        },
+      },
+    },
+  },
 ];
+
+function bundleEvidence(bundle: unknown): Evidence {
+  return { kind: "bundle", bundle, place: "the test" };
+}
+
+function envelopeOf(bundle: object): string {
+  return JSON.stringify("dsseEnvelope" in bundle ? bundle.dsseEnvelope : undefined);
+}
 
 /** What becomes of several entries of one tag. */
 export const readingHistories: Section = { title: "Histories", rows: histories };

@@ -2,78 +2,171 @@
 import { sampleKey } from "../record/sample-log.ts";
 import type { Check, Row, Section } from "./conformance-row.ts";
 import {
+  bundled,
   bundleOf,
   cosignVerdict,
+  libraryVerdict,
   recorded,
+  recordedAs,
   recordedWithEd25519,
   verdict,
   verify,
+  verifyBundled,
 } from "./recorded-sample.ts";
-import { cosign, rekorCli, rekorCliJson } from "./tools.ts";
+import { keylessSample, newSample, recordV2, type Sample } from "./sample-sighting.ts";
+import type { LogApi, Target } from "./target.ts";
+import { cosign, cosignAttest, rekorCli, rekorCliJson } from "./tools.ts";
 
-const proving: Row[] = [
-  {
-    says: "A sighting recorded with a P-256 key",
+type MakeSample = (target: Target) => Promise<Sample>;
+const withKey: MakeSample = async () => newSample();
+const withToken: MakeSample = keylessSample;
+const VERIFIED = "verified";
+
+/** A record by the courier, proven by us and by the tools. */
+function provenRow(says: string, make: MakeSample): Row {
+  const byCosign = (api: LogApi): Check => ({
+    expected: VERIFIED,
+    async look(target) {
+      const sample = await make(target);
+      const bundle = await bundled(target, sample, api);
+      return cosignVerdict(await cosign({ target, sample, bundle, timed: api === "v2" }));
+    },
+  });
+  return {
+    says,
     ours: {
-      expected: "verified",
+      expected: VERIFIED,
       async look(target) {
-        const made = await recorded(target);
+        const made = await recordedAs(target, await make(target));
         return verdict(() => verify(target, made, made.entry));
       },
     },
-    cosign: {
-      expected: "verified",
-      async look(target) {
-        const { sample, uuid, entry } = await recorded(target);
-        return cosignVerdict(await cosign({ target, sample, bundle: bundleOf(uuid, entry) }));
-      },
-    },
+    cosign: byCosign("v1"),
     rekorCli: {
-      expected: "verified",
-      async look(target) {
-        const { uuid } = await recorded(target);
-        const { code, output } = await rekorCli(target, ["verify", "--uuid", uuid]);
-        return code === 0 ? "verified" : output;
-      },
+      expected: VERIFIED,
+      look: async (target) => rekorCliVerdict(target, (await recordedAs(target, await make(target))).uuid),
     },
-  },
+    v2: {
+      ours: {
+        expected: VERIFIED,
+        async look(target) {
+          const sample = await make(target);
+          const bundle = await recordV2(target, sample);
+          return verdict(() => verifyBundled(target, sample, bundle));
+        },
+      },
+      cosign: byCosign("v2"),
+    },
+  };
+}
+
+/** What was recorded with the sample's signer is judged as if another one were trusted. */
+function strangerRow(
+  says: string,
+  make: MakeSample,
+  other: (by: Sample["by"]) => Sample["by"],
+  refusal = "refused: untrusted-signer",
+): Row {
+  const bundleFor = async (target: Target, api: LogApi) => {
+    const sample = await make(target);
+    const bundle = await bundled(target, sample, api);
+    return { target, bundle, sample: { ...sample, by: other(sample.by) } };
+  };
+  const ours = (api: LogApi): Check => ({
+    expected: refusal,
+    async look(target) {
+      const { sample, bundle } = await bundleFor(target, api);
+      return verdict(() => verifyBundled(target, sample, bundle));
+    },
+  });
+  const byCosign = (api: LogApi): Check => ({
+    expected: "refused",
+    look: async (target) => cosignVerdict(await cosign(await bundleFor(target, api))),
+  });
+  return { says, ours: ours("v1"), cosign: byCosign("v1"), v2: { ours: ours("v2"), cosign: byCosign("v2") } };
+}
+
+function libraryRow(says: string, make: MakeSample): Row {
+  const check = (api: LogApi): Check => ({
+    expected: VERIFIED,
+    async look(target) {
+      const sample = await make(target);
+      return libraryVerdict(target, sample.by, await bundled(target, sample, api));
+    },
+  });
+  return { says, ours: check("v1"), v2: { ours: check("v2") } };
+}
+
+/** What cosign signed and recorded, proven by us. */
+function attestedRow(says: string, make: MakeSample): Row {
+  const check = (api: LogApi): Check => ({
+    expected: VERIFIED,
+    async look(target) {
+      const sample = await make(target);
+      const bundle = await cosignAttest(target, { sample, api });
+      return verdict(() => verifyBundled(target, sample, bundle));
+    },
+  });
+  return { says, ours: check("v1"), v2: { ours: check("v2") } };
+}
+
+interface StatementText {
+  readonly subject: readonly [
+    { readonly digest: { readonly sha256: string } },
+    { readonly digest: { readonly sha256: string } },
+  ];
+}
+
+/** cosign's word on a record, asked by the digest of something. */
+function digestRow(says: string, expected: string, digestOf: (statement: StatementText) => string): Row {
+  const check = (api: LogApi): Check => ({
+    expected,
+    async look(target) {
+      const sample = newSample();
+      const statement = JSON.parse(Buffer.from(sample.statement).toString()) as StatementText;
+      const bundle = await bundled(target, sample, api);
+      return cosignVerdict(await cosign({ target, sample, bundle, digest: digestOf(statement) }));
+    },
+  });
+  return { says, cosign: check("v1"), v2: { cosign: check("v2") } };
+}
+
+async function rekorCliVerdict(target: Target, uuid: string): Promise<string> {
+  const { code, output } = await rekorCli(target, ["verify", "--uuid", uuid]);
+  return code === 0 ? VERIFIED : output;
+}
+
+const proving: Row[] = [
+  provenRow("A sighting recorded with a P-256 key", withKey),
   {
     says: "… with an Ed25519 key",
     ours: {
-      expected: "verified",
+      expected: VERIFIED,
       async look(target) {
         const made = await recordedWithEd25519(target);
         return verdict(() => verify(target, made, made.entry));
       },
     },
     cosign: {
-      expected: "verified",
+      expected: VERIFIED,
       async look(target) {
         const { sample, uuid, entry } = await recordedWithEd25519(target);
         return cosignVerdict(await cosign({ target, sample, bundle: bundleOf(uuid, entry) }));
       },
     },
     rekorCli: {
-      expected: "verified",
-      async look(target) {
-        const { uuid } = await recordedWithEd25519(target);
-        const { code, output } = await rekorCli(target, ["verify", "--uuid", uuid]);
-        return code === 0 ? "verified" : output;
-      },
+      expected: VERIFIED,
+      look: async (target) => rekorCliVerdict(target, (await recordedWithEd25519(target)).uuid),
     },
   },
-  {
-    says: "The first, by the digest of the tag's name",
-    cosign: cosignAbout("verified", ({ subject: [tag] }) => tag.digest.sha256),
-  },
-  {
-    says: "… by the image's digest",
-    cosign: cosignAbout("verified", ({ subject: [, image] }) => image.digest.sha256),
-  },
-  {
-    says: "… by another digest",
-    cosign: cosignAbout("refused", () => "00".repeat(32)),
-  },
+  provenRow("… with an identity token", withToken),
+  digestRow(
+    "The first, by the digest of the tag's name",
+    VERIFIED,
+    ({ subject: [tag] }) => tag.digest.sha256,
+  ),
+  digestRow("… by the image's digest", VERIFIED, ({ subject: [, image] }) => image.digest.sha256),
+  digestRow("… by another digest", "refused", () => "00".repeat(32)),
   {
     says: "… read back",
     ours: {
@@ -95,44 +188,24 @@ const proving: Row[] = [
       },
     },
   },
-  {
-    says: "… by a key that is not trusted",
-    ours: {
-      expected: "refused: untrusted-signer",
-      async look(target) {
-        const made = await recorded(target);
-        const sample = { ...made.sample, key: sampleKey() };
-        return verdict(() => verify(target, { ...made, sample }, made.entry));
-      },
-    },
-    cosign: {
-      expected: "refused",
-      async look(target) {
-        const { sample, uuid, entry } = await recorded(target);
-        const other = { ...sample, key: sampleKey() };
-        return cosignVerdict(await cosign({ target, sample: other, bundle: bundleOf(uuid, entry) }));
-      },
-    },
-  },
+  strangerRow("… by a key that is not trusted", withKey, () => sampleKey().signer),
+  strangerRow("… by an identity that is not trusted", withToken, (by) => ({
+    ...issuerOf(by),
+    identity: "somebody@acme.example",
+  })),
+  strangerRow("… by the identity that is trusted, vouched for by another issuer", withToken, (by) => ({
+    ...issuerOf(by),
+    issuer: "https://issuer.example.test",
+  })),
+  libraryRow("A record with a key, as Sigstore's library for npm sees it", withKey),
+  libraryRow("… with an identity token", withToken),
+  attestedRow("A sighting that cosign signed with a key and recorded", withKey),
+  attestedRow("… with an identity token", withToken),
 ];
 
-interface StatementText {
-  readonly subject: readonly [
-    { readonly digest: { readonly sha256: string } },
-    { readonly digest: { readonly sha256: string } },
-  ];
-}
-
-function cosignAbout(expected: string, digestOf: (statement: StatementText) => string): Check {
-  return {
-    expected,
-    async look(target) {
-      const { sample, uuid, entry } = await recorded(target);
-      const statement = JSON.parse(Buffer.from(sample.statement).toString()) as StatementText;
-      const question = { target, sample, bundle: bundleOf(uuid, entry), digest: digestOf(statement) };
-      return cosignVerdict(await cosign(question));
-    },
-  };
+function issuerOf(by: Sample["by"]) {
+  if (by.kind !== "identity") throw new Error("a sample with an identity is needed");
+  return by;
 }
 
 /** Whether what was recorded can be proven. */

@@ -32,11 +32,11 @@ test.for(["development", "real"])(
     const isReal = name === "real";
     const target = isReal ? realTarget(inject("sigstore"), home) : developmentTarget(development, home);
     for (let round = 0; round < 2; round += 1) {
-      const { key, reference, name: tag } = newSample();
+      const sample = newSample();
       const builds = Array.from({ length: BUILDS }, (_, n) => {
         const observedAt = new Date(Date.now() - 1000 * Math.floor(n / 2));
-        const what = { reference: tag, digest: n % 2 === 0 ? DIGEST : OTHER_DIGEST, observedAt };
-        return build(target, { name: tag, key, reference, statement: sightingStatement(sighting(what)) });
+        const what = { reference: sample.name, digest: n % 2 === 0 ? DIGEST : OTHER_DIGEST, observedAt };
+        return build(target, { ...sample, statement: sightingStatement(sighting(what)) });
       });
       expect(new Set(await Promise.all(builds)).size).toBe(1);
     }

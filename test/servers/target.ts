@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { logUrl } from "../../src/log/json-api.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
-import { type Claims, identityToken } from "../sigstore/identity-token.ts";
+import { type Claims, GOOGLE, identityToken } from "../sigstore/identity-token.ts";
 import { signingConfig } from "../sigstore/signing-config.ts";
 import type { Sigstore } from "../sigstore/sigstore.ts";
 import type { SigstorePlace } from "./real-sigstore.ts";
@@ -22,7 +22,9 @@ export interface Target {
   readonly trustedRootFile: string;
   /** A file that tells other tools to write to the log of this API. */
   signingConfigFile(api: LogApi): string;
-  /** An identity token of an issuer that the certificate authority knows. */
+  /** An issuer of identity tokens that the certificate authority knows. */
+  readonly issuer: string;
+  /** A token of that issuer's, for `SOMEBODY` unless the claims say otherwise. */
   token(claims?: Claims): Promise<string>;
   /** A directory for the tests of this target. */
   readonly directory: string;
@@ -52,7 +54,7 @@ export function realTarget(place: SigstorePlace, home: TargetHome): Target {
     const query = new URLSearchParams({ claims: JSON.stringify(person) });
     return (await fetch(`${place.issuer}/token?${query}`)).text();
   };
-  return targetOf(place, { ...home, token });
+  return targetOf(place, { ...home, issuer: place.issuer, token });
 }
 
 /** The development Sigstore as a target. */
@@ -65,12 +67,12 @@ export function developmentTarget(sigstore: Sigstore, home: TargetHome): Target 
     timestamp: `${url}/api/v1/timestamp`,
     trustedRoot,
   };
-  return targetOf(place, { ...home, token: async (claims) => identityToken(claims) });
+  return targetOf(place, { ...home, issuer: GOOGLE, token: async (claims) => identityToken(claims) });
 }
 
 function targetOf(
   { trustedRoot, ...place }: Omit<SigstorePlace, "issuer" | "jobIssuer">,
-  { name, directory, token }: TargetHome & Pick<Target, "token">,
+  { name, directory, issuer, token }: TargetHome & Pick<Target, "issuer" | "token">,
 ): Target {
   const write = (file: string, value: object) => {
     const path = join(directory, file);
@@ -90,6 +92,7 @@ function targetOf(
     trustedRoot: parseTrustedRoot(JSON.stringify(trustedRoot), trustedRootFile),
     trustedRootFile,
     signingConfigFile: (api) => files[api],
+    issuer,
     token,
     directory,
   };

@@ -8,8 +8,8 @@ export interface ApiRequest {
   readonly query: URLSearchParams;
   /** The media type in lower case, without parameters; empty when there was none. */
   readonly mediaType: string;
-  /** The whole header that the media type is from. */
-  readonly contentType: string;
+  /** By names in lower case. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: Buffer;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packages' own entry point also loads nock, which replaces node:http's client in the whole process.
-import { initializeTSA, tsaHandler } from "@sigstore/mock/dist/timestamp/index.js";
+import { initializeTSA } from "@sigstore/mock/dist/timestamp/index.js";
 import { X509Certificate } from "node:crypto";
 import type { ApiRequest, ApiResponse } from "./api-exchange.ts";
 import { certificateAuthority } from "./certificate-authority.ts";
@@ -46,7 +46,6 @@ export async function authorities(
     fulcio: certificates.fulcio.toString("base64"),
     timestamp: certificates.timestamp.map((der) => der.toString("base64")),
   });
-  const timestamps = tsaHandler(tsa);
   return {
     certificates: [...file.lines.map((line) => fromLine(line)), certificates],
     answer(request) {
@@ -55,10 +54,7 @@ export async function authorities(
       // Whole seconds: fractions are encoded in a form that @sigstore/core cannot always read.
       time.setTime(Math.floor(clock().getTime() / 1000) * 1000);
       if (isFulcio) return answerFulcio(request, ca, time);
-      return answerTimestamp(request, async (text) => {
-        const { response } = await timestamps.fn(text);
-        return typeof response === "string" ? Buffer.from(response) : copy(response);
-      });
+      return answerTimestamp(request, async (wanted) => copy(await tsa.timestamp(wanted)));
     },
   };
 }

@@ -111,3 +111,17 @@ describe("no certificate is given", () => {
     expect(answer.leaf).toBeUndefined();
   });
 });
+
+test("the token may come in the header instead, as other clients send it", async () => {
+  const response = await fetch(`${sigstore.url}/api/v2/signingCert`, {
+    method: "POST",
+    headers: { authorization: `Bearer ${identityToken()}` },
+    body: JSON.stringify({
+      publicKeyRequest: {
+        publicKey: { algorithm: "ECDSA", content: publicPem(key) },
+        proofOfPossession: sign("sha256", Buffer.from("ci@acme.example"), key).toString("base64"),
+      },
+    }),
+  });
+  expect(response.status).toBe(200);
+});

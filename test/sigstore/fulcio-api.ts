@@ -23,7 +23,7 @@ export function isFulcioPath(path: string): boolean {
  * the real server takes more.
  */
 export async function answerFulcio(
-  { method, path, body }: ApiRequest,
+  { method, path, headers, body }: ApiRequest,
   authority: CertificateAuthority,
   now: Date,
 ): Promise<ApiResponse> {
@@ -32,7 +32,8 @@ export async function answerFulcio(
   if (path === TRUST_BUNDLE) return jsonResponse(200, { chains: [{ certificates: [root] }] });
   const request = parse(body.toString("utf8"));
   if (request === undefined) return refusal(400, 3, "unexpected EOF");
-  const claims = claimsOf(fieldsOf(request["credentials"])["oidcIdentityToken"], now);
+  const bearer = headers["authorization"]?.replace("Bearer ", "");
+  const claims = claimsOf(fieldsOf(request["credentials"])["oidcIdentityToken"] ?? bearer, now);
   const subject = claims && subjectOf(claims);
   if (claims === undefined || subject === undefined) return refusal(400, 3, BAD_TOKEN);
   const keyRequest = fieldsOf(request["publicKeyRequest"]);

@@ -146,7 +146,11 @@ async function readRequest(message: IncomingMessage): Promise<ApiRequest | undef
     method: message.method ?? "GET",
     path: question < 0 ? target : target.slice(0, question),
     query: new URLSearchParams(question < 0 ? "" : target.slice(question)),
-    contentType: message.headers["content-type"] ?? "",
+    // The few that clients may send more than once have no meaning here.
+    headers: {
+      "content-type": message.headers["content-type"],
+      authorization: message.headers.authorization,
+    },
     mediaType: (message.headers["content-type"] ?? "").split(";", 1).join("").trim().toLowerCase(),
     body: Buffer.concat(chunks),
   };

@@ -87,7 +87,7 @@ test("tiles and entry bundles hold the hashes and bodies of the tree", () => {
       path,
       query: new URLSearchParams(),
       mediaType: "",
-      contentType: "",
+      headers: {},
       body: Buffer.alloc(0),
     };
     return Buffer.from(log.answer(request).body);
