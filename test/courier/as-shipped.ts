@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createRequire, registerHooks } from "node:module";
 import type * as certified from "../../src/courier/certified-keys.ts";
-import type * as certifying from "../../src/courier/certified-key.ts";
 import type * as recording from "../../src/courier/recording.ts";
 
 // As the bundle that ships does. Vite's alias does not reach what a package requires, and Node loads these modules
@@ -20,8 +19,6 @@ export const { recordStatement } = require("../../src/courier/recording.ts") as 
 
 /** The same of `certifiedKeys`. */
 export const { certifiedKeys } = require("../../src/courier/certified-keys.ts") as typeof certified;
-/** The same of `certifyNewKey`. */
-export const { certifyNewKey } = require("../../src/courier/certified-key.ts") as typeof certifying;
 
 /** What @sigstore/sign gets when it requires make-fetch-happen. */
 export const makeFetchHappen: unknown = createRequire(require.resolve("@sigstore/sign"))("make-fetch-happen");

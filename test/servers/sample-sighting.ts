@@ -12,7 +12,7 @@ import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type Evidence, type History, readHistory } from "../../src/record/history.ts";
 import type { Signer as TrustedSigner } from "../../src/record/signer.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
-import { certifyNewKey, recordStatement } from "../courier/as-shipped.ts";
+import { certifiedKeys, recordStatement } from "../courier/as-shipped.ts";
 import { asEvidence, type SampleKey, sampleKey, sighting, trusting } from "../record/sample-log.ts";
 import { SOMEBODY, type Target } from "./target.ts";
 
@@ -45,7 +45,9 @@ export function newSample(key = sampleKey()): KeySample {
 /** The same signed with an identity token's certificate, as the courier gets one. */
 export async function keylessSample(target: Target): Promise<Sample> {
   const fulcio = logUrl(target.place.fulcio);
-  const { signer } = await certifyNewKey({ fulcio, token: await target.token(), deadlineMs: DEADLINE_MS });
+  const clock = { now: () => new Date(), elapsedMs: () => performance.now() };
+  const keys = certifiedKeys({ ...clock, deadlineMs: DEADLINE_MS });
+  const signer = await keys.signer({ fulcio, token: () => target.token() });
   return { ...newTag(), by: { kind: "identity", issuer: target.issuer, identity: SOMEBODY }, signer };
 }
 

@@ -26,7 +26,10 @@ export async function serveFront(options: {
   const server = createServer((incoming, response) => {
     const path = incoming.method === "GET" ? file(incoming.url ?? "/") : undefined;
     const answered = path === undefined ? passOn(incoming, response, behind) : sendFile(path, response);
-    answered.catch(() => response.destroy());
+    answered.catch((error: unknown) => {
+      if (response.headersSent) response.destroy();
+      else response.writeHead(502).end(`cannot pass this on: ${String(error)}`);
+    });
   });
   server.listen(0, host);
   await once(server, "listening");
