@@ -5,22 +5,27 @@ import { X509Certificate } from "@sigstore/core";
 export interface NamedIdentity {
   /** The OpenID Connect issuer that vouched for the identity, a URL. */
   readonly issuer: string;
-  /** The subject alternative name: an email address or a URI. */
+  /** The subject alternative name: an email address, a URI, or a user name (`alice!acme.example`). */
   readonly identity: string;
 }
 
 // https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
 const ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
 const ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";
+const UTF8_STRING = 0x0c;
 const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+const OTHER_NAME = 0x00;
+type Asn1 = X509Certificate["tbsCertificate"];
 const EMAIL = 0x01;
 const URI = 0x06;
+/** What an `otherName` of Fulcio's is: a user name, `alice!acme.example`. */
+const USER_NAME = "1.3.6.1.4.1.57264.1.7";
 /** Fulcio's certificates have less than 2 KiB; OpenSSL and the parser are not to work on what is none of them. */
 const MAX_CERTIFICATE_BYTES = 8 * 1024;
 
 /**
- * Whom a certificate in DER names, as Fulcio writes it: one name, an email address or a URI, and the issuer in an
- * extension. Undefined when it does not name exactly one.
+ * Whom a certificate in DER names, as Fulcio writes it: one name, an email address, a URI or a user name, and the issuer
+ * in an extension. Undefined when it does not name exactly one.
  */
 export function identityOf(der: Uint8Array): NamedIdentity | undefined {
   if (der.length > MAX_CERTIFICATE_BYTES) return undefined;
@@ -56,9 +61,22 @@ function subjectOf(certificate: X509Certificate): string | undefined {
   const [names, ...more] = certificate.extSubjectAltName?.valueObj.subs ?? [];
   const [name, ...others] = names?.subs ?? [];
   if (name === undefined || more.length > 0 || others.length > 0) return undefined;
+  if (name.tag.isContextSpecific(OTHER_NAME)) return userNameIn(name);
   return name.tag.isContextSpecific(EMAIL) || name.tag.isContextSpecific(URI)
     ? exactText(name.value)
     : undefined;
+}
+
+/** The text of an `otherName`: its kind, then the text in UTF-8 behind a tag of its own (RFC 5280, 4.2.1.6). */
+function userNameIn({ subs }: Asn1): string | undefined {
+  const [kind, explicit, ...more] = subs;
+  const [text, ...others] = explicit?.subs ?? [];
+  if (kind === undefined || text === undefined || more.length > 0 || others.length > 0) return undefined;
+  if (kind.toOID() !== USER_NAME || explicit?.tag.isContextSpecific(0) !== true) return undefined;
+  if (!text.tag.isUniversal() || text.tag.number !== UTF8_STRING) return undefined;
+  const name = exactText(text.value);
+  // A user name must not be taken for the email address that is spelled like it.
+  return name !== undefined && /^[^!@]+![^!@]+$/.test(name) ? name : undefined;
 }
 
 /** Printable ASCII and nothing else: a reader that drops the eighth bit would take another name for this one. */

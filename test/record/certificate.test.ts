@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pem } from "@sigstore/core";
-import { beforeAll, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { identityOf } from "../../src/record/certificate.ts";
 import { certify, sampleAuthority } from "./sample-identity.ts";
 
@@ -24,6 +24,35 @@ function changed(from: string, to: string, which: "first" | "last" = "first"): B
 
 test("a certificate names one identity and its issuer", () => {
   expect(identityOf(der)).toEqual({ issuer: ISSUER, identity: IDENTITY });
+});
+
+describe("a certificate of a user name (otherName)", () => {
+  const NAME = "alice!acme.example";
+  let user: Buffer;
+  beforeAll(async () => {
+    const { issuing } = await sampleAuthority();
+    user = pem.toDER((await certify(issuing, { issuer: ISSUER, identity: NAME })).pem);
+  });
+
+  test("names the user", () => {
+    expect(identityOf(user)).toEqual({ issuer: ISSUER, identity: NAME });
+  });
+
+  test.for<{ row: string; from: string; to: string }>([
+    { row: "no exclamation mark", from: "alice!", to: "alice." },
+    { row: "that of an email address", from: "alice!", to: "alice@" },
+    { row: "both", from: "alice!acme", to: "al@ce!acme" },
+    { row: "a blank", from: "alice!", to: "al ce!" },
+    { row: "a text of another kind", from: "\x0c\x12alice", to: "\x16\x12alice" },
+    { row: "another kind of other name", from: "\x30\x01\x07", to: "\x30\x01\x06" },
+    { row: "the text behind another tag", from: "\xa0\x14\x0c", to: "\xa1\x14\x0c" },
+  ])("and nobody with $row", ({ from, to }) => {
+    const at = user.indexOf(from, 0, "latin1");
+    expect(at).toBeGreaterThan(0);
+    const copy = Buffer.from(user);
+    copy.write(to, at, "latin1");
+    expect(identityOf(copy)).toBeUndefined();
+  });
 });
 
 test.for<{ row: string; make: () => Uint8Array }>([

@@ -38,6 +38,8 @@ const WORKFLOW = {
   identity: "https://github.com/acme/app/.github/workflows/build.yml@refs/heads/main",
 };
 
+const USER = { issuer: "https://issuer.acme.example", identity: "alice!acme.example" };
+
 let authority: SampleAuthority;
 let foreign: SampleAuthority;
 let observedAt: Date;
@@ -54,7 +56,7 @@ const statement = (change: Parameters<typeof sighting>[0] = {}) =>
 const subject = parseReference("alpine:3.16.0");
 const context = (trustedRoot: TrustedRoot, ...signers: TrustedIdentity[]): RecordContext => ({
   subject,
-  trust: trusting(...(signers.length > 0 ? signers : [parseIdentity(WORKFLOW), parseIdentity(CI)])),
+  trust: trusting(...(signers.length > 0 ? signers : [WORKFLOW, CI, USER].map(parseIdentity))),
   trustedRoot,
 });
 
@@ -87,6 +89,7 @@ describe("a record signed with a certificate counts", () => {
   test.for([
     { row: "of an email address", who: CI },
     { row: "of a workflow", who: WORKFLOW },
+    { row: "of a user", who: USER },
   ])("$row", async ({ who }) => {
     const { log, entry } = logged(signCertified(statement(), await certify(authority.issuing, who)));
     const record = verifyRecord(parseLogEntry(entry.uuid, entry.entry), context(rootWith(authority, log)));

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dsse, pem } from "@sigstore/core";
+import { dsse, json, pem } from "@sigstore/core";
 // The packages' own entry point also loads nock, which replaces node:http's client in the whole process.
 import { initializeTSA, tsaHandler } from "@sigstore/mock/dist/timestamp/index.js";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import type { TrustedRoot } from "../../src/record/trusted-root.ts";
 import { openLineFile } from "../sigstore/line-file.ts";
+import { merkleTree } from "../sigstore/merkle-tree.ts";
 import { rekorV2Log, type RekorV2Log } from "../sigstore/rekor-v2.ts";
-import { spki } from "../sigstore/signed-note.ts";
+import { ed25519NoteSigner, signCheckpoint, spki } from "../sigstore/signed-note.ts";
 import { keyPair } from "../sigstore/signing-keys.ts";
 import { assemble, type SampleBundle, type SampleBundledEntry } from "./sample-bundle.ts";
 import { jointRoot, type SampleEnvelope, type SampleKey, sighting, signEnvelope } from "./sample-log.ts";
@@ -26,6 +27,8 @@ export interface SampleLogV2 {
   timestamp(bytes: Uint8Array): Promise<string>;
   /** Logs an envelope and bundles it, with a timestamp over its signature unless another is given. */
   bundle(envelope: SampleEnvelope, timestamps?: readonly string[]): Promise<SampleBundle>;
+  /** The entry with whatever body, in another tree that the log has signed: what a log that lies would bring. */
+  force(body: object): SampleBundledEntry;
   /** Signs and logs a sighting, observed at the start unless it says otherwise. */
   record(what: Partial<Sighting>, key: SampleKey): Promise<SampleBundle>;
 }
@@ -90,6 +93,30 @@ export async function sampleLogV2(hostname = "log2026.example.org"): Promise<Sam
           rfc3161Timestamps: tokens.map((signedTimestamp) => ({ signedTimestamp })),
         },
       });
+    },
+    force(body) {
+      const leaf = Buffer.from(json.canonicalize(body));
+      const tree = merkleTree();
+      tree.append(Buffer.from("before"));
+      const index = tree.append(leaf);
+      const signer = ed25519NoteSigner(hostname, privateKey);
+      const { kind, apiVersion } = body as { kind?: string; apiVersion?: string };
+      return {
+        logIndex: String(index),
+        logId: { keyId: encode(log.logId) },
+        kindVersion: { kind: kind ?? "", version: apiVersion ?? "" },
+        integratedTime: "0",
+        inclusionProof: {
+          logIndex: String(index),
+          rootHash: encode(tree.root()),
+          treeSize: String(tree.size),
+          hashes: tree.inclusionProof(index).map(encode),
+          checkpoint: {
+            envelope: signCheckpoint({ origin: hostname, size: tree.size, root: tree.root() }, signer),
+          },
+        },
+        canonicalizedBody: encode(leaf),
+      };
     },
     record: (what, key) =>
       sample.bundle(signEnvelope(sightingStatement(sighting({ observedAt: start, ...what })), key)),

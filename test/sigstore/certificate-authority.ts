@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The packages' own entry point also loads nock, which replaces node:http's client in the whole process.
 import { initializeCA, initializeCTLog } from "@sigstore/mock/dist/fulcio/index.js";
+import { ASN1Obj } from "@sigstore/core";
 import { sign, type KeyObject } from "node:crypto";
 import { keyPair } from "./signing-keys.ts";
 import { spki } from "./signed-note.ts";
@@ -8,7 +9,7 @@ import { spki } from "./signed-note.ts";
 /** Who is to get a certificate. */
 export interface CertificateRequest {
   readonly publicKey: KeyObject;
-  /** An email address, or a URI. */
+  /** An email address, a URI, or a user name (`alice!acme.example`). */
   readonly identity: string;
   /** The OpenID Connect issuer, a URL. */
   readonly issuer: string;
@@ -24,6 +25,10 @@ export interface CertificateAuthority {
 const ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
 const ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";
 const SUBJECT_ALTERNATIVE_NAME = Buffer.from("0603551d11", "hex");
+/** 1.3.6.1.4.1.57264.1.7 */
+const USER_NAME = Buffer.from("060a2b0601040183bf300107", "hex");
+const CONTEXT_0 = 0xa0;
+const UTF8_STRING = 0x0c;
 const SEQUENCE = 0x30;
 const BIT_STRING = 0x03;
 const BOOLEAN = 0x01;
@@ -63,8 +68,13 @@ export async function certificateAuthority(
   };
 }
 
-/** The package makes every name a URI. What is an email address gets that tag, in a copy whose signature is void. */
+/**
+ * The package makes every name a URI. What is an email address gets that tag, and a user name (`alice!acme.example`)
+ * its own form, in a copy whose signature is void.
+ */
 function named(certificate: Buffer): Buffer {
+  const root = ASN1Obj.parseBuffer(Buffer.from(certificate));
+  if (nameUser(root)) return root.toDER();
   const changed = Buffer.from(certificate);
   const at = changed.indexOf(SUBJECT_ALTERNATIVE_NAME) + SUBJECT_ALTERNATIVE_NAME.length;
   const octets = changed[at] === BOOLEAN ? at + 3 : at;
@@ -72,6 +82,18 @@ function named(certificate: Buffer): Buffer {
   const { start, end } = content(changed, name);
   if (/^[^@/:]+@[^@/:]+$/.test(changed.toString("latin1", start, end))) changed[name] = EMAIL;
   return changed;
+}
+
+/** Turns the one name in these extensions into an `otherName`, when it is that of a user. */
+function nameUser(value: ASN1Obj): boolean {
+  const [kind, ...rest] = value.subs;
+  if (kind?.tag.isOID() !== true || kind.toOID() !== "2.5.29.17") return value.subs.some(nameUser);
+  const names = rest.at(-1)?.subs[0];
+  const name = names?.subs[0]?.value.toString("latin1") ?? "";
+  if (names === undefined || !/^[^!@]+![^!@/:]+$/.test(name)) return false;
+  const text = encode(CONTEXT_0, encode(UTF8_STRING, Buffer.from(name)));
+  names.subs.splice(0, 1, ASN1Obj.parseBuffer(Buffer.from(encode(CONTEXT_0, USER_NAME, text))));
+  return true;
 }
 
 /** The certificate with a signature that holds (ECDSA with SHA-384). */
