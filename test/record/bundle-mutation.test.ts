@@ -71,7 +71,8 @@ function verify(form: Form, value: unknown, { body }: { body: string }): Proven 
 }
 
 /** What a record says and proves; what nobody signed, such as the name of a key, may differ in its bundle. */
-function factsOf({ bundle: _, ...facts }: Proven): object {
+function factsOf(record: Proven): object {
+  const { bundle: _, ...facts } = record;
   return facts;
 }
 

@@ -85,7 +85,7 @@ function pathsOf(value: unknown, path: Path = []): Path[] {
 }
 
 /** The value at a path, in a value that may be of another shape. */
-function at(value: unknown, path: Path): unknown {
+function valueAt(value: unknown, path: Path): unknown {
   return path.reduce((outer, name) => (outer as Fields | undefined)?.[name], value);
 }
 
@@ -106,7 +106,7 @@ export function mutate(value: unknown, random: Below, other?: unknown): [unknown
   const path = paths[random(paths.length)] ?? [];
   // The whole of another is nothing wrong.
   if (other !== undefined && path.length > 0 && random(8) === 0)
-    return [withAt(value, path, () => at(other, path)), "a part of another"];
+    return [withAt(value, path, () => valueAt(other, path)), "a part of another"];
   let done: Mutation = "an odd value";
   const mutated = withAt(value, path, (old) => {
     const [changed, what] = mutateOne(old, random);
