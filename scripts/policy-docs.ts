@@ -9,6 +9,7 @@ import { type JsonSchema, jsonSchema } from "./json-schema.ts";
 export function policySchemaFile(): string {
   const schema: JsonSchema = {
     $schema: "https://json-schema.org/draft/2020-12/schema",
+    $id: "https://raw.githubusercontent.com/tlog-dockerfile/tlog-dockerfile/main/docs/policy.schema.json",
     title: "Policy of tlog-dockerfile",
     description: "policy.yaml in the frontend image, or tlog.policy.yaml beside a Dockerfile",
     ...jsonSchema(POLICY_SCHEMA),
@@ -29,15 +30,15 @@ function table(name: string): string {
   switch (name) {
     case "keys":
       return keyTable(schema);
-    case "log":
-      return keyTable(schema.properties?.["log"]);
+    case "logs":
+      return keyTable(schema.properties?.["logs"]?.items);
     case "signing":
       return keyTable(schema.properties?.["signing"]);
     case "trust":
       return keyTable(schema.properties?.["trust"]?.items);
-    case "rule":
+    case "rules":
       return keyTable(schema.properties?.["rules"]?.items);
-    case "registry":
+    case "registries":
       return keyTable(schema.properties?.["registries"]?.items);
     case "classes":
       return classTable();

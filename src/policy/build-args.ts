@@ -51,7 +51,8 @@ const SETTINGS = [
 ] as const;
 type SettingName = (typeof SETTINGS)[number];
 
-const KNOWN: readonly string[] = [...SETTINGS, ...COMMANDS];
+/** All arguments that there are. */
+export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
 
 /** A value that is refused; the message is a problem's text. */
 class WrongValue extends Error {
@@ -67,7 +68,7 @@ export function readBuildArgs(
   { services, registries: named }: Surroundings,
 ): ArgSettings {
   const given = Object.entries(buildArgs).filter(([name]) => name.startsWith("TLOG_"));
-  const problems = given.filter(([name]) => !KNOWN.includes(name)).map(([name]) => unknownProblem(name));
+  const problems = given.filter(([name]) => !KNOWN_ARGS.includes(name)).map(([name]) => unknownProblem(name));
   const read = <T>(name: SettingName, reader: (value: string) => T): Setting<T> | undefined => {
     const value = buildArgs[name];
     if (value === undefined) return undefined;
@@ -174,12 +175,12 @@ function readSigners(
 function unknownProblem(name: string): PolicyProblem {
   const near = nearest(
     name.slice("TLOG_".length),
-    KNOWN.map((each) => each.slice("TLOG_".length)),
+    KNOWN_ARGS.map((each) => each.slice("TLOG_".length)),
   );
   const hint = near === undefined ? "" : ` (did you mean "TLOG_${near}"?)`;
   return {
     code: "unknown-key",
     place: `--build-arg ${excerpt(name)}`,
-    text: `no such argument${hint}; there are ${KNOWN.join(", ")}`,
+    text: `no such argument${hint}; there are ${KNOWN_ARGS.join(", ")}`,
   };
 }

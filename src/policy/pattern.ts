@@ -114,6 +114,9 @@ export function areApart(one: Pattern, other: Pattern): boolean {
 }
 
 function partsMatch(parts: readonly string[], subject: readonly string[]): boolean {
+  // Most patterns are of another registry.
+  const [first = "", host = ""] = [parts[0], subject[0]];
+  if (!WILD.test(first) && first !== host) return false;
   return runs(parts, subject, {
     isRun: (part) => part === ANY,
     atLeast: 1,

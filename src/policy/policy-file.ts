@@ -36,8 +36,8 @@ export function readPolicyFile(
 
   checkVersion(file, { name, line: lineOf(["version"]) });
   const keys = wrongKeys(file.root);
-  const shape = v.safeParse(POLICY_SCHEMA, file.value);
-  report([...keys, ...(shape.issues ?? []).flatMap(shapeFinding)]);
+  const shape = v.safeParse(POLICY_SCHEMA, file.value, { abortPipeEarly: true });
+  report([...keys, ...(shape.issues ?? []).flatMap((issue) => shapeFinding(issue))]);
   if (!shape.success)
     throw new PolicyError({ code: "wrong-value", place: name, text: "it has not the shape of a policy" });
   const { settings, findings } = readValues(shape.output, {

@@ -8,6 +8,8 @@ import type { PatternRule, Setting, Source } from "./settings.ts";
 
 type RuleShape = NonNullable<PolicyShape["rules"]>[number];
 
+const MAX_PATTERNS = 1_000;
+
 /** Reads what a rule or `default` says; `placeOf` gives the place of a key. */
 export function readParts(shape: PartsShape, placeOf: (key: string) => Source): RuleParts {
   const set = <T>(key: string, value: T | undefined): Setting<T> | undefined =>
@@ -31,6 +33,12 @@ export function readRules(
   shapes: readonly RuleShape[],
   { placeOf, wrong }: { placeOf: (path: KeyPath) => Source; wrong: (path: KeyPath, why: string) => void },
 ): PatternRule[] {
+  const count = shapes.flatMap(({ match }) => match).length;
+  if (count > MAX_PATTERNS) {
+    // Each is compared with all before it.
+    wrong(["rules"], `there are ${count} patterns in all, and ${MAX_PATTERNS} are allowed; use wildcards`);
+    return [];
+  }
   const rules: PatternRule[] = [];
   for (const [index, shape] of shapes.entries()) {
     const { match, ...said } = shape;
@@ -46,11 +54,12 @@ export function readRules(
     const hiding = patterns.map((pattern) =>
       rules.find((rule) => rule.patterns.some((earlier) => covers(earlier, pattern))),
     );
-    const [first] = hiding;
-    if (first !== undefined && hiding.every((rule) => rule !== undefined)) {
+    const places = [...new Set(hiding.flatMap((rule) => rule?.source ?? []))];
+    if (hiding.length > 0 && hiding.every((rule) => rule !== undefined)) {
+      const before = places.length === 1 ? `rule at ${places.join("")}` : `rules at ${places.join(", ")}`;
       wrong(
         ["rules", index],
-        `it never counts: all that it matches is matched by the rule at ${first.source}; put it before that one, or leave it out`,
+        `it never counts: all that it matches is matched by the ${before}; put it before, or leave it out`,
       );
     }
     rules.push({ patterns, source: placeOf(["rules", index]), ...parts });

@@ -7,6 +7,12 @@ import type { POLICY_SCHEMA } from "./policy-schema.ts";
 
 type ShapeIssue = v.InferIssue<typeof POLICY_SCHEMA>;
 
+/** A step into the file, as valibot has it. */
+interface Step {
+  readonly key: unknown;
+  readonly origin: string;
+}
+
 function kindOf(value: unknown): string {
   if (value === null || value === undefined) return "nothing";
   if (Array.isArray(value)) return "a list";
@@ -15,8 +21,8 @@ function kindOf(value: unknown): string {
 }
 
 /** What valibot found, in the words of the file. Keys that are not known have been told before. */
-export function shapeFinding(issue: ShapeIssue): Finding[] {
-  const steps: readonly { readonly key: unknown; readonly origin: string }[] = issue.path ?? [];
+export function shapeFinding(issue: ShapeIssue, around: readonly Step[] = []): Finding[] {
+  const steps: readonly Step[] = [...around, ...(issue.path ?? [])];
   const path = steps.flatMap(({ key }) => (typeof key === "string" || typeof key === "number" ? key : []));
   const name = quotedPath(path);
   const wrong = (text: string): Finding[] => [{ path, code: "wrong-value", text }];
@@ -26,8 +32,8 @@ export function shapeFinding(issue: ShapeIssue): Finding[] {
   if (issue.type === "max_length") return wrong(`${name} has more than ${issue.requirement} entries`);
   if (issue.type === "union") {
     // One of the kinds was meant when something inside of it is wrong.
-    const inside = (issue.issues ?? []).filter((each) => (each.path?.length ?? 0) > steps.length);
-    if (inside.length > 0) return inside.flatMap((each) => shapeFinding(each as ShapeIssue));
+    const inside = (issue.issues ?? []).filter(({ path: within }) => within !== undefined);
+    if (inside.length > 0) return inside.flatMap((each) => shapeFinding(each as ShapeIssue, steps));
   }
   const choices = [...issue.message.matchAll(/"([^"]*)"/g)].map(([, choice]) => choice ?? "");
   const hint =
