@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { LogService, SigningServices } from "../log/signing-config.ts";
-import { mayUsePlainHttp } from "./host.ts";
-import { placeOf, type PolicyProblem } from "./policy-error.ts";
-import { PROFILES } from "./rule.ts";
-import {
-  type Loosenable,
-  RECHECKS,
-  type RegistryAccess,
-  type Setting,
-  type Settings,
-  type SingleSettings,
-  type Source,
-} from "./settings.ts";
-import type { Trust } from "../record/signer.ts";
-import { trustId } from "./trust.ts";
+import type { SigningServices } from "../log/signing-config.ts";
+import { OBJECTIONS } from "./floor-objections.ts";
+import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
+import type { Loosenable, RegistryAccess, Setting, Settings, SingleSettings, Source } from "./settings.ts";
 
 /** The `TLOG_*` build arguments take the place of what the repository's file says. */
 export function withArgs(file: Settings, args: Settings): Settings {
@@ -38,52 +27,7 @@ function both(
   return { value: [...others, ...args.value], source: args.source };
 }
 
-/** What the floor says of a setting, in which way the other is not let through; undefined when it is. */
-type Objection = string | undefined;
-
-const OBJECTIONS: {
-  readonly [Key in keyof SingleSettings]?: (
-    above: SingleSettings[Key],
-    floor: SingleSettings[Key],
-    source: Source,
-  ) => Objection;
-} = {
-  profile: (above, floor) => looser(PROFILES, above, floor),
-  logs: (above, floor) => {
-    const other = above.find((log) => !floor.some((each) => sameLog(log, each)));
-    const missing = floor.find((log) => !above.some((each) => sameLog(log, each)));
-    const known = listed(floor.map(shownLog));
-    if (other !== undefined) return `"${shownLog(other)}" is not the log ${known}`;
-    // A log that is not asked cannot say that a tag moved.
-    return missing && `the log "${shownLog(missing)}" is missing: the logs are ${known}`;
-  },
-  fulcio: (above, floor) =>
-    above === floor ? undefined : `"${above}" is not the certificate authority "${floor}"`,
-  timestamps: (above, floor) =>
-    above.length === floor.length && above.every((url) => floor.includes(url))
-      ? undefined
-      : `${listed(above)} is not the timestamp authority ${listed(floor)}`,
-  trust: (above, floor, source) => {
-    // Whoever trusts fewer signers sees fewer records, and takes what moved for new: so the floor's list stands, and
-    // what an argument names is asked for no more than to be in it.
-    const other = above.find(
-      (each) =>
-        !floor.some((trust) => (isArg(source) ? trustId(each) === trustId(trust) : isWithin(each, trust))),
-    );
-    if (other === undefined) return undefined;
-    return floor.some((trust) => trustId(trust) === trustId(other))
-      ? `${shownSigner(other)} may do more than it may among the signers`
-      : `${shownSigner(other)} is not among the signers`;
-  },
-  registries: (above, floor) => {
-    const other = above.find(({ host, plainHttp }) => plainHttp && !mayUsePlainHttp(host, floor));
-    return other && `"${other.host}" is not among the hosts for plain http`;
-  },
-  recheck: (above, floor) => looser(RECHECKS, above, floor),
-  attest: (above, floor) => (floor && !above ? '"false" is looser than "true"' : undefined),
-  tuf: (above, floor) => (above === floor ? undefined : `"${above}" is not the TUF repository "${floor}"`),
-};
-
+/** By which key `allow-looser` frees a setting. Those that are not here, anybody may say. */
 const ALLOWED_BY: Readonly<Partial<Record<keyof SingleSettings, Loosenable>>> = {
   profile: "profile",
   logs: "logs",
@@ -101,20 +45,18 @@ const MAY_TIGHTEN = new Set<keyof SingleSettings>(["profile", "recheck", "attest
 
 /**
  * The settings of the baked file with what is above it, and what of it would loosen or redirect what the file says.
- * What a baked file does not say, the others may; but it is not put into observe mode, and when it says who is
- * trusted the logs are settled too: in another log nothing may be known.
+ * What a baked file does not say, the others may; but it is not put into observe mode, the identity token goes to no
+ * authority of theirs, and when it says who is trusted the logs are settled too: in another log nothing may be known.
  */
 export function aboveFloor(
   baked: Settings,
   above: Settings,
   { services }: { services: SigningServices },
 ): { readonly settings: Settings; readonly problems: readonly PolicyProblem[] } {
+  const isSettled = baked.trust !== undefined && services.logs.length > 0;
   const floor: Settings = {
     ...baked,
-    ...(baked.trust &&
-      services.logs.length > 0 && {
-        logs: baked.logs ?? { value: services.logs, source: baked.trust.source },
-      }),
+    ...(isSettled && { logs: baked.logs ?? { value: services.logs, source: baked.trust.source } }),
   };
   const problems: PolicyProblem[] = [];
   const single = <Key extends keyof SingleSettings>(
@@ -123,25 +65,10 @@ export function aboveFloor(
     // TypeScript does not follow a mapped type's key through the union.
     const low = floor[key] as Setting<SingleSettings[Key]> | undefined;
     const high = above[key] as Setting<SingleSettings[Key]> | undefined;
-    if (high === undefined)
-      return (low ? { [key]: low } : {}) as { [_ in Key]?: Setting<SingleSettings[Key]> };
-    const allowed = ALLOWED_BY[key];
-    if (low === undefined || allowed === undefined || floor.mayLoosen.has(allowed)) {
-      return { [key]: high } as { [_ in Key]?: Setting<SingleSettings[Key]> };
-    }
-    const objection = OBJECTIONS[key]?.(high.value, low.value, high.source);
-    if (objection !== undefined)
-      problems.push(loosens(objection, { high: high.source, low: low.source, allowed }));
-    const stands = MAY_TIGHTEN.has(key) && high.value !== low.value ? high : low;
-    return { [key]: stands } as { [_ in Key]?: Setting<SingleSettings[Key]> };
+    const { stands, problem } = combine(key, { low, high, mayLoosen: floor.mayLoosen });
+    if (problem !== undefined) problems.push(problem);
+    return (stands && { [key]: stands }) as { [_ in Key]?: Setting<SingleSettings[Key]> };
   };
-  if (floor.profile === undefined && above.profile?.value === "observe" && !floor.mayLoosen.has("profile")) {
-    problems.push({
-      code: "loosens",
-      ...placeOf(above.profile.source),
-      text: `"observe" would stop no build, and the baked policy does not say "profile: observe"; ${wayOut(above.profile.source, "profile")}`,
-    });
-  }
   const settings: Settings = {
     ...single("profile"),
     ...single("logs"),
@@ -159,7 +86,52 @@ export function aboveFloor(
     default: above.default,
     mayLoosen: floor.mayLoosen,
   };
-  return { settings, problems };
+  return { settings, problems: [...problems, ...unsaid(floor, above, services)] };
+}
+
+function combine<Key extends keyof SingleSettings>(
+  key: Key,
+  {
+    low,
+    high,
+    mayLoosen,
+  }: {
+    low: Setting<SingleSettings[Key]> | undefined;
+    high: Setting<SingleSettings[Key]> | undefined;
+    mayLoosen: Settings["mayLoosen"];
+  },
+): { readonly stands: Setting<SingleSettings[Key]> | undefined; readonly problem?: PolicyProblem } {
+  const allowed = ALLOWED_BY[key];
+  if (low === undefined || high === undefined || allowed === undefined || mayLoosen.has(allowed)) {
+    return { stands: high ?? low };
+  }
+  const objection = OBJECTIONS[key]?.(high.value, low.value, high.source);
+  if (objection !== undefined)
+    return { stands: low, problem: loosens(objection, { high: high.source, low: low.source, allowed }) };
+  return { stands: MAY_TIGHTEN.has(key) && high.value !== low.value ? high : low };
+}
+
+/** What is not let through although the floor does not say a word about it. */
+function unsaid(floor: Settings, { profile, fulcio }: Settings, services: SigningServices): PolicyProblem[] {
+  const problems: PolicyProblem[] = [];
+  const refuse = (text: string, { source, allowed }: { source: Source; allowed: Loosenable }) => {
+    if (floor.mayLoosen.has(allowed)) return;
+    problems.push({ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` });
+  };
+  if (floor.profile === undefined && profile?.value === "observe") {
+    refuse('"observe" would stop no build, and the baked policy does not say "profile: observe"', {
+      source: profile.source,
+      allowed: "profile",
+    });
+  }
+  // Whoever has the token signs as the build does, so no repository sends it to a host of its choice.
+  if (floor.fulcio === undefined && fulcio !== undefined && fulcio.value !== services.fulcio) {
+    refuse(
+      `"${fulcio.value}" would get the build's identity token, and the baked policy does not name it as certificate authority`,
+      { source: fulcio.source, allowed: "signing" },
+    );
+  }
+  return problems;
 }
 
 /** The problem of something that the floor does not let through. */
@@ -176,43 +148,4 @@ export function loosens(
 function wayOut(source: Source, allowed: Loosenable): string {
   const it = isArg(source) ? "leave the argument out" : "leave it out";
   return `${it}, or change that file, which may allow it with "allow-looser: [${allowed}]"`;
-}
-
-function isArg(source: Source): boolean {
-  return source.startsWith("TLOG_");
-}
-
-function looser<T extends string>(order: readonly T[], above: T, floor: T): Objection {
-  return order.indexOf(above) < order.indexOf(floor) ? `"${above}" is looser than "${floor}"` : undefined;
-}
-
-function sameLog(one: LogService, other: LogService): boolean {
-  return one.url === other.url && one.api === other.api;
-}
-
-function shownLog({ url, api }: LogService): string {
-  return api === 1 ? url : `${url} (API ${api})`;
-}
-
-function isWithin(above: Trust, floor: Trust): boolean {
-  return (
-    trustId(above) === trustId(floor) &&
-    [...above.may].every((each) => floor.may.has(each)) &&
-    (above.tlogistry !== true || floor.tlogistry === true)
-  );
-}
-
-function shownSigner({ signer }: Trust): string {
-  switch (signer.kind) {
-    case "key":
-      return `the key "${signer.fingerprint}"`;
-    case "identity":
-      return `the identity "${signer.identity}" of "${signer.issuer}"`;
-    case "identity-pattern":
-      return `the pattern "${signer.pattern}" of "${signer.issuer}"`;
-  }
-}
-
-function listed(words: readonly string[]): string {
-  return words.map((word) => `"${word}"`).join(", ");
 }

@@ -55,7 +55,12 @@ export function throwProblems(problems: readonly PolicyProblem[]): void {
 export function placeOf(source: string): Pick<PolicyProblem, "place" | "line"> {
   const line = /:(\d+)$/.exec(source)?.[1];
   return {
-    place: source.startsWith("TLOG_") ? `--build-arg ${source}` : source,
+    place: isArg(source) ? `--build-arg ${source}` : source,
     ...(line !== undefined && { line: Number(line) }),
   };
+}
+
+/** Whether the source is a build argument: files are named with their line. */
+export function isArg(source: string): boolean {
+  return /^TLOG_[A-Z_]+$/.test(source);
 }

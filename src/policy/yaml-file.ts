@@ -100,7 +100,10 @@ function fancyParts(document: Document.Parsed): { node: unknown; text: string }[
   visit(document, {
     Node(_, node) {
       if (isAlias(node)) {
-        found.push({ node, text: `the alias "*${excerpt(node.source)}" is not allowed; repeat the value` });
+        found.push({
+          node,
+          text: `the alias "*${excerpt(node.source)}" is not allowed; a text that begins with "*" needs quotes`,
+        });
       } else if (node.anchor) {
         found.push({ node, text: `the anchor "&${excerpt(node.anchor)}" is not allowed; repeat the value` });
       }

@@ -181,6 +181,22 @@ describe("a repository's file that loosens the baked floor is refused, by name",
     );
   });
 
+  test("a host that would get the identity token, also where the floor names no certificate authority", async () => {
+    const text = repository("signing: { fulcio: https://evil.example }");
+    const error = await refusalOf({ baked: "version: 1\n", repository: text });
+    expect(error.message).toBe(
+      'tlog.policy.yaml:2: "https://evil.example" would get the build\'s identity token, and the baked policy does not name it as certificate authority; leave it out, or change that file, which may allow it with "allow-looser: [signing]"',
+    );
+    const args = { TLOG_FULCIO_URL: "https://evil.example" };
+    expect((await refusalOf({ baked: "version: 1\n", args })).message).toContain(
+      "--build-arg TLOG_FULCIO_URL: ",
+    );
+    const same = repository(`signing: { fulcio: ${SERVICES.fulcio} }`);
+    expect((await policyOf({ baked: "version: 1\n", repository: same })).signing.fulcio).toBe(
+      SERVICES.fulcio,
+    );
+  });
+
   test("another log where the floor says who is trusted and leaves the logs to the signing configuration", async () => {
     const baked = `version: 1\ntrust: [{ issuer: ${ISSUER}, identity: ci@acme.example }]\n`;
     const error = await refusalOf({ baked, repository: repository("log: { url: https://evil.example }") });

@@ -90,7 +90,9 @@ test("an alias cannot multiply a file", () => {
     { length: 30 },
     (_, index) => `a${index + 1}: &a${index + 1} [*a${index}, *a${index}]`,
   );
-  expect(refusal(`a0: &a0 x\n${lines.join("\n")}\n`).message).toContain("is not allowed; repeat the value");
+  expect(refusal(`a0: &a0 x\n${lines.join("\n")}\n`).message).toContain(
+    'is not allowed; a text that begins with "*" needs quotes',
+  );
 });
 
 test("a file of the largest size is read, and one byte more is refused before it is parsed", () => {
