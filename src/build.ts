@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Judge, type Judged, judgeConversion } from "./gate.ts";
+import { judgeConversion } from "./gate.ts";
 import { openCheck } from "./check/check.ts";
 import { buildFiles } from "./conversion/beside-dockerfile.ts";
 import { type Conversion, convert } from "./conversion/conversion.ts";
-import type { Platforms } from "./conversion/hidden-bases.ts";
 import { pinNamedContexts, pinUndigested } from "./conversion/pinned-options.ts";
 import { isWrittenIn } from "./conversion/written-digest.ts";
 import type { Bridge } from "./gateway/bridge.ts";
@@ -58,9 +57,14 @@ export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: S
     return options["requestid"] === DESCRIBE ? withOwnRequests(result) : result.bytes;
   }
   const opened = await (opening ?? open());
-  const platforms = { target: targetPlatforms(buildOptions), build: buildPlatform, unsure };
-  const judged = await judgeAll(bridge, conversion, { judge: openCheck(opened.context), platforms, options });
-  return respond(bridge, judged, { request, opened, commands: setup.commands, platforms });
+  const pinned = await pinAll(bridge, conversion);
+  const gate = {
+    judge: openCheck(opened.context),
+    platforms: { target: targetPlatforms(buildOptions), build: buildPlatform, unsure },
+    isWritten: await isWrittenIn(bridge, pinned, options),
+  };
+  const judged = await judgeConversion(bridge, pinned, gate);
+  return respond(bridge, judged, { request, opened, commands: setup.commands, gate });
 }
 
 function isTextAnswer({ request, result }: Conversion): boolean {
@@ -68,17 +72,6 @@ function isTextAnswer({ request, result }: Conversion): boolean {
     TEXT_REQUESTS.has(request.options["requestid"] ?? "") &&
     result.refs.every(({ definition }) => definition.length === 0)
   );
-}
-
-/** Every image of the conversion has a digest, or is refused for having none, and a judgement. */
-async function judgeAll(
-  bridge: Bridge,
-  conversion: Conversion,
-  { judge, platforms, options }: { judge: Judge; platforms: Platforms; options: BuildOptions["options"] },
-): Promise<Judged> {
-  const pinned = await pinAll(bridge, conversion);
-  const isWritten = await isWrittenIn(bridge, pinned, options);
-  return judgeConversion(bridge, pinned, { judge, platforms, isWritten });
 }
 
 /** Converts again, with digests for the images that have none. Those that still have none are for the gate to refuse. */

@@ -3,6 +3,7 @@ import type { CheckContext } from "./check/case.ts";
 import { CheckError } from "./check/signers.ts";
 import { taggedName } from "./image/reference.ts";
 import type { EffectivePolicy } from "./policy/policy.ts";
+import { NOT_SET } from "./policy/settings.ts";
 import { LockError } from "./record/lock-error.ts";
 import type { LockFile } from "./record/lock-file.ts";
 import { lockedHistory } from "./record/locked-history.ts";
@@ -10,7 +11,7 @@ import type { TrustedRoot } from "./record/trusted-root.ts";
 
 /** What a lock file is read with. */
 export interface LockedRecordsContext extends Pick<CheckContext, "trustedRoot" | "newerRoot"> {
-  readonly policy: Pick<EffectivePolicy, "logs">;
+  readonly policy: Pick<EffectivePolicy, "logs" | "sources">;
 }
 
 /**
@@ -22,7 +23,7 @@ export function lockedRecords(
   lock: LockFile,
   { policy, trustedRoot, newerRoot }: LockedRecordsContext,
 ): NonNullable<CheckContext["locked"]> {
-  const logs = policy.logs.map(({ url }) => url);
+  const counted = policy.sources.logs === NOT_SET ? {} : { logs: policy.logs.map(({ url }) => url) };
   return async (subject, trust) => {
     const name = taggedName(subject);
     if (!lock.tags.has(name)) return undefined;
@@ -31,7 +32,8 @@ export function lockedRecords(
         `"${lock.name}" has records of "${name}", and nothing says whose records count; name their signers under "trust" in the policy, or give the secret that signs`,
       );
     }
-    const read = (root: TrustedRoot) => lockedHistory(lock, { subject, trust, trustedRoot: root, logs });
+    const read = (root: TrustedRoot) =>
+      lockedHistory(lock, { subject, trust, trustedRoot: root, ...counted });
     const root = await trustedRoot();
     try {
       const history = read(root);

@@ -21,9 +21,9 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
   const id = options["requestid"];
   const [request] = Object.entries(TEXT_REQUESTS).find(([, each]) => each.id === id) ?? [];
   const own = request as OwnRequest | undefined;
-  if (approve !== undefined && own !== "check") {
+  if (approve !== undefined && own !== "check" && lock !== "update") {
     throw new RequestError(
-      `TLOG_APPROVE=${formatReference(approve)} is for "docker buildx build --call tlog" alone: a build that had it among its arguments would approve whatever the tag names then`,
+      `TLOG_APPROVE=${formatReference(approve)} is for "docker buildx build --call tlog", or beside TLOG_LOCK=update: a build that had it among its arguments would approve whatever the tag names then`,
     );
   }
   if (image !== undefined && own !== "verify")

@@ -3,12 +3,12 @@ import { showJudgements } from "./build-progress.ts";
 import { CheckError } from "./check/signers.ts";
 import type { Judgement } from "./check/judgement.ts";
 import { withContextLines } from "./conversion/context-lines.ts";
-import type { Platforms } from "./conversion/hidden-bases.ts";
-import type { Judge, Judged } from "./gate.ts";
+import type { GateContext, Judge, Judged } from "./gate.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { withMetadata } from "./gateway/result-additions.ts";
 import { textAnswer } from "./gateway/text-answer.ts";
 import { TEXT_REQUESTS } from "./gateway/text-requests.ts";
+import { distinctJudgements, judgeAllTargets, newLock, printLock, writeLock } from "./lock-answer.ts";
 import { formatReference, taggedName } from "./image/reference.ts";
 import type { ImageSource, SourceLocation } from "./llb/image-sources.ts";
 import type { OwnRequest } from "./own-request.ts";
@@ -36,7 +36,8 @@ export interface ResponseContext {
   readonly request: OwnRequest | undefined;
   readonly opened: OpenedCheck;
   readonly commands: Commands;
-  readonly platforms: Platforms;
+  /** What the conversion was judged with, for targets that only a lock file asks for. */
+  readonly gate: GateContext;
 }
 
 /**
@@ -45,11 +46,15 @@ export interface ResponseContext {
  */
 export async function respond(
   bridge: Bridge,
-  { conversion, judgements }: Judged,
-  { request, opened, commands, platforms }: ResponseContext,
+  judged: Judged,
+  { request, opened, commands, gate }: ResponseContext,
 ): Promise<Uint8Array> {
+  if (request === "lock" || commands.lock === "update") {
+    return respondWithLock(bridge, await judgeAllTargets(bridge, judged, gate), { opened, commands });
+  }
+  const { conversion, judgements } = judged;
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
-  const images = await withContextLines(bridge, conversion, platforms);
+  const images = await withContextLines(bridge, conversion, gate.platforms);
   const inOrder = inDockerfileOrder(judgements, images);
   const { policy } = opened;
   const report = makeReport(inOrder, { images, policy });
@@ -61,6 +66,22 @@ export async function respond(
   await refuseOrShow(bridge, inOrder, images);
   if (judgements.length === 0) return conversion.result.bytes;
   return withMetadata(conversion.result.bytes, { "frontend.tlog": JSON.stringify(report) });
+}
+
+/** The new lock file, printed or as the result of the build. Throws BuildRefused for images that are refused. */
+async function respondWithLock(
+  bridge: Bridge,
+  judged: readonly Judged[],
+  { opened: { lock, policy }, commands }: Pick<ResponseContext, "opened" | "commands">,
+): Promise<Uint8Array> {
+  const judgements = distinctJudgements(judged);
+  if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
+  const images = judged.flatMap(({ conversion }) => conversion.images);
+  await refuseOrShow(bridge, judgements, images);
+  const update = newLock(lock, judgements);
+  return commands.lock === "update"
+    ? writeLock(bridge, update, policy.lock)
+    : printLock(update, { isCheck: commands.lock === "check" });
 }
 
 /** Judges images that other builds put into this one. Throws BuildRefused. */

@@ -7,6 +7,7 @@ import { type Courier, startCourier } from "./courier-container.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { ContainerError } from "./gateway/container.ts";
 import { buildArgs, type BuildOptions } from "./gateway/options.ts";
+import { TEXT_REQUESTS } from "./gateway/text-requests.ts";
 import { type Commands, readCommands } from "./policy/commands.ts";
 import { checkLogsAreTrusted } from "./policy/trusted-logs.ts";
 import { type EffectivePolicy, type PolicyText, readPolicy } from "./policy/policy.ts";
@@ -51,6 +52,7 @@ export interface Setup {
 export function setUp(bridge: Bridge, { options }: BuildOptions, shipped: string): Setup {
   const args = buildArgs(options);
   const commands = readCommands(args);
+  const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
   const now = (): Date => new Date();
   const trusting = openTrust({ own: CONFIGURATION, shipped, now });
   const baking = readBaked();
@@ -94,7 +96,7 @@ export function setUp(bridge: Bridge, { options }: BuildOptions, shipped: string
       // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
       // convert. One with secrets is never started ahead.
       if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
-      const context = contextOf({ policy, commands, trust, courier, now });
+      const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
       const locked = lock && lockedRecords(lock, context);
       return { policy, lock, context: { ...context, ...(locked && { locked }) } };
     },
@@ -107,23 +109,28 @@ export function setUp(bridge: Bridge, { options }: BuildOptions, shipped: string
 function contextOf({
   policy,
   commands,
+  isLockRequest,
   trust,
   courier,
   now,
 }: {
   readonly policy: EffectivePolicy;
   readonly commands: Commands;
+  readonly isLockRequest: boolean;
   readonly trust: BuildTrust;
   readonly courier: (signing: boolean) => Promise<Courier>;
   readonly now: () => Date;
 }): CheckContext {
   const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
+  const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
   let root: ReturnType<CheckContext["trustedRoot"]> | undefined;
   return {
     policy,
     now,
     deadline,
-    assumeNew: commands.lock === "update",
+    // Who asks for a lock file wants what is new in it, and what the log has learnt since.
+    keepsRecords: wantsLock,
+    recheck: wantsLock,
     trustedRoot: () =>
       (root ??= trust.trustedRoot().then((read) => {
         const trusted = read.material.tlogs.map(({ baseURL }) => baseURL);

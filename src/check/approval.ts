@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import type { Record } from "../record/verification.ts";
-import { type Case, type Decided, decideOn, unproven, writeSighting } from "./case.ts";
+import { type Case, type Decided, decideOn, isLost, unproven, writeSighting } from "./case.ts";
 import { CheckError } from "./signers.ts";
 
 /** Whether this check is to approve what the image's tag names now. */
@@ -16,6 +16,11 @@ export function isToBeApproved({ image, context }: Case): boolean {
  */
 export async function approve(one: Case, asked: Decided, standing: Record): Promise<Decided> {
   const name = taggedName(one.image.reference);
+  if (isLost(one)) {
+    throw new CheckError(
+      `approve "${name}": the log cannot be searched, and the approval would be lost; approve with --build-arg TLOG_LOCK=update -o . instead of --call tlog, so that the lock file keeps it`,
+    );
+  }
   const reason = one.context.approval?.reason;
   const wrote = await writeSighting(one, asked, { supersedes: standing.digest, reason });
   if (wrote === undefined) {

@@ -2,6 +2,7 @@
 import { type Reference, taggedName } from "../image/reference.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { Rule } from "../policy/rule.ts";
+import { NOT_SET } from "../policy/settings.ts";
 import type { History } from "../record/history.ts";
 import { type Looked, lookUp, type Places } from "./lookup.ts";
 import { type NotWritten, write, type Writing, type Wrote } from "./recording.ts";
@@ -18,7 +19,7 @@ export interface ConsumedImage {
 }
 
 /** What a check needs from outside. */
-export interface CheckContext extends Omit<Places, "logs" | "recheck">, SignersContext {
+export interface CheckContext extends Omit<Places, "logs" | "counted">, SignersContext {
   readonly policy: EffectivePolicy;
   readonly now: () => Date;
   /** The tag whose standing record is to be superseded by what it names now, and why. */
@@ -51,13 +52,19 @@ export async function ask(one: Case): Promise<Decided> {
   return { ...looked, decision: decideOn(one, looked.lookup) };
 }
 
-/** Writes a sighting of the image, if there is somebody who can sign; undefined when there is not. */
+/** Whether what is written would be lost: the log's answer is the only copy, and nobody keeps it. */
+export function isLost({ context }: Case): boolean {
+  return context.policy.logs[0]?.api === 2 && !context.keepsRecords;
+}
+
+/** Writes a sighting of the image, if it is not lost and there is somebody who can sign; undefined when there is not. */
 export async function writeSighting(
   one: Case,
   asked: Looked,
   approval?: Writing["approval"],
 ): Promise<Wrote | NotWritten | undefined> {
   const { image, rule, signers, context } = one;
+  if (isLost(one)) return undefined;
   const courier = await signers.signing();
   if (courier === undefined) return undefined;
   const writing = { reference: image.reference, private: rule.private, ...(approval && { approval }) };
@@ -66,11 +73,12 @@ export async function writeSighting(
 }
 
 function placesOf({ context, known }: Case): Places {
-  const { logs, recheck } = context.policy;
+  const { logs, recheck, sources } = context.policy;
   return {
     ...context,
     logs,
-    recheck: recheck === "always",
+    counted: sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url),
+    recheck: context.recheck || recheck === "always",
     async locked(reference, trust) {
       // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
       return known.get(taggedName(reference)) ?? context.locked?.(reference, trust);

@@ -14,12 +14,17 @@ import type { Lookup } from "./verdict.ts";
 export interface Places {
   /** The logs that count, the one that is written to first. */
   readonly logs: readonly LogService[];
+  /** The URLs of the logs whose records count, where the policy names them; all of the trusted root's otherwise. */
+  readonly counted: readonly string[] | undefined;
   /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
   readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
   /** Whether the log is asked although records were brought along. */
   readonly recheck: boolean;
-  /** Whether a tag that no place knows is new, although a log that cannot be searched may have it. */
-  readonly assumeNew: boolean;
+  /**
+   * Whether somebody keeps what is written now, in a lock file. Only then is a tag new that no place knows although a
+   * log without search may have it, and only then is anything written to such a log.
+   */
+  readonly keepsRecords: boolean;
   readonly trustedRoot: () => Promise<TrustedRoot>;
   /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */
   readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
@@ -51,7 +56,7 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   // What this log took in is known from its own answers alone, which the lock file keeps.
   const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
   if (locked !== undefined && searchable.length === 0) return found(locked);
-  if (locked === undefined && unsearchable !== undefined && !places.assumeNew) {
+  if (locked === undefined && unsearchable !== undefined && !places.keepsRecords) {
     return failed(`no lock file has a record of it, and the log "${unsearchable}" has no search`);
   }
   if (searchable.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
@@ -71,7 +76,8 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   } catch (error) {
     return failed(messageOf(error));
   }
-  return judgeEvidence(reference, { evidence, known: locked, trust }, places);
+  const looked = await judgeEvidence(reference, { evidence, known: locked, trust }, places);
+  return locked === undefined ? looked : withoutContradiction(looked, locked);
 }
 
 /** What these pieces of evidence say of a tag, together with the records that are known already. */
@@ -86,11 +92,11 @@ export async function judgeEvidence(
     readonly known: History | undefined;
     readonly trust: readonly Trust[];
   },
-  places: Pick<Places, "logs" | "trustedRoot" | "newerRoot">,
+  places: Pick<Places, "counted" | "trustedRoot" | "newerRoot">,
 ): Promise<Looked> {
-  const logs = places.logs.map(({ url }) => url);
+  const logs = places.counted && { logs: places.counted };
   const read = (trustedRoot: TrustedRoot): History =>
-    readHistory(evidence, { subject: reference, trust, trustedRoot, logs });
+    readHistory(evidence, { subject: reference, trust, trustedRoot, ...logs });
   let history = read(await places.trustedRoot());
   if (countOf(history, ROOT_TOO_OLD) > 0) {
     // Who cannot be asked for a newer one is no reason to doubt what this one proves.
@@ -105,6 +111,22 @@ export async function judgeEvidence(
     return failed(detail, history.rejected);
   }
   return found(known === undefined ? history : joinHistories(known, history));
+}
+
+/**
+ * What was found, unless the log has an earlier record of another image than the one that the lock file begins with:
+ * then one of the two was kept from somebody.
+ */
+function withoutContradiction(looked: Looked, locked: History): Looked {
+  const stood = (history: History) => {
+    const stands = standing(history);
+    return stands?.superseded[0] ?? stands?.record;
+  };
+  const first = looked.lookup.kind === "found" ? stood(looked.lookup.history) : undefined;
+  const lockedFirst = stood(locked);
+  if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest) return looked;
+  const detail = `the lock file contradicts the log: its first record is of "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the log has an earlier one, of "${first.digest}" (log index ${first.logIndex}); somebody left that one out of the lock file`;
+  return failed(detail, looked.rejected);
 }
 
 function found(history: History): Looked {

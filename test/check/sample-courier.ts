@@ -112,7 +112,8 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         setting.authorityTrusted === undefined ? log.trustedRoot : rootWith(setting.authorityTrusted, log),
       now: setting.now ?? (() => log.now),
       deadline: () => new AbortController().signal,
-      assumeNew: false,
+      keepsRecords: false,
+      recheck: false,
       async courier({ signing }) {
         started.push(signing);
         return courierWith(signing);

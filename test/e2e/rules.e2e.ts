@@ -23,7 +23,14 @@ beforeAll(async () => {
 });
 afterAll(() => site?.stop());
 
-const OCI = ["--provenance=false", "--output", "type=oci,dest=../image,tar=false"];
+/** An image whose bytes depend on nothing but what is built. */
+const OCI = [
+  "--provenance=false",
+  "--build-arg",
+  "SOURCE_DATE_EPOCH=1700000000",
+  "--output",
+  "type=oci,dest=../image,tar=false,rewrite-timestamp=true",
+];
 
 describe("a tag that is pinned", () => {
   test("is built as it was recorded after it has moved, to the same bytes, with a warning", async () => {
@@ -44,20 +51,15 @@ describe("a tag that is pinned", () => {
     // Without cache: every step is run anew, from whatever is its base now.
     const second = await site.build({ syntax: ruled, dockerfile, args: ["--no-cache", ...OCI] });
     expectBuilt(second);
-    const [before, after] = await Promise.all(
-      [first, second].map(({ dir }) => readLayout(join(dir, "../image"))),
-    );
-    expect(after?.layers.slice(0, 1)).toEqual(before?.layers.slice(0, 1));
     expect(second.output).toContain(one.digest);
     expect(verdictLines(second.output).join("\n")).toContain(two.digest);
     expect(second.output).toMatch(/1 warning found/);
-
-    const third = await site.build({ syntax: ruled, dockerfile, args: OCI });
-    expectBuilt(third);
-    const again = await readLayout(join(third.dir, "../image"));
-    expect(again.config).toEqual(before?.config);
-    expect(again.layers).toEqual(before?.layers);
-    expect(again.manifest).toBe(before?.manifest);
+    const [before, after] = await Promise.all(
+      [first, second].map(({ dir }) => readLayout(join(dir, "../image"))),
+    );
+    expect(after?.config).toEqual(before?.config);
+    expect(after?.layers).toEqual(before?.layers);
+    expect(after?.manifest).toBe(before?.manifest);
   });
 
   test("is refused when the registry has the recorded image no more, and the build says so", async () => {
@@ -71,7 +73,8 @@ describe("a tag that is pinned", () => {
     );
     expect(deleted.status).toBe(202);
 
-    const refused = await site.build({ syntax: ruled, dockerfile, args: ["--no-cache"] });
+    // Another builder, which never had it.
+    const refused = await site.build({ syntax: ruled, dockerfile, engine: "legacy" });
     expect(refused.code).not.toBe(0);
     expect(refused.output).toContain(one.digest);
     expect(refused.output).toContain(two.digest);

@@ -17,6 +17,8 @@ export interface Site {
   readonly frontend: string;
   /** The private key that this site's builds sign with, PEM. */
   readonly key: string;
+  /** Its public half, PEM. */
+  readonly publicKey: string;
   /** How messages name the key. */
   readonly signer: string;
   /** Builds through the frontend with the signing key; what the request says comes first. Nothing is kept of the image. */
@@ -33,6 +35,10 @@ export interface Site {
   }): Promise<string>;
   /** The policy that is baked into the frontend. */
   readonly policy: string;
+  /** The same for the other log: Rekor v2 has no search, and takes its time from an authority. */
+  readonly policyV2: string;
+  /** How often anything of Sigstore was asked so far. */
+  requests(): number;
   stop(): Promise<void>;
 }
 
@@ -59,7 +65,7 @@ export async function startSite(): Promise<Site> {
     const privateKey = newSigningKey();
     const key = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-    const sitePolicy = policyFor(lab, sigstore.url);
+    const sitePolicy = policyFor(lab, sigstore.url, 1);
     const derive: Site["derive"] = async ({ policy = sitePolicy, context = FRONTEND_CONTEXT, files = {} }) =>
       lab.deriveFrontend(
         { "policy.yaml": policy, "trusted_root.json": JSON.stringify(sigstore.trustedRoot), ...files },
@@ -74,6 +80,9 @@ export async function startSite(): Promise<Site> {
       key,
       signer: `key ${sha256(spki).slice(0, "sha256:".length + 12)}…`,
       policy: sitePolicy,
+      policyV2: policyFor(lab, sigstore.url, 2),
+      requests: () => sigstore.requests.length,
+      publicKey: createPublicKey(privateKey).export({ format: "pem", type: "spki" }).toString(),
       build: ({ sign, ...request }) => {
         const syntax = "syntax" in request ? request.syntax : frontend;
         const { syntax: _, ...rest } = request;
@@ -100,11 +109,14 @@ export async function startSite(): Promise<Site> {
   }
 }
 
-function policyFor({ registry }: Lab, logUrl: string): string {
+function policyFor({ registry }: Lab, logUrl: string, api: 1 | 2): string {
   const hosts = [registry.address, new URL(logUrl).host];
   return [
     "version: 1",
-    `log: { url: "${logUrl}" }`,
+    // Every tag is written once, whatever its shape.
+    "profile: strict",
+    `log: { url: "${logUrl}", api: ${api} }`,
+    ...(api === 2 ? [`signing: { timestamps: ["${logUrl}/api/v1/timestamp"] }`] : []),
     "registries:",
     ...hosts.map((host) => `  - { host: "${host}", plain-http: true }`),
     "",
