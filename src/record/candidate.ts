@@ -19,6 +19,7 @@ import { rebuildBundle } from "./rebuilt-bundle.ts";
 import { type Permission, type Signer, signerId } from "./signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
 import { claimedTime } from "./time-proof.ts";
+import type { TrustedRoot } from "./trusted-root.ts";
 import type { RecordContext } from "./verification.ts";
 import { findSigner, type Granted, type Verifier } from "./trusted-signer.ts";
 
@@ -55,7 +56,7 @@ export function readEntry(entry: LogEntry, named: NamedBody, context: RecordCont
     payload = readPayload(entry, body);
   } catch (error) {
     // That a trusted signer's statement is not shown is no small thing, so nobody else may be able to cause it.
-    const at = new Date(entry.integratedTime * 1000);
+    const at = [new Date(entry.integratedTime * 1000)];
     proveCertificate({ place, signer, verifier: body.verifier }, at, context.trustedRoot);
     throw error;
   }
@@ -87,9 +88,18 @@ export function readBundle(value: unknown, source: string, context: RecordContex
   } catch (error) {
     // As with an entry: that something is not proven, only the signer may be able to cause.
     if (error instanceof RecordError && UNPROVEN.has(error.code))
-      proveSignature(claim, proveCertificate({ ...body, place, signer }, "issued", context.trustedRoot));
+      proveSigned(claim, "issued", context.trustedRoot);
     throw error;
   }
+}
+
+/**
+ * Proves that the signer signed: the certificate, if it is one, at these times, and the signature. Throws RecordError:
+ * "bad-certificate", "bad-signature".
+ */
+export function proveSigned(claim: Claim, at: readonly Date[] | "issued", trustedRoot: TrustedRoot): void {
+  const { place, signer, body } = claim;
+  proveSignature(claim, proveCertificate({ place, signer, verifier: body.verifier }, at, trustedRoot));
 }
 
 /** How a Rekor v1 log names the entry: the tree's ID, which its checkpoint says, and the hash of its leaf. */

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
+// The package has no other entry to this step alone.
+import { verifyTLogInclusion } from "@sigstore/verify/dist/tlog/index.js";
 import { LogEntryError, treeHead } from "../log/entry.ts";
 import type { BundledEntry } from "./bundle.ts";
-import { refusal } from "./claim.ts";
+import { reasonOf, refusal } from "./claim.ts";
 import type { TrustedRoot } from "./trusted-root.ts";
 
 /** A log of the trusted root. */
@@ -36,7 +39,7 @@ export function findLog({ place, entry }: PlacedEntry, at: Date, trustedRoot: Tr
 }
 
 /**
- * What the library leaves out of the proof of inclusion, which is its. Throws RecordError ("not-in-log").
+ * What the library leaves out of its proof of inclusion. Throws RecordError ("not-in-log").
  *
  * It takes root and size from the checkpoint alone and ignores those beside it: other tools refuse a bundle in which
  * they differ. It does not look when the key that signed a checkpoint of Rekor v2 was valid. And it believes the index
@@ -53,6 +56,26 @@ export function checkProof(
     throw fail("its inclusion proof is for another tree than its checkpoint");
   if (!wasValid(log, at)) throw fail(`the key of its log was not valid at ${at.toISOString()}`);
   if (api === 2 && entry.logIndex !== logIndex) throw fail("its index is not that of its inclusion proof");
+}
+
+/**
+ * Proves that the log has the entry: by its signature over the entry and its time (Rekor v1), and by the path from the
+ * entry to the root of a tree whose checkpoint it signed. Throws RecordError ("not-in-log").
+ */
+export function proveInclusion(
+  { place, entry }: PlacedEntry,
+  log: KnownLog,
+  { material }: TrustedRoot,
+): void {
+  try {
+    const { kindVersion } = entry;
+    const logged = { ...TransparencyLogEntry.fromJSON(entry), kindVersion, logId: { keyId: log.logID } };
+    verifyTLogInclusion(logged, material.tlogs);
+  } catch (cause) {
+    // Whatever the library throws on a stranger's input, it is refused and the build goes on being checked.
+    const why = `its proof of being logged does not hold (${reasonOf(cause)})`;
+    throw refusal(place, "not-in-log", why, cause);
+  }
 }
 
 /** What the entry's checkpoint says of the tree. Throws RecordError ("not-in-log"). */

@@ -35,18 +35,26 @@ export function claimedTime({ place, bundle, body }: Pick<Claim, "place" | "bund
 
 /**
  * Proves the timestamps in a bundle: over its signature, by authorities of the trusted root, within their validity and
- * that of their certificates (RFC 3161). Throws RecordError ("bad-timestamp").
+ * that of their certificates (RFC 3161). Returns their times. Throws RecordError ("bad-timestamp").
  */
-export function proveTimestamps({ place, bundle }: Claim, { material, source }: TrustedRoot): void {
+export function proveTimestamps(
+  { place, bundle }: Pick<Claim, "place" | "bundle">,
+  { material, source }: TrustedRoot,
+): readonly Date[] {
   const signature = Buffer.from(bundle.dsseEnvelope.signatures[0].sig, "base64");
-  for (const token of timestampsOf(bundle)) {
+  const times = timestampsOf(bundle).map((token) => {
     try {
-      getTSATimestamp(RFC3161Timestamp.parse(token), signature, material.timestampAuthorities);
+      const proven = getTSATimestamp(RFC3161Timestamp.parse(token), signature, material.timestampAuthorities);
+      return proven.timestamp;
     } catch (cause) {
       const why = `its timestamp does not hold: ${reasonOf(cause)}, by the trusted root "${source}"`;
       throw refusal(place, "bad-timestamp", why, cause);
     }
-  }
+  });
+  // Other tools refuse a bundle in which one timestamp seems to be two.
+  if (new Set(times.map(Number)).size < times.length)
+    throw refusal(place, "bad-timestamp", "it has two timestamps of the same time");
+  return times;
 }
 
 function timestampsOf({ verificationMaterial }: Claim["bundle"]): readonly Buffer<ArrayBuffer>[] {

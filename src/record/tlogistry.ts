@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { TransparencyLogEntry } from "@sigstore/protobuf-specs";
-// The package has no other entry to this step alone, and the whole of it refuses such entries.
-import { verifyTLogInclusion } from "@sigstore/verify/dist/tlog/index.js";
 import * as v from "valibot";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import { isCanonicalBase64, type LogEntry } from "../log/entry.ts";
 import { checkUuid, placeOf, readPayload } from "./candidate.ts";
 import { proveCertificate } from "./certificate-proof.ts";
-import { reasonOf, refusal } from "./claim.ts";
+import { refusal } from "./claim.ts";
 import { type NamedBody, readVerifier } from "./logged-body.ts";
-import { checkLogIsNamed, checkProof, findLog } from "./log-proof.ts";
+import { checkLogIsNamed, checkProof, findLog, proveInclusion } from "./log-proof.ts";
 import { DigestText } from "./manifest.ts";
 import { bundledEntry } from "./rebuilt-bundle.ts";
 import { signerId } from "./signer.ts";
@@ -84,7 +81,7 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
   const { signer, may } = found;
   const loggedAt = new Date(entry.integratedTime * 1000);
   const { trustedRoot } = context;
-  const proveSigner = () => proveCertificate({ place, signer, verifier }, loggedAt, trustedRoot);
+  const proveSigner = () => proveCertificate({ place, signer, verifier }, [loggedAt], trustedRoot);
   let payload: string;
   try {
     checkUuid(entry);
@@ -105,17 +102,7 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
       proveSigner();
       const log = findLog({ place, entry: bundled }, loggedAt, trustedRoot);
       checkProof({ place, entry: bundled }, { log, api: 1, at: loggedAt });
-      try {
-        const logged = {
-          ...TransparencyLogEntry.fromJSON(bundled),
-          kindVersion: KIND,
-          logId: { keyId: log.logID },
-        };
-        verifyTLogInclusion(logged, trustedRoot.material.tlogs);
-      } catch (cause) {
-        const why = `its proof of being logged does not hold (${reasonOf(cause)})`;
-        throw refusal(place, "not-in-log", why, cause);
-      }
+      proveInclusion({ place, entry: bundled }, log, trustedRoot);
       return {
         reference: taggedName(context.subject),
         digest,

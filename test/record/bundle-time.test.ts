@@ -110,7 +110,7 @@ describe("a bundle is refused without proof of its time, with", () => {
         kinds: [HASHEDREKORD],
         change: (bundle) => timestampsOf(bundle).push(...timestampsOf(evidence.good[HASHEDREKORD])),
         code: "bad-timestamp",
-        says: "duplicate timestamp",
+        says: "two timestamps of the same time",
       },
       {
         row: "a timestamp that is none",
