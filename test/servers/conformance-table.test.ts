@@ -31,9 +31,11 @@ test("different sights have where they were seen beside them", () => {
     { by: "ours", target: REAL, server: 1, text: "no" },
     { by: "cosign", target: REAL, server: 0, text: "bad" },
     { by: "cosign", target: DEVELOPMENT, server: 0, text: "good" },
+    { by: "cosign", target: DEVELOPMENT, server: 1, text: "fine" },
+    { by: "cosign", target: REAL, server: 1, text: "fine" },
   ];
   expect(lastLine(seen)).toBe(
-    "| It works | development Rekor v1: a\\|b; development Rekor v2: no |  | no | Rekor v1: bad; development Rekor v1: good |  |",
+    "| It works | Rekor v1: a\\|b; Rekor v2: no |  | no | Rekor v1 (development): good; Rekor v1 (real): bad; Rekor v2: fine |  |",
   );
 });
 

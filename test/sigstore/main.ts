@@ -6,7 +6,8 @@ import { startSigstore } from "./sigstore.ts";
 const USAGE = `usage: main.ts --listen ADDRESS:PORT --out DIR
 
 Serves a Rekor v1 and v2 log, a certificate authority with CT log, and a timestamp
-authority for development, and writes DIR/trusted_root.json and DIR/rekor.pub.
+authority for development, and writes DIR/trusted_root.json, DIR/signing_config.json and
+DIR/rekor.pub.
 Keys and log entries stay in DIR. Port 0 takes a free one, which is printed.`;
 
 interface Arguments {
