@@ -12,6 +12,7 @@ import { type Commands, readCommands } from "./policy/commands.ts";
 import { checkLogsAreTrusted } from "./policy/trusted-logs.ts";
 import { type EffectivePolicy, type PolicyText, readPolicy } from "./policy/policy.ts";
 import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "./record/lock-file.ts";
+import type { TrustedRoot } from "./record/trusted-root.ts";
 import { lockedRecords } from "./locked-records.ts";
 import { type BuildTrust, openTrust } from "./trust.ts";
 
@@ -123,7 +124,26 @@ function contextOf({
 }): CheckContext {
   const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
   const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
-  let root: ReturnType<CheckContext["trustedRoot"]> | undefined;
+  let root: Promise<TrustedRoot> | undefined;
+  const newerRoot = async (): Promise<TrustedRoot | undefined> => {
+    const signal = deadline();
+    const { channel } = await courier(false);
+    const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
+    return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
+  };
+  const openRoot = async (): Promise<TrustedRoot> => {
+    const first = await trust.trustedRoot();
+    try {
+      checkLogsAreTrusted(policy, logUrls(first));
+      return first;
+    } catch (error) {
+      // The policy may name a log that is newer than the trusted root.
+      const newer = await newerRoot().catch(() => undefined);
+      if (newer === undefined) throw error;
+      checkLogsAreTrusted(policy, logUrls(newer));
+      return newer;
+    }
+  };
   return {
     policy,
     now,
@@ -131,21 +151,15 @@ function contextOf({
     // Who asks for a lock file wants what is new in it, and what the log has learnt since.
     keepsRecords: wantsLock,
     recheck: wantsLock,
-    trustedRoot: () =>
-      (root ??= trust.trustedRoot().then((read) => {
-        const trusted = read.material.tlogs.map(({ baseURL }) => baseURL);
-        checkLogsAreTrusted(policy, trusted);
-        return read;
-      })),
-    async newerRoot() {
-      const signal = deadline();
-      const { channel } = await courier(false);
-      const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
-      return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
-    },
+    trustedRoot: () => (root ??= openRoot()),
+    newerRoot,
     courier: async ({ signing }) => (await courier(signing)).channel,
     ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
   };
+}
+
+function logUrls({ material }: TrustedRoot): readonly string[] {
+  return material.tlogs.map(({ baseURL }) => baseURL);
 }
 
 async function readBaked(): Promise<PolicyText | undefined> {

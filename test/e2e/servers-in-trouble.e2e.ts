@@ -35,7 +35,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
         fault: { kind: "answer", status: 200, body: "<html>Welcome</html>", contentType: "text/html" },
       },
       detail:
-        /POST http:\S+\/api\/v1\/index\/retrieve: the answer is not JSON; is this the URL of a Rekor v1 log\?/,
+        /POST http:\S+\/api\/v1\/index\/retrieve: the answer is not JSON; is this the URL of a Rekor log\?/,
     },
     {
       row: "answers 500",

@@ -160,14 +160,14 @@ describe.concurrent("an organisation's own frontend", () => {
       image: "policy-mistake:1.0",
       more: "defaults: { unseen: block }\n",
       args: [],
-      says: /policy\.yaml:6: the key "defaults" is not known \(did you mean "default"\?\)/,
+      says: /policy\.yaml:7: the key "defaults" is not known \(did you mean "default"\?\)/,
     },
     {
       row: "a build argument that names another log",
       image: "other-log:1.0",
       more: "",
       args: ["--build-arg", "TLOG_REKOR_URL=http://127.0.0.1:1"],
-      says: /--build-arg TLOG_REKOR_URL: .* is not the log .*, which policy\.yaml:2 sets/,
+      says: /--build-arg TLOG_REKOR_URL: .* is not the log .*, which policy\.yaml:3 sets/,
     },
     {
       row: "a build argument that is misspelt",

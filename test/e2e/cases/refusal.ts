@@ -44,7 +44,8 @@ export function expectUnknown(
 ): void {
   const [, message = ""] = built.output.split(`\n${PREFIX}`);
   const [first, why, ...rest] = message.split("\n");
-  const [next, take, ...more] = rest.filter((line) => !line.startsWith("  rule: "));
+  const [rule, next, take, ...more] = rest;
+  expect(rule).toBe('  the policy says "unknown: block"');
   expect(first, built.output).toBe(
     `tag "${reference}" could not be checked, so the build stops before it is used`,
   );

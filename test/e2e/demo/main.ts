@@ -7,7 +7,7 @@ import { type Terminal, terminal } from "./terminal.ts";
 import { KEY_FILE, type Workplace, openWorkplace } from "./workplace.ts";
 
 const REPOSITORY = "acme/base";
-const TAG = "1.0";
+const TAG = "1.0.0";
 const BUILD = ["buildx", "build", "--progress=plain"] as const;
 const SECRET = ["--secret", `id=tlog-signing-key,src=${KEY_FILE}`] as const;
 
