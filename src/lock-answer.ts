@@ -46,9 +46,16 @@ export function distinctJudgements(judged: readonly Judged[]): readonly Judgemen
   return all.filter((_, index) => names.indexOf(names[index] ?? "") === index);
 }
 
-/** The lock file as it is to be for these judgements, given the one that there is. Throws LockError. */
-export function newLock(old: LockFile | undefined, judgements: readonly Judgement[]): LockUpdate {
-  return updateLock({ old, records: judgements.flatMap(({ records }) => records) });
+/**
+ * The lock file as it is to be for these judgements, given the one that there is, and the day of the check if the file
+ * is to say it. Throws LockError.
+ */
+export function newLock(
+  old: LockFile | undefined,
+  judgements: readonly Judgement[],
+  checked?: string,
+): LockUpdate {
+  return updateLock({ old, checked, records: judgements.flatMap(({ records }) => records) });
 }
 
 /** The answer to the request for the lock file: the file itself; or, when it is to be checked, what would change. */

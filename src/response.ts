@@ -2,6 +2,7 @@
 import { showJudgements } from "./build-progress.ts";
 import { CheckError } from "./check/signers.ts";
 import type { Judgement } from "./check/judgement.ts";
+import { dayOf } from "./day.ts";
 import { withContextLines } from "./conversion/context-lines.ts";
 import type { GateContext, Judge, Judged } from "./gate.ts";
 import type { Bridge } from "./gateway/bridge.ts";
@@ -72,13 +73,14 @@ export async function respond(
 async function respondWithLock(
   bridge: Bridge,
   judged: readonly Judged[],
-  { opened: { lock, policy }, commands }: Pick<ResponseContext, "opened" | "commands">,
+  { opened: { lock, policy, context }, commands }: Pick<ResponseContext, "opened" | "commands">,
 ): Promise<Uint8Array> {
   const judgements = distinctJudgements(judged);
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
   const images = judged.flatMap(({ conversion }) => conversion.images);
   await refuseOrShow(bridge, judgements, images);
-  const update = newLock(lock, judgements);
+  const isDated = policy.recheck === "daily";
+  const update = newLock(lock, judgements, isDated ? dayOf(context.now()) : undefined);
   return commands.lock === "update"
     ? writeLock(bridge, update, policy.lock)
     : printLock(update, { isCheck: commands.lock === "check" });

@@ -9,11 +9,13 @@ import { ContainerError } from "./gateway/container.ts";
 import { buildArgs, type BuildOptions } from "./gateway/options.ts";
 import { TEXT_REQUESTS } from "./gateway/text-requests.ts";
 import { type Commands, readCommands } from "./policy/commands.ts";
+import { isRecheckDue } from "./policy/recheck.ts";
 import { checkLogsAreTrusted } from "./policy/trusted-logs.ts";
 import { type EffectivePolicy, type PolicyText, readPolicy } from "./policy/policy.ts";
 import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "./record/lock-file.ts";
 import type { TrustedRoot } from "./record/trusted-root.ts";
 import { lockedRecords } from "./locked-records.ts";
+import { dayOf } from "./day.ts";
 import { type BuildTrust, openTrust } from "./trust.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
@@ -99,7 +101,9 @@ export function setUp(bridge: Bridge, { options }: BuildOptions, shipped: string
       if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
       const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
       const locked = lock && lockedRecords(lock, context);
-      return { policy, lock, context: { ...context, ...(locked && { locked }) } };
+      const recheck =
+        context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
+      return { policy, lock, context: { ...context, recheck, ...(locked && { locked }) } };
     },
     async close() {
       await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));

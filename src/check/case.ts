@@ -73,12 +73,11 @@ export async function writeSighting(
 }
 
 function placesOf({ context, known }: Case): Places {
-  const { logs, recheck, sources } = context.policy;
+  const { logs, sources } = context.policy;
   return {
     ...context,
     logs,
     counted: sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url),
-    recheck: context.recheck || recheck === "always",
     async locked(reference, trust) {
       // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
       return known.get(taggedName(reference)) ?? context.locked?.(reference, trust);

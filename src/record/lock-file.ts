@@ -11,8 +11,8 @@ export const MAX_LOCK_BYTES = 15 * 1024 * 1024;
 export const MAX_LOCK_LINES = 10_000;
 
 const VERSION = 1;
-const HEADER = `# tlog.lock ${VERSION} (evidence for the image tags of a build; made with --build-arg TLOG_LOCK=update)`;
-const ANY_HEADER = /^# tlog\.lock ([1-9]\d{0,5})(?: .*)?$/;
+const PURPOSE = "(evidence for the image tags of a build; made with --build-arg TLOG_LOCK=update)";
+const ANY_HEADER = /^# tlog\.lock ([1-9]\d{0,5})(?: checked (\d{4}-\d\d-\d\d))?(?: .*)?$/;
 const CONFLICT = /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/;
 
 /** A lock file that is whole and well formed. What its lines say is proven by their bundles only. */
@@ -21,6 +21,8 @@ export interface LockFile {
   readonly name: string;
   /** The lines of each tag by the tag's canonical name, in the file's order. */
   readonly tags: ReadonlyMap<string, readonly LockedLine[]>;
+  /** The day (UTC, `2026-11-21`) on which an update asked the log about all of it, where the policy wants that known. */
+  readonly checked?: string;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface LockFile {
  * line. Says nothing about whether the bundles prove anything.
  */
 export function parseLockFile(bytes: Uint8Array, name: string): LockFile {
-  const texts = readLines(bytes, name);
+  const { texts, checked } = readLines(bytes, name);
   const tags = new Map<string, LockedLine[]>();
   const entries = new Map<string, number>();
   let previous: LockedLine | undefined;
@@ -50,11 +52,14 @@ export function parseLockFile(bytes: Uint8Array, name: string): LockFile {
     else lines.push(line);
     previous = line;
   }
-  return { name, tags };
+  return { name, tags, ...(checked !== undefined && { checked }) };
 }
 
-/** The lines after the header. */
-function readLines(bytes: Uint8Array, name: string): readonly string[] {
+/** The lines after the header, and what that says. */
+function readLines(
+  bytes: Uint8Array,
+  name: string,
+): { readonly texts: readonly string[]; readonly checked: string | undefined } {
   const fail = (code: LockErrorCode, why: string, { line, cause }: { line?: number; cause?: unknown } = {}) =>
     new LockError(code, `read "${name}"${line === undefined ? "" : `, line ${line}`}: ${why}`, {
       cause,
@@ -101,15 +106,19 @@ function readLines(bytes: Uint8Array, name: string): readonly string[] {
       line: lines.length + 1,
     });
   }
-  readHeader(lines.shift() ?? "", (code, why) => fail(code, why, { line: 1 }));
+  const checked = readHeader(lines.shift() ?? "", (code, why) => fail(code, why, { line: 1 }));
   if (lines.length > MAX_LOCK_LINES) {
     throw fail("too-many-lines", `it has ${lines.length} records, and the limit is ${MAX_LOCK_LINES}`);
   }
-  return lines;
+  return { texts: lines, checked };
 }
 
-function readHeader(header: string, fail: (code: LockErrorCode, why: string) => LockError): void {
-  const [, version] = ANY_HEADER.exec(header) ?? [];
+/** The day on which the file was checked, if it has one. */
+function readHeader(
+  header: string,
+  fail: (code: LockErrorCode, why: string) => LockError,
+): string | undefined {
+  const [, version, checked] = ANY_HEADER.exec(header) ?? [];
   if (version === undefined) throw fail("bad-header", `it does not begin with "# tlog.lock ${VERSION}"`);
   if (Number(version) > VERSION) {
     throw fail(
@@ -117,6 +126,7 @@ function readHeader(header: string, fail: (code: LockErrorCode, why: string) => 
       `it is of version ${version} of the format, and this tlog-dockerfile reads version ${VERSION}; update it`,
     );
   }
+  return checked;
 }
 
 function lineAt(text: string, position: number): number {
@@ -158,8 +168,8 @@ export function recordLine(record: Record): string | undefined {
   return record.bundle && formatLine(columnsOf(record), record.bundle);
 }
 
-/** A lock file of these lines, each once. Throws LockError ("too-large", "too-many-lines"). */
-export function joinLines(lines: readonly string[]): string {
+/** A lock file of these lines, each once, checked on this day (UTC) if that is to be known. Throws LockError ("too-large", "too-many-lines"). */
+export function joinLines(lines: readonly string[], checked?: string): string {
   const sorted = [...new Set(lines)].toSorted(compareLines);
   if (sorted.length > MAX_LOCK_LINES) {
     throw new LockError(
@@ -167,7 +177,8 @@ export function joinLines(lines: readonly string[]): string {
       `write the lock file: it would have ${sorted.length} records, and the limit is ${MAX_LOCK_LINES}`,
     );
   }
-  const text = [HEADER, ...sorted, ""].join("\n");
+  const day = checked === undefined ? "" : ` checked ${checked}`;
+  const text = [`# tlog.lock ${VERSION}${day} ${PURPOSE}`, ...sorted, ""].join("\n");
   const bytes = Buffer.byteLength(text);
   if (bytes <= MAX_LOCK_BYTES) return text;
   throw new LockError(

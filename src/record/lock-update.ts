@@ -31,6 +31,8 @@ export interface LockContent {
    * of the same Dockerfile which another `--target` builds.
    */
   readonly alsoUsed?: ReadonlySet<string>;
+  /** The day (UTC, `2026-11-21`) to write down as that of the last check; undefined: none is written. */
+  readonly checked?: string | undefined;
 }
 
 /**
@@ -38,7 +40,7 @@ export interface LockContent {
  * log would prove them otherwise today; adds what is new; drops everything else. Throws LockError when the result is
  * over the limits.
  */
-export function updateLock({ old, records, alsoUsed = new Set() }: LockContent): LockUpdate {
+export function updateLock({ old, records, alsoUsed = new Set(), checked }: LockContent): LockUpdate {
   const oldLines = new Map(
     [...(old?.tags.values() ?? [])].flat().map((line) => [entryKey(line), line] as const),
   );
@@ -56,7 +58,7 @@ export function updateLock({ old, records, alsoUsed = new Set() }: LockContent):
   for (const [key, line] of oldLines) {
     if (alsoUsed.has(line.reference) && !lines.has(key)) lines.set(key, line.text);
   }
-  const text = joinLines([...lines.values()]);
+  const text = joinLines([...lines.values()], checked);
   const updated = parseLockFile(Buffer.from(text), old?.name ?? "tlog.lock");
   return { text, changes: lockChanges(old, updated), unlockable };
 }

@@ -153,3 +153,27 @@ test("a record without a bundle is told, and nothing of it is written", () => {
   expect(unlockable).toEqual([weak]);
   expect(text).toBe(formatLockFile([locked.busybox]));
 });
+
+describe("the day of the last check", () => {
+  const update = (checked?: string, before: LockFile | undefined = undefined) =>
+    updateLock({ old: before, records: [locked.alpine], checked });
+
+  test("is in the first line where it is wanted, and read from there", () => {
+    const { text } = update("2026-11-21");
+    expect(text).toMatch(/^# tlog\.lock 1 checked 2026-11-21 \(/);
+    expect(parseLockFile(Buffer.from(text), "tlog.lock").checked).toBe("2026-11-21");
+  });
+
+  test("is nowhere where it is not wanted", () => {
+    const { text } = update();
+    expect(text).not.toContain("checked");
+    expect(parseLockFile(Buffer.from(text), "tlog.lock")).not.toHaveProperty("checked");
+  });
+
+  test("is no change by itself: another day's update has the same tags", () => {
+    const before = parseLockFile(Buffer.from(update("2026-11-20").text), "tlog.lock");
+    const { text, changes } = update("2026-11-21", before);
+    expect(isChanged(changes)).toBe(false);
+    expect(text).toContain("checked 2026-11-21");
+  });
+});
