@@ -62,8 +62,9 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   if (searchable.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
   let evidence: readonly Evidence[];
   try {
-    const hashes = searchHashes(reference, trust);
     const identity = onlyIdentity(trust);
+    // With one identity alone nobody else's entries are wanted, weaker ones neither.
+    const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
     const courier = await signers.asking();
     const asked = await Promise.all(
       searchable.flatMap(({ url }) =>
@@ -146,10 +147,12 @@ function countOf(
   return codes.reduce((sum, code) => sum + (rejected.get(code) ?? 0), 0);
 }
 
-/** The digests under which a log's index has the tag: under our name for it, and under tlogistry's when its records count. */
-function searchHashes(reference: Reference, trust: readonly Trust[]): readonly string[] {
-  const own = subjectHash(reference);
-  return trust.some(({ tlogistry }) => tlogistry) ? [own, tlogistrySubjectHash(reference)] : [own];
+/**
+ * The digests under which a log's index has the tag: that of our name for it, and that of the name which tlogistry gave
+ * it, of Docker Hub's images another one. Its records are told of also where they do not count.
+ */
+function searchHashes(reference: Reference): readonly string[] {
+  return [...new Set([subjectHash(reference), tlogistrySubjectHash(reference)])];
 }
 
 /** The one identity whose records count, when it is one: then nobody else's entries need to be read. */
