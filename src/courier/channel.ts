@@ -78,7 +78,7 @@ export class CourierChannel {
     return entries;
   }
 
-  /** What the registry serves everybody under this tag. */
+  /** What the registry serves everybody under this tag or digest. */
   async manifest(
     what: {
       readonly registry: string;
@@ -90,6 +90,26 @@ export class CourierChannel {
   ): Promise<ServedManifest> {
     const answer = await this.#conversation.ask({ ask: "manifest", ...what }, "manifest", { signal });
     return { bytes: Buffer.from(answer.bytes, "base64"), mediaType: answer.mediaType };
+  }
+
+  /** A blob as the registry serves it to everybody; whether it has this digest is for the caller to see. */
+  async blob(
+    what: {
+      readonly registry: string;
+      readonly repository: string;
+      readonly digest: string;
+      readonly plainHttp: boolean;
+      readonly maxBytes: number;
+    },
+    { signal }: Deadline,
+  ): Promise<Buffer> {
+    const { maxBytes } = what;
+    const answer = await this.#conversation.ask({ ask: "blob", ...what }, "blob", { signal });
+    const blob = Buffer.from(answer.bytes, "base64");
+    if (blob.length > maxBytes) {
+      throw this.#broken(`brought a blob of ${blob.length} bytes where at most ${maxBytes} were asked for`);
+    }
+    return blob;
   }
 
   /** Signs the statement, appends it to the log, and gives what leads to it there. */

@@ -4,7 +4,7 @@ import { LogError } from "../log/json-api.ts";
 import { HttpError } from "./http.ts";
 import { MirrorError } from "./mirror-file.ts";
 import type { FailureCode } from "./protocol.ts";
-import { RegistryError } from "./registry.ts";
+import { RegistryError } from "./registry-question.ts";
 
 /** There is nothing to sign with; the message says why. */
 export class NoSignerError extends Error {

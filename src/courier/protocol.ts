@@ -7,7 +7,7 @@ import * as v from "valibot";
  * the frontend verifies records and manifests itself.
  *
  * The courier speaks first: one `ready` line. Each request is answered by any number of `entries` lines and
- * then exactly one `found`, `manifest`, `recorded`, `bundle`, `file` or `failed` line with the request's id. Requests
+ * then exactly one `found`, `manifest`, `blob`, `recorded`, `bundle`, `file` or `failed` line with the request's id. Requests
  * may be answered in any order. End of input ends the courier.
  */
 
@@ -19,6 +19,10 @@ export const MAX_ENTRIES = 10_000;
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** The largest file of a TUF repository that is fetched, in bytes: its base64 fits one line. */
 export const MAX_FILE_BYTES = 5 * 1024 * 1024;
+/** The largest blob that is fetched, in bytes: as a file. */
+export const MAX_BLOB_BYTES = MAX_FILE_BYTES;
+/** `sha512:` and 128 hex digits. */
+const MAX_DIGEST_LENGTH = 135;
 /** The longest bundle that a record comes in, in characters of JSON: a statement of 64 KiB, certificate and proofs. */
 export const MAX_BUNDLE_LENGTH = 256 * 1024;
 /** The most timestamp authorities that are named for one record. */
@@ -53,15 +57,27 @@ const FindRequest = v.object({
   including: v.optional(uuid),
 });
 
-/** Ask the registry, anonymously, what a tag names. */
+/** Ask the registry, anonymously, what a tag names, or for the manifest of a digest. */
 const ManifestRequest = v.object({
   id,
   ask: v.literal("manifest"),
   /** The registry as in a reference: `docker.io`, `localhost:5000`. */
   registry: text(255),
   repository: text(255),
-  tag: text(128),
+  tag: text(MAX_DIGEST_LENGTH),
   plainHttp: v.boolean(),
+});
+
+/** Ask the registry, anonymously, for a blob. */
+const BlobRequest = v.object({
+  id,
+  ask: v.literal("blob"),
+  registry: text(255),
+  repository: text(255),
+  digest: text(MAX_DIGEST_LENGTH),
+  plainHttp: v.boolean(),
+  /** The largest blob that is read. */
+  maxBytes: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_BLOB_BYTES)),
 });
 
 /**
@@ -94,7 +110,13 @@ const FileRequest = v.object({
   maxBytes: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(MAX_FILE_BYTES)),
 });
 
-export const Request = v.variant("ask", [FindRequest, ManifestRequest, RecordRequest, FileRequest]);
+export const Request = v.variant("ask", [
+  FindRequest,
+  ManifestRequest,
+  BlobRequest,
+  RecordRequest,
+  FileRequest,
+]);
 export type Request = v.InferOutput<typeof Request>;
 
 /** The first line: who could sign here. No field: no signing secret was given. */
@@ -132,6 +154,9 @@ const Manifest = v.object({
   mediaType: text(255),
 });
 
+/** The exact bytes of a blob. */
+const Blob = v.object({ say: v.literal("blob"), id, bytes: base64(MAX_BLOB_BYTES) });
+
 /** The statement is in a Rekor v1 log, as this entry. */
 const Recorded = v.object({ say: v.literal("recorded"), id, uuid });
 
@@ -144,7 +169,7 @@ const File = v.object({ say: v.literal("file"), id, bytes: v.nullable(base64(MAX
 /**
  * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and
  * the server said no (4xx). `bad-answer`: it answered something that is not an answer. `not-found`: the
- * registry knows no such tag. `needs-credentials`: the registry does not show it to everybody.
+ * registry has no such tag, manifest or blob. `needs-credentials`: the registry does not show it to everybody.
  * `no-signer`: there is nothing to sign with.
  */
 const Failed = v.object({
@@ -155,6 +180,16 @@ const Failed = v.object({
   message: text(2048),
 });
 
-export const Answer = v.variant("say", [Ready, Entries, Found, Manifest, Recorded, Bundle, File, Failed]);
+export const Answer = v.variant("say", [
+  Ready,
+  Entries,
+  Found,
+  Manifest,
+  Blob,
+  Recorded,
+  Bundle,
+  File,
+  Failed,
+]);
 export type Answer = v.InferOutput<typeof Answer>;
 export type FailureCode = v.InferOutput<typeof Failed>["code"];

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
-import { bearerChallenge, type BearerChallenge } from "./challenge.ts";
-import { HttpError, mediaTypeOf, sendHttp, shownUrl, type HttpAnswer } from "./http.ts";
+import { mediaTypeOf } from "./http.ts";
 import { MAX_MANIFEST_BYTES } from "./protocol.ts";
+import { askRegistry, RegistryError, type RepositoryAddress } from "./registry-question.ts";
 
-/** The tag whose manifest is asked for. */
-export interface TagAddress {
-  /** As in a reference: `docker.io`, `localhost:5000`. */
-  readonly registry: string;
-  readonly repository: string;
+/** The tag, or the digest, whose manifest is asked for. */
+export interface TagAddress extends RepositoryAddress {
   readonly tag: string;
-  /** Whether this registry is asked over http instead of https. */
-  readonly plainHttp: boolean;
+}
+
+/** The blob that is asked for: a layer, a configuration, an attestation. */
+export interface BlobAddress extends RepositoryAddress {
+  readonly digest: string;
+  /** The largest one that is read, in bytes. */
+  readonly maxBytes: number;
 }
 
 /** A manifest or index, byte for byte as it was served. */
@@ -20,184 +22,43 @@ export interface Manifest {
   readonly mediaType: string;
 }
 
-/** Why a registry has no manifest for us; the codes are those of the protocol. */
-export class RegistryError extends Error {
-  override readonly name = "RegistryError";
-  readonly code: "unreachable" | "refused" | "bad-answer" | "not-found" | "needs-credentials";
-  constructor(code: RegistryError["code"], message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}
-
 const MEDIA_TYPES = [
   "application/vnd.oci.image.index.v1+json",
   "application/vnd.docker.distribution.manifest.list.v2+json",
   "application/vnd.oci.image.manifest.v1+json",
   "application/vnd.docker.distribution.manifest.v2+json",
 ];
-const MAX_REDIRECTS = 3;
-const MAX_TOKEN_BYTES = 64 * 1024;
 
-const HOST = /^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
-const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
-const TAG = /^\w[\w.-]{0,127}$/;
-
-/**
- * What the registry serves everybody under this tag: no credentials are sent, only the anonymous token that the
- * registry may hand out. Throws RegistryError and HttpError.
- */
+/** The manifest that the registry serves everybody under this tag or digest. Throws RegistryError and HttpError. */
 export async function fetchManifest(address: TagAddress, signal: AbortSignal): Promise<Manifest> {
-  const url = manifestUrl(address);
-  const image = `"${address.registry}/${address.repository}:${address.tag}"`;
-  let { answer, from } = await follow(url, undefined, signal);
-  const challenge =
-    answer.status === 401 && from.origin === url.origin
-      ? bearerChallenge(answer.headers["www-authenticate"] ?? "")
-      : undefined;
-  if (challenge !== undefined) {
-    const token = await anonymousToken(challenge, { url, repository: address.repository, image, signal });
-    ({ answer, from } = await follow(url, `Bearer ${token}`, signal));
-  }
-  const { status, bytes } = answer;
-  const what = `GET ${shownUrl(from)}: status ${status}`;
-  if (status === 401 || status === 403) throw needsCredentials(what, image);
-  if (status === 404) throw new RegistryError("not-found", `${what}: the registry has no ${image}`);
-  if (status !== 200) throw unexpected(what, answer);
+  const { registry, repository, tag } = address;
+  const question = {
+    address,
+    path: `manifests/${tag}`,
+    name: `"${registry}/${repository}${tag.includes(":") ? "@" : ":"}${tag}"`,
+    accept: MEDIA_TYPES.join(", "),
+    maxBytes: MAX_MANIFEST_BYTES,
+  };
+  const { answer, what } = await askRegistry(question, signal);
   const mediaType = mediaTypeOf(answer);
   if (!MEDIA_TYPES.includes(mediaType)) {
     throw new RegistryError(
       "bad-answer",
-      `${what}: media type "${excerpt(mediaType)}" is no image manifest or index; it begins "${excerpt(bytes)}"`,
+      `${what}: media type "${excerpt(mediaType)}" is no image manifest or index; it begins "${excerpt(answer.bytes)}"`,
     );
   }
-  return { bytes, mediaType };
+  return { bytes: answer.bytes, mediaType };
 }
 
-function manifestUrl({ registry, repository, tag, plainHttp }: TagAddress): URL {
-  // Whatever else these hold would become another path or host.
-  if (!HOST.test(registry) || !REPOSITORY.test(repository) || !TAG.test(tag)) {
-    throw new RegistryError(
-      "refused",
-      `"${excerpt(`${registry}/${repository}:${tag}`, 200)}" is not a tag's name`,
-    );
-  }
-  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
-  return new URL(`${plainHttp ? "http" : "https"}://${host}/v2/${repository}/manifests/${tag}`);
-}
-
-/** GET, with at most three redirects, none of which may leave https or carry our token to another host. */
-async function follow(
-  start: URL,
-  authorization: string | undefined,
-  signal: AbortSignal,
-): Promise<{ answer: HttpAnswer; from: URL }> {
-  let url = start;
-  for (let redirects = 0; ; redirects++) {
-    const known = authorization !== undefined && url.origin === start.origin;
-    const headers = { accept: MEDIA_TYPES.join(", "), ...(known ? { authorization } : {}) };
-    const answer = await sendManifestRequest(url, headers, signal);
-    const location = answer.headers["location"];
-    if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined)
-      return { answer, from: url };
-    const what = `GET ${shownUrl(url)}: status ${answer.status}`;
-    const next = URL.canParse(location, url.href) ? new URL(location, url.href) : undefined;
-    if (next === undefined) throw new RegistryError("bad-answer", `${what}: redirects to what is no URL`);
-    if (redirects === MAX_REDIRECTS) {
-      throw new RegistryError("bad-answer", `${what}: redirects more than ${MAX_REDIRECTS} times`);
-    }
-    requireSafe(next, { plain: start, what, how: "redirects to" });
-    url = next;
-  }
-}
-
-async function sendManifestRequest(
-  url: URL,
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): Promise<HttpAnswer> {
-  try {
-    return await sendHttp({ method: "GET", url, headers, maxBytes: MAX_MANIFEST_BYTES, signal });
-  } catch (cause) {
-    if (cause instanceof HttpError && cause.code === "too-large") {
-      throw new RegistryError("bad-answer", cause.message, { cause });
-    }
-    throw cause;
-  }
-}
-
-async function anonymousToken(
-  challenge: BearerChallenge,
-  {
-    url,
-    repository,
-    image,
-    signal,
-  }: { readonly url: URL; readonly repository: string; readonly image: string; readonly signal: AbortSignal },
-): Promise<string> {
-  const what = `GET ${shownUrl(url)}: status 401`;
-  const realm = URL.canParse(challenge.realm) ? new URL(challenge.realm) : undefined;
-  if (realm === undefined) {
-    throw new RegistryError("bad-answer", `${what}: its token realm "${excerpt(challenge.realm)}" is no URL`);
-  }
-  requireSafe(realm, { plain: url, what, how: "wants a token of" });
-  if (challenge.service !== undefined) realm.searchParams.set("service", challenge.service);
-  realm.searchParams.set("scope", challenge.scope ?? `repository:${repository}:pull`);
-
-  const headers = { accept: "application/json" };
-  const answer = await sendHttp({ method: "GET", url: realm, headers, maxBytes: MAX_TOKEN_BYTES, signal });
-  const asked = `GET ${shownUrl(realm)}: status ${answer.status}`;
-  if (answer.status === 401 || answer.status === 403) throw needsCredentials(asked, image);
-  if (answer.status !== 200) throw unexpected(asked, answer);
-  const token = tokenOf(answer.bytes);
-  // The answer is not shown: whatever it is, it may hold a token.
-  if (token === undefined) throw new RegistryError("bad-answer", `${asked}: the answer has no token`);
-  return token;
-}
-
-function tokenOf(bytes: Buffer): string | undefined {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-  if (typeof answer !== "object" || answer === null) return undefined;
-  const token =
-    "token" in answer && answer.token !== ""
-      ? answer.token
-      : "access_token" in answer
-        ? answer.access_token
-        : "";
-  // Only what may stand in a header; 8 KiB is what servers accept there.
-  return typeof token === "string" && /^[\x21-\x7e]{1,8192}$/.test(token) ? token : undefined;
-}
-
-/** https anywhere; plain http only to the very host that may be asked so; credentials in a URL never. */
-function requireSafe(
-  url: URL,
-  { plain, what, how }: { readonly plain: URL; readonly what: string; readonly how: string },
-): void {
-  const secure = url.protocol === "https:" || (plain.protocol === "http:" && url.origin === plain.origin);
-  const wrong =
-    url.username !== "" || url.password !== "" ? "has credentials in it" : secure ? "" : "is not https";
-  if (wrong !== "") {
-    throw new RegistryError(
-      "bad-answer",
-      `${what}: ${how} "${shownUrl(url)}", which is not asked: it ${wrong}`,
-    );
-  }
-}
-
-function needsCredentials(what: string, image: string): RegistryError {
-  return new RegistryError(
-    "needs-credentials",
-    `${what}: ${image} does not exist or needs credentials; only what everybody can pull is recorded`,
-  );
-}
-
-function unexpected(what: string, { status, bytes }: HttpAnswer): RegistryError {
-  const code = status === 429 || status >= 500 ? "unreachable" : status >= 400 ? "refused" : "bad-answer";
-  const why = status === 429 ? "too many requests from this address; try again later" : `"${excerpt(bytes)}"`;
-  return new RegistryError(code, `${what}: ${why}`);
+/** A blob that the registry, or the storage it points to, serves everybody. Throws RegistryError and HttpError. */
+export async function fetchBlob(address: BlobAddress, signal: AbortSignal): Promise<Buffer> {
+  const { registry, repository, digest, maxBytes } = address;
+  const question = {
+    address,
+    path: `blobs/${digest}`,
+    name: `"${registry}/${repository}@${digest}" (a blob)`,
+    accept: "*/*",
+    maxBytes,
+  };
+  return (await askRegistry(question, signal)).answer.bytes;
 }

@@ -7,7 +7,7 @@ import { findEntries } from "./finding.ts";
 import { sendHttp } from "./http.ts";
 import { fetchMirrorFile } from "./mirror-file.ts";
 import { Request, type Answer } from "./protocol.ts";
-import { fetchManifest } from "./registry.ts";
+import { fetchBlob, fetchManifest } from "./registry.ts";
 import { signersOf, type Signers } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
 
@@ -111,6 +111,10 @@ async function answer(
     case "manifest": {
       const { bytes, mediaType } = await fetchManifest(request, signal);
       return { say: "manifest", id, bytes: bytes.toString("base64"), mediaType };
+    }
+    case "blob": {
+      const bytes = await fetchBlob(request, signal);
+      return { say: "blob", id, bytes: bytes.toString("base64") };
     }
     case "record": {
       const { timestamps } = request;

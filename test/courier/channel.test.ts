@@ -15,6 +15,13 @@ import { within } from "./local-server.ts";
 const uuid = (n: number) => n.toString(16).padStart(64, "0");
 const what = { log: "https://log.example.org", hash: `sha256:${"ab".repeat(32)}` };
 const tag = { registry: "docker.io", repository: "library/alpine", tag: "3.16.0", plainHttp: false };
+const blob = {
+  registry: "docker.io",
+  repository: "library/alpine",
+  digest: `sha256:${"ab".repeat(32)}`,
+  plainHttp: false,
+  maxBytes: 1_000,
+};
 const file = { mirror: "https://tuf.example.org", path: "1.root.json", maxBytes: 1_000 };
 const recording = (api: 1 | 2) => ({
   log: { url: what.log, api },
@@ -149,6 +156,14 @@ describe("a request is answered", () => {
     expect(told).toEqual([{ id: 1, ask: "file", ...file }]);
   });
 
+  test("with a blob's bytes", async () => {
+    const { channel, told, say } = opened();
+    const got = channel.blob(blob, { signal });
+    say({ say: "blob", id: 1, bytes: "e30=" });
+    expect(await got).toEqual(Buffer.from("{}"));
+    expect(told).toEqual([{ id: 1, ask: "blob", ...blob }]);
+  });
+
   test("whatever the order of answers", async () => {
     const { channel, say } = opened();
     const one = channel.find(what, { signal });
@@ -233,6 +248,8 @@ describe("the channel breaks for all, and the courier is ended", () => {
         return channel.manifest(tag, { signal });
       case "file":
         return channel.file(file, { signal });
+      case "blob":
+        return channel.blob(blob, { signal });
       default:
         return channel.record(recording(ask === "record 1" ? 1 : 2), { signal });
     }
@@ -319,6 +336,12 @@ describe("the channel breaks for all, and the courier is ended", () => {
       lines: [{ say: "file", id: 3, bytes: "A".repeat(4 * Math.ceil((MAX_FILE_BYTES + 3) / 3)) }],
       ask: "file",
       text: "is no answer (bytes)",
+    },
+    {
+      row: "a blob of more bytes than were asked for",
+      lines: [{ say: "blob", id: 3, bytes: Buffer.alloc(1_001).toString("base64") }],
+      ask: "blob",
+      text: "brought a blob of 1001 bytes where at most 1000 were asked for",
     },
     { row: "ready twice", lines: [{ say: "ready" }], text: "said ready twice" },
     {
