@@ -7,7 +7,7 @@ import { pinNamedContexts, pinUndigested } from "./conversion/pinned-options.ts"
 import { isWrittenIn } from "./conversion/written-digest.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { readEngine } from "./gateway/engine.ts";
-import { type BuildOptions, targetPlatforms } from "./gateway/options.ts";
+import { askedPlatforms, type BuildOptions, targetPlatforms } from "./gateway/options.ts";
 import { isServiceError } from "./gateway/status.ts";
 import { withOwnRequests } from "./gateway/text-answer.ts";
 import { DESCRIBE } from "./gateway/text-requests.ts";
@@ -17,6 +17,7 @@ import { ownRequest, withoutRequest } from "./own-request.ts";
 import { refuseLinked, respond, showPolicy } from "./response.ts";
 import { LOCK_FILE } from "./record/lock-file.ts";
 import { POLICY_FILE, type Setup } from "./setup.ts";
+import { verifyImage } from "./verify-image.ts";
 
 /** Questions about a Dockerfile that the conversion answers with text alone. */
 const TEXT_REQUESTS = new Set(["frontend.lint", "frontend.outline", "frontend.targets", DESCRIBE]);
@@ -33,7 +34,7 @@ export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: S
   const asked = bridge.inputs();
   // An old engine may fail at it, and what is told then is that it is old.
   asked.catch(() => undefined);
-  const { unsure } = await readEngine(bridge);
+  const { unsure, attestations } = await readEngine(bridge);
   const inputs = await asked;
 
   let converting: Promise<Conversion> | undefined;
@@ -43,6 +44,10 @@ export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: S
   const origin = { buildOptions, inputs, converted: async () => (await converted()).definitions };
   const open = () => setup.open(buildFiles(bridge, origin, [POLICY_FILE, LOCK_FILE]));
   if (request === "policy") return showPolicy((await open()).policy);
+  if (request === "verify") {
+    const { image } = setup.commands;
+    return verifyImage(bridge, { image, platforms: askedPlatforms(options), opened: await open() });
+  }
 
   // What the text of a Dockerfile answers needs no policy and no log.
   const opening = TEXT_REQUESTS.has(options["requestid"] ?? "") ? undefined : open();
@@ -64,7 +69,7 @@ export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: S
     isWritten: await isWrittenIn(bridge, pinned, options),
   };
   const judged = await judgeConversion(bridge, pinned, gate);
-  return respond(bridge, judged, { request, opened, commands: setup.commands, gate });
+  return respond(bridge, judged, { request, opened, commands: setup.commands, gate, attestations });
 }
 
 function isTextAnswer({ request, result }: Conversion): boolean {

@@ -14,6 +14,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "DefinitionError",
   "DockerfileError",
   "EngineError",
+  "EvidenceError",
   "HiddenBaseError",
   "ImageReferenceError",
   "LockError",
@@ -25,6 +26,7 @@ const TOLD_AS_THEY_ARE = new Set([
   "SigningConfigError",
   "TrustError",
   "TrustUpdateError",
+  "VerificationError",
 ]);
 
 /** The encoded google.rpc.Status that ends a build which failed with this error. Never throws. */

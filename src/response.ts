@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { withEvidence } from "./attest.ts";
 import { showJudgements } from "./build-progress.ts";
 import { CheckError } from "./check/signers.ts";
 import type { Judgement } from "./check/judgement.ts";
@@ -13,6 +14,7 @@ import { distinctJudgements, judgeAllTargets, newLock, printLock, writeLock } fr
 import { formatReference, taggedName } from "./image/reference.ts";
 import type { ImageSource, SourceLocation } from "./llb/image-sources.ts";
 import type { OwnRequest } from "./own-request.ts";
+import { printPins } from "./pins-answer.ts";
 import type { Commands } from "./policy/commands.ts";
 import { renderPolicy } from "./policy/policy-text.ts";
 import type { EffectivePolicy } from "./policy/policy.ts";
@@ -39,6 +41,8 @@ export interface ResponseContext {
   readonly commands: Commands;
   /** What the conversion was judged with, for targets that only a lock file asks for. */
   readonly gate: GateContext;
+  /** Whether the engine puts attestations beside images. */
+  readonly attestations: boolean;
 }
 
 /**
@@ -48,7 +52,7 @@ export interface ResponseContext {
 export async function respond(
   bridge: Bridge,
   judged: Judged,
-  { request, opened, commands, gate }: ResponseContext,
+  { request, opened, commands, gate, attestations }: ResponseContext,
 ): Promise<Uint8Array> {
   if (request === "lock" || commands.lock === "update") {
     return respondWithLock(bridge, await judgeAllTargets(bridge, judged, gate), { opened, commands });
@@ -64,9 +68,16 @@ export async function respond(
     const answer = { text: reportText(report, inOrder), json: report, status: refused ? 1 : 0 } as const;
     return textAnswer(TEXT_REQUESTS.check, answer);
   }
+  if (request === "sourcePolicy" || request === "regoData") return printPins(request, inOrder);
   await refuseOrShow(bridge, inOrder, images);
-  if (judgements.length === 0) return conversion.result.bytes;
-  return withMetadata(conversion.result.bytes, { "frontend.tlog": JSON.stringify(report) });
+  const result = await withEvidence(bridge, conversion, {
+    judgements: inOrder,
+    images,
+    policy,
+    attestations,
+  });
+  if (judgements.length === 0) return result;
+  return withMetadata(result, { "frontend.tlog": JSON.stringify(report) });
 }
 
 /** The new lock file, printed or as the result of the build. Throws BuildRefused for images that are refused. */

@@ -35,6 +35,11 @@ export interface Courier {
     what: { registry: string; repository: string; tag: string; plainHttp: boolean },
     deadline: Deadline,
   ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
+  /** A blob of a repository that the registry shows to everybody. */
+  blob(
+    what: { registry: string; repository: string; digest: string; plainHttp: boolean; maxBytes: number },
+    deadline: Deadline,
+  ): Promise<Uint8Array>;
   /** Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. */
   record(
     what: {

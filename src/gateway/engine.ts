@@ -20,7 +20,11 @@ const NEWER_ARGS = ["TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"];
 export interface Engine {
   /** Automatic variables that its conversion may not have. */
   readonly unsure: readonly string[];
+  /** Whether results may have attestations about the image. */
+  readonly attestations: boolean;
 }
+
+const ATTESTATIONS = "reference.attestations";
 
 /** Throws EngineError for an engine whose conversion we cannot follow, ServiceError when it does not answer. */
 export async function readEngine(bridge: Bridge): Promise<Engine> {
@@ -30,5 +34,8 @@ export async function readEngine(bridge: Bridge): Promise<Engine> {
       "this BuildKit is too old for its builds to be judged; Docker Engine 24 or newer is needed",
     );
   }
-  return { unsure: capabilities.has(WITH_NEWER_ARGS) ? [] : NEWER_ARGS };
+  return {
+    unsure: capabilities.has(WITH_NEWER_ARGS) ? [] : NEWER_ARGS,
+    attestations: capabilities.has(ATTESTATIONS),
+  };
 }

@@ -29,6 +29,12 @@ export function parseDigest(text: string): Digest {
   return `${algorithm}:${hex}`;
 }
 
+/** Whether these bytes have this digest, by whatever algorithm it names. */
+export function hasDigest(bytes: Uint8Array, digest: Digest): boolean {
+  const [algorithm = "", hex] = digest.split(":");
+  return createHash(algorithm).update(bytes).digest("hex") === hex;
+}
+
 /** The sha256 digest of these bytes (a string is taken as UTF-8). */
 export function sha256(bytes: Uint8Array | string): Sha256 {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;

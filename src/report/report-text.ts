@@ -20,6 +20,13 @@ const LABEL_WIDTH = 6;
  * something is the matter. `judgements` are those of which the report was made.
  */
 export function reportText(report: Report, judgements: readonly Judgement[]): string {
+  const troubled = judgements.filter(({ outcome }) => outcome !== "pass");
+  const parts = [reportTable(report, judgements), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
+  return `${parts.join("\n\n")}\n`;
+}
+
+/** The blocks of the images and the count alone, without an end of the last line. */
+export function reportTable(report: Report, judgements: readonly Judgement[]): string {
   const heads = aligned(
     report.images.map(({ outcome, verdict, reference, lines }) => [
       MARK[outcome],
@@ -31,9 +38,7 @@ export function reportText(report: Report, judgements: readonly Judgement[]): st
   const blocks = report.images.map((image, index) =>
     [heads[index] ?? "", ...details(image, judgements[index])].join("\n"),
   );
-  const troubled = judgements.filter(({ outcome }) => outcome !== "pass");
-  const parts = [...blocks, summary(report), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
-  return `${parts.join("\n\n")}\n`;
+  return [...blocks, summary(report)].join("\n\n");
 }
 
 /** Rows with their columns below each other, two blanks between them. */

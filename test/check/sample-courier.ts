@@ -87,6 +87,14 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         throw new CourierError("not-found", "GET …: status 404: the registry has no such tag");
       return served;
     },
+    async blob({ registry, repository, digest }) {
+      asked.push(`blob ${registry}/${repository}@${digest}`);
+      const served = setting.served?.[`${registry}/${repository}@${digest}`];
+      if (served instanceof Error) throw served;
+      if (served === undefined)
+        throw new CourierError("not-found", "GET …: status 404: the registry has no such blob");
+      return served.bytes;
+    },
     async record({ fulcio, statement }) {
       asked.push(setting.token === undefined ? "record" : `record ${fulcio}`);
       const { key, token } = setting;

@@ -6,7 +6,7 @@ import { startFakeBuildkit } from "./fake-buildkit.ts";
 test("an engine that is new enough is taken", async () => {
   const { bridge, close } = await startFakeBuildkit();
   onTestFinished(close);
-  await expect(readEngine(bridge)).resolves.toEqual({ unsure: [] });
+  await expect(readEngine(bridge)).resolves.toEqual({ unsure: [], attestations: false });
 });
 
 // The capabilities of Docker 20.10 that matter here: its conversion knows neither named contexts nor heredocs.
@@ -24,5 +24,14 @@ test("an engine in between is taken, and the variables that it may not have are 
   onTestFinished(close);
   await expect(readEngine(bridge)).resolves.toEqual({
     unsure: ["TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"],
+    attestations: false,
   });
+});
+
+test("an engine says whether results may have attestations", async () => {
+  const { bridge, close } = await startFakeBuildkit({
+    capabilities: ["gateway.evaluate", "file.symlink.create", "reference.attestations"],
+  });
+  onTestFinished(close);
+  await expect(readEngine(bridge)).resolves.toEqual({ unsure: [], attestations: true });
 });
