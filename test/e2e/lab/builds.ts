@@ -92,7 +92,18 @@ export async function build(
       ...(request.input === undefined ? {} : { input: request.input }),
     },
   );
-  return { ...outcome, dir };
+  return { ...outcome, output: inOneWording(outcome.output), dir };
+}
+
+/**
+ * A frontend's error comes to the client twice, as the answer to its call and as the build's end, and buildx says
+ * "failed to solve" or "failed to run Build function" by which of them is first. That is no matter of ours.
+ */
+function inOneWording(output: string): string {
+  return output.replaceAll(
+    "failed to build: failed to run Build function: ",
+    "failed to build: failed to solve: ",
+  );
 }
 
 /** Writes files below a directory, readable for us alone. */
