@@ -59,7 +59,11 @@ export async function judgeConversion(
       const gone = round < MAX_ROUNDS ? await whyNot(bridge, shown, pin) : TOO_DEEP;
       if (gone === undefined) {
         pins.push(pin);
-        replaced.set(formatReference({ ...pin.image, digest: pin.recorded }), judgement);
+        const name = formatReference({ ...pin.image, digest: pin.recorded });
+        replaced.set(name, judgement);
+        // Somewhere else the Dockerfile may have named the recorded image itself.
+        const own = settled.get(name);
+        if (own !== undefined) settled.set(name, asPinned(own, judgement));
       }
       // If the next conversion has the image still, nothing took its place.
       settled.set(formatReference(pin.image), withGone(judgement, gone ?? NOT_TAKEN));
