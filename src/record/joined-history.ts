@@ -6,7 +6,8 @@ import type { Record } from "./verification.ts";
 
 /**
  * One history out of what two places know of a tag: all records of both in log order, each sighting once, with its
- * earliest time. What was rejected is counted for both.
+ * earliest time. What was rejected cannot be told apart, and two places mostly know the same of it: the larger count is
+ * taken.
  */
 export function joinHistories(one: History, other: History): History {
   const sightings = new Set<string>();
@@ -17,7 +18,7 @@ export function joinHistories(one: History, other: History): History {
     return isFirst;
   });
   const rejected = new Map(one.rejected);
-  for (const [code, count] of other.rejected) rejected.set(code, (rejected.get(code) ?? 0) + count);
+  for (const [code, count] of other.rejected) rejected.set(code, Math.max(rejected.get(code) ?? 0, count));
   return { records, rejected };
 }
 
