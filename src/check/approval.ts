@@ -1,13 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import type { Record } from "../record/verification.ts";
-import { type Case, type Decided, decideOn, isLost, unproven, writeSighting } from "./case.ts";
+import {
+  type Case,
+  type Decided,
+  isLost,
+  isProven,
+  isToBeApproved,
+  unproven,
+  writeSighting,
+} from "./case.ts";
 import { CheckError } from "./signers.ts";
 
-/** Whether this check is to approve what the image's tag names now. */
-export function isToBeApproved({ image, context }: Case): boolean {
-  const { approval } = context;
-  return approval !== undefined && taggedName(approval.tag) === taggedName(image.reference);
+/**
+ * The record that is to be superseded by what the image's tag names now: the one that stands, when this check is to
+ * approve the tag and it names something else. What a rule follows is one thing, and what stands another.
+ */
+export function toBeSuperseded(one: Case, { decision, lookup }: Decided): Record | undefined {
+  if (!isToBeApproved(one)) return undefined;
+  const isCurrent =
+    decision.kind === "moved" || (decision.kind === "unchanged" && decision.note === undefined);
+  if (!isCurrent || lookup.kind !== "found") return undefined;
+  const { record } = lookup.standing;
+  return record.digest === one.image.reference.digest ? undefined : record;
 }
 
 /**
@@ -33,18 +48,19 @@ export async function approve(one: Case, asked: Decided, standing: Record): Prom
       wrote.kind === "unknown" ? wrote.detail : `the registry does not confirm the image (${wrote.detail})`;
     throw new CheckError(`approve "${name}": ${why}`);
   }
-  const decision = decideOn(one, wrote.lookup);
-  if (decision.kind === "unchanged" && decision.note === undefined) {
-    return { ...wrote, decision: { kind: "approved", record: decision.record, superseded: standing } };
+  if (!isProven(wrote)) throw new CheckError(`approve "${name}": ${unproven("logged", wrote)}`);
+  const { digest } = one.image.reference;
+  const stands = wrote.lookup.kind === "found" ? wrote.lookup.standing.record : undefined;
+  if (stands !== undefined && stands.digest === digest) {
+    return { ...wrote, decision: { kind: "approved", record: stands, superseded: standing } };
   }
-  if (decision.kind === "moved" && decision.record.digest !== standing.digest) {
+  if (stands !== undefined && stands.digest !== standing.digest) {
     throw new CheckError(
-      `approve "${name}": somebody else approved "${decision.record.digest}" at the same time and was first; look at it, and approve again if "${one.image.reference.digest ?? ""}" is the one to be used`,
+      `approve "${name}": somebody else approved "${stands.digest}" at the same time and was first; look at it, and approve again if "${digest}" is the one to be used`,
     );
   }
-  const why =
-    wrote.rejected.size > 0
-      ? unproven("logged", wrote.rejected)
-      : `logged, but who signs here may not approve by the policy (${one.context.policy.sources.trust}); give that signer "may: [record, approve]" there, or approve as somebody who has it`;
-  throw new CheckError(`approve "${name}": ${why}`);
+  const { trust } = one.context.policy.sources;
+  throw new CheckError(
+    `approve "${name}": logged, but who signs here may not approve by the policy (${trust}); give that signer "may: [record, approve]" there, or approve as somebody who has it`,
+  );
 }

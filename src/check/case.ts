@@ -7,7 +7,7 @@ import type { History } from "../record/history.ts";
 import { type Looked, lookUp, type Places } from "./lookup.ts";
 import { type NotWritten, write, type Writing, type Wrote } from "./recording.ts";
 import type { Signers, SignersContext } from "./signers.ts";
-import { decide, type Decision, type Lookup } from "./verdict.ts";
+import { decide, type Decision, type Lookup, oldEnough, type TooNew, type Unchanged } from "./verdict.ts";
 
 /** An image that a build consumes. */
 export interface ConsumedImage {
@@ -46,6 +46,16 @@ export function decideOn({ image, rule, context }: Case, lookup: Lookup): Decisi
   return decide({ ...image, rule, now: context.now() }, lookup);
 }
 
+/** Whether this check is to approve what the image's tag names now. */
+export function isToBeApproved({ image, context: { approval } }: Case): boolean {
+  return approval !== undefined && taggedName(approval.tag) === taggedName(image.reference);
+}
+
+/** The verdict, unless the rule wants an age that these records do not prove. */
+export function aged({ rule, context }: Case, { records }: Looked, verdict: Unchanged): Unchanged | TooNew {
+  return oldEnough(verdict, records, { rule, now: context.now() });
+}
+
 /** Looks for the tag's records in all places, and decides. */
 export async function ask(one: Case): Promise<Decided> {
   const looked = await lookUp(one.image.reference, one.signers, placesOf(one));
@@ -68,16 +78,20 @@ export async function writeSighting(
   const courier = await signers.signing();
   if (courier === undefined) return undefined;
   const writing = { reference: image.reference, private: rule.private, ...(approval && { approval }) };
-  const known = asked.lookup.kind === "found" ? asked.lookup.history : undefined;
+  const { records, rejected } = asked;
+  const known = records.length > 0 ? { records, rejected } : undefined;
   return write(writing, { courier, signers, known }, { ...context, ...placesOf(one) });
 }
 
-function placesOf({ context, known }: Case): Places {
+function placesOf(one: Case): Places {
+  const { context, known } = one;
   const { logs, sources } = context.policy;
   return {
     ...context,
     logs,
     counted: sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url),
+    // An approval is of no use beside one that the lock file does not know.
+    recheck: context.recheck || isToBeApproved(one),
     async locked(reference, trust) {
       // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
       return known.get(taggedName(reference)) ?? context.locked?.(reference, trust);
@@ -85,12 +99,17 @@ function placesOf({ context, known }: Case): Places {
   };
 }
 
-/** Why an entry that this build wrote is no record that stands; `done` is what became of it: "recorded". */
-export function unproven(done: string, rejected: ReadonlyMap<string, number>): string {
+/** Whether what this build wrote was proven, and by somebody who counts. */
+export function isProven({ records, isOwn }: Wrote): boolean {
+  return records.some(isOwn);
+}
+
+/** Why an entry that this build wrote is no record; `done` is what became of it: "recorded". */
+export function unproven(done: string, { rejected }: Wrote): string {
   return `${done}, but ${whyUnproven(rejected)}`;
 }
 
-function whyUnproven(rejected: ReadonlyMap<string, number>): string {
+function whyUnproven(rejected: Wrote["rejected"]): string {
   if (rejected.has("replayed"))
     return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
   if (rejected.has("bad-certificate"))

@@ -5,21 +5,25 @@ import { ruleFor } from "../policy/rule-for.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type History, latest } from "../record/history.ts";
 import { readManifest } from "../record/manifest.ts";
-import { approve, isToBeApproved } from "./approval.ts";
+import { approve, toBeSuperseded } from "./approval.ts";
 import {
+  aged,
   ask,
   type Case,
   type CheckContext,
   type ConsumedImage,
   type Decided,
   decideOn,
+  isProven,
   unproven,
   writeSighting,
 } from "./case.ts";
+import { follow } from "./following.ts";
 import { type Judgement, outcomeOf } from "./judgement.ts";
+import { NOTHING } from "./lookup.ts";
 import { samePlatforms } from "./same-platforms.ts";
 import { openSigners } from "./signers.ts";
-import { type Lookup, oldEnough, type Verdict } from "./verdict.ts";
+import type { Lookup, Verdict } from "./verdict.ts";
 
 type Moved = Extract<Verdict, { kind: "moved" }>;
 
@@ -57,42 +61,49 @@ async function judge(start: Omit<Case, "rule">): Promise<Judgement> {
   if (lookup.kind === "found") known.set(taggedName(reference), lookup.history);
   const verdict: Verdict =
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
-  const records = lookup.kind === "found" ? standingRecords(lookup, rule) : [];
+  const records = lookup.kind === "found" ? restsOn(lookup, rule) : [];
   const outcome = outcomeOf(verdict, rule, context.policy.profile);
   return { reference, verdict, rule, outcome, rejected, records };
 }
 
-/** What the verdict rests on: the record that stands and those before it; of a followed tag, the newest one too. */
-function standingRecords(
+/**
+ * What the verdict rests on, in log order: the record that stands and those before it; of a followed tag, the newest one
+ * too; and where an age is wanted, what proves it. So a lock file of these comes to the same verdict.
+ */
+function restsOn(
   { history, standing }: Extract<Lookup, { kind: "found" }>,
-  { action }: Rule,
+  { action, minAge }: Rule,
 ): Judgement["records"] {
   const { superseded, record } = standing;
-  const newest = action === "follow" ? latest(history) : undefined;
-  return newest === undefined || newest === record
-    ? [...superseded, record]
-    : [...superseded, record, newest];
+  const current = action === "follow" ? (latest(history) ?? record) : record;
+  const sightings = history.records.filter(({ digest }) => digest === current.digest);
+  const [first = current] = sightings;
+  const age = minAge === undefined ? [] : [first, ...sightings.filter(({ may }) => may.has("vouch"))];
+  const needed = new Set([...superseded, record, current, ...age]);
+  return history.records.filter((each) => needed.has(each));
 }
 
 async function settle(one: Case): Promise<Decided> {
-  const nothing = { lookup: { kind: "none" as const }, rejected: new Map<string, number>() };
   // What is decided without any record needs nobody to be asked.
-  const decision = decideOn(one, nothing.lookup);
-  return decision.kind === "unseen" ? act(one, await ask(one)) : { ...nothing, decision };
+  const decision = decideOn(one, NOTHING.lookup);
+  return decision.kind === "unseen" ? act(one, await ask(one)) : { ...NOTHING, decision };
 }
 
 /** Does what the rule says of what was decided: records what is new, approves what is to be, looks at platforms. */
 async function act(one: Case, asked: Decided): Promise<Decided> {
   const { decision } = asked;
+  const standing = toBeSuperseded(one, asked);
+  if (standing !== undefined) return approve(one, asked, standing);
   switch (decision.kind) {
     case "unseen":
       return one.rule.unseen === "record" ? recordTag(one, asked) : asked;
     case "moved":
-      if (isToBeApproved(one)) return approve(one, asked, decision.record);
       if (one.rule.action === "follow") return follow(one, asked, decision);
-      return (await isSameForPlatforms(one, decision.record))
-        ? { ...asked, decision: { kind: "unchanged", record: decision.record, note: "same-platforms" } }
-        : asked;
+      if (!(await isSameForPlatforms(one, decision.record))) return asked;
+      return {
+        ...asked,
+        decision: aged(one, asked, { kind: "unchanged", record: decision.record, note: "same-platforms" }),
+      };
     default:
       return asked;
   }
@@ -112,27 +123,18 @@ async function recordTag(one: Case, asked: Decided): Promise<Decided> {
   if (wrote === undefined)
     return { ...asked, decision: { kind: "unrecorded", reason: "no-signer", detail: "" } };
   if ("kind" in wrote) return { ...asked, decision: wrote };
+  if (!isProven(wrote))
+    return { ...wrote, decision: { kind: "unknown", detail: unproven("recorded", wrote) } };
   const decision = decideOn(one, wrote.lookup);
   if (decision.kind === "unseen")
-    return { ...wrote, decision: { kind: "unknown", detail: unproven("recorded", wrote.rejected) } };
+    return { ...wrote, decision: { kind: "unknown", detail: mayNotRecord(one) } };
   if (decision.kind === "unchanged" && wrote.isOwn(decision.record))
     return { ...wrote, decision: { kind: "first-seen", record: decision.record } };
   return { ...wrote, decision };
 }
 
-/** Records that a followed tag names another image now, when that can be recorded; it is followed in any case. */
-async function follow(one: Case, asked: Decided, moved: Moved): Promise<Decided> {
-  const wrote = one.rule.unseen === "record" ? await writeSighting(one, asked) : undefined;
-  if (wrote === undefined) return asked;
-  if ("kind" in wrote) return wrote.kind === "unknown" ? { ...asked, decision: wrote } : asked;
-  const newer = wrote.lookup.kind === "found" ? latest(wrote.lookup.history) : undefined;
-  if (newer === undefined || wrote.lookup.kind !== "found")
-    return { ...wrote, decision: { kind: "unknown", detail: unproven("recorded", wrote.rejected) } };
-  // Somebody else's sighting may be newer than ours, of yet another image.
-  if (newer.digest !== one.image.reference.digest) return { ...wrote, decision: moved };
-  const { history } = wrote.lookup;
-  const aged = oldEnough({ kind: "unchanged", record: newer }, history, one.rule, one.context.now());
-  return { ...wrote, decision: aged.kind === "too-new" ? aged : { ...moved, newer } };
+function mayNotRecord({ context: { policy } }: Case): string {
+  return `recorded, but who signs here may not record by the policy (${policy.sources.trust}), so its record lets no tag stand`;
 }
 
 /** Whether the image, another index than the recorded one, is the same for the platforms that are built. */

@@ -7,6 +7,7 @@ import type { Trust } from "../record/signer.ts";
 import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../record/trusted-root.ts";
+import type { Record } from "../record/verification.ts";
 import type { Signers } from "./signers.ts";
 import type { Lookup } from "./verdict.ts";
 
@@ -31,10 +32,15 @@ export interface Places {
   readonly deadline: () => AbortSignal;
 }
 
-/** What a lookup gave, and how many entries do not count, by reason. */
+/** What a lookup gave. */
 export interface Looked {
   readonly lookup: Lookup;
-  readonly rejected: ReadonlyMap<string, number>;
+  /** All records of the tag, whether or not one of them stands. */
+  readonly records: readonly Record[];
+  /** How many entries do not count, by reason. */
+  readonly rejected: History["rejected"];
+  /** Whether no log was asked, because what was brought along says enough. */
+  readonly isOffline?: true;
 }
 
 /** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
@@ -42,24 +48,27 @@ const UNREADABLE = ["no-payload", "wrong-payload", "wrong-uuid", "unknown-log", 
 /** Reasons that a newer trusted root may take away. */
 const ROOT_TOO_OLD = ["unknown-log", "bad-certificate"] as const;
 
-const NOTHING: ReadonlyMap<string, number> = new Map();
+/** What is known of a tag before anybody was asked. */
+export const NOTHING: Looked = { lookup: { kind: "none" }, records: [], rejected: new Map() };
 
 /** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
 export async function lookUp(reference: Reference, signers: Signers, places: Places): Promise<Looked> {
   const trust = await signers.known();
   const locked = await places.locked?.(reference, trust);
   // Without anybody to trust no entry counts, whatever the log holds.
-  if (trust.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
-  if (locked !== undefined && !places.recheck) return found(locked);
+  if (trust.length === 0) return NOTHING;
+  // Records of which none stands, such as an observer's, are no reason not to ask for the one that does.
+  const isDecided = locked !== undefined && standing(locked) !== undefined;
+  if (isDecided && !places.recheck) return { ...found(locked), isOffline: true };
 
   const searchable = places.logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
   const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
-  if (locked !== undefined && searchable.length === 0) return found(locked);
-  if (locked === undefined && unsearchable !== undefined && !places.keepsRecords) {
+  if (isDecided && searchable.length === 0) return { ...found(locked), isOffline: true };
+  if (!isDecided && unsearchable !== undefined && !places.keepsRecords) {
     return failed(`no lock file has a record of it, and the log "${unsearchable}" has no search`);
   }
-  if (searchable.length === 0) return { lookup: { kind: "none" }, rejected: NOTHING };
+  if (searchable.length === 0) return locked === undefined ? NOTHING : found(locked);
   let evidence: readonly Evidence[];
   try {
     const identity = onlyIdentity(trust);
@@ -132,12 +141,13 @@ function withoutContradiction(looked: Looked, locked: History): Looked {
 
 function found(history: History): Looked {
   const stands = standing(history);
-  const { rejected } = history;
-  return { lookup: stands ? { kind: "found", history, standing: stands } : { kind: "none" }, rejected };
+  const { records, rejected } = history;
+  const lookup = stands ? ({ kind: "found", history, standing: stands } as const) : NOTHING.lookup;
+  return { lookup, records, rejected };
 }
 
-function failed(detail: string, rejected: ReadonlyMap<string, number> = NOTHING): Looked {
-  return { lookup: { kind: "failed", detail }, rejected };
+function failed(detail: string, rejected: Looked["rejected"] = NOTHING.rejected): Looked {
+  return { lookup: { kind: "failed", detail }, records: [], rejected };
 }
 
 function countOf(

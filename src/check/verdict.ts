@@ -68,6 +68,9 @@ export interface Question {
 /** A verdict that nothing can be added to, or `unseen`: no record is there, and the next step is the policy's. */
 export type Decision = Verdict | { readonly kind: "unseen" };
 
+export type Unchanged = Extract<Verdict, { kind: "unchanged" }>;
+export type TooNew = Extract<Verdict, { kind: "too-new" }>;
+
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /** The decision on an image, given what was found about its tag. Pure: no network, no clock. */
@@ -86,12 +89,13 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
   }
   const { history, standing } = lookup;
   const current = rule.action === "follow" ? (latest(history) ?? standing.record) : standing.record;
-  if (current.digest === digest) return oldEnough({ kind: "unchanged", record: current }, history, rule, now);
+  const aged = (verdict: Unchanged) => oldEnough(verdict, history.records, { rule, now });
+  if (current.digest === digest) return aged({ kind: "unchanged", record: current });
   if (claimed) {
     // A claim is about the past: what the tag named once, it may be built from for ever.
     const stood = rule.action === "follow" ? history.records : standing.superseded;
     const record = stood.findLast((each) => each.digest === digest);
-    if (record !== undefined) return { kind: "unchanged", record, note: "superseded" };
+    if (record !== undefined) return aged({ kind: "unchanged", record, note: "superseded" });
   }
   return { kind: "moved", record: current };
 }
@@ -100,12 +104,11 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
  * The verdict, or `too-new` when the first proven sighting of the image is younger than the rule wants. An approval
  * of it, or a sighting by who may vouch, is as good as age.
  */
-export function oldEnough<V extends Verdict & { readonly record: Record }>(
-  verdict: V,
-  { records }: History,
-  { minAge }: Rule,
-  now: Date,
-): V | Extract<Verdict, { kind: "too-new" }> {
+export function oldEnough(
+  verdict: Unchanged,
+  records: readonly Record[],
+  { rule: { minAge }, now }: Pick<Question, "rule" | "now">,
+): Unchanged | TooNew {
   const { record } = verdict;
   if (minAge === undefined) return verdict;
   const sightings = records.filter(({ digest }) => digest === record.digest);

@@ -27,7 +27,7 @@ type Named = { readonly issuer: string; readonly identity: string };
 
 export interface Setting {
   /** The build's signing key. */
-  readonly key?: SampleKey;
+  readonly key?: SampleKey | undefined;
   /** The build's identity token: whom it claims, and whom the authority names for it, the same when left out. */
   readonly token?: { readonly authority: SampleAuthority; readonly claims: Named; readonly names?: Named };
   readonly signerProblem?: string;
@@ -40,8 +40,12 @@ export interface Setting {
   readonly courier?: Partial<Courier>;
   /** What becomes of the entries that were found. */
   readonly changeFound?: (entries: readonly RawEntry[]) => readonly RawEntry[];
+  /** What the check has besides: an approval, a lock file's records, a newer trusted root. */
+  readonly context?: Partial<CheckContext>;
   /** Somebody else's doing, just before the build's own entry is written. */
   readonly beforeRecord?: () => void;
+  /** The same just after it was written. */
+  readonly afterRecord?: () => void;
 }
 
 /** A check's surroundings, and what was done in them. */
@@ -60,6 +64,18 @@ const HASH_LENGTH = "sha256:".length + 64;
 export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()): Surroundings {
   const started: boolean[] = [];
   const asked: string[] = [];
+
+  const append = async (signing: boolean, statement: Uint8Array): Promise<{ uuid: string }> => {
+    const { key, token } = setting;
+    if (signing && token !== undefined) {
+      const certified = await certify(token.authority.issuing, token.names ?? token.claims);
+      setting.beforeRecord?.();
+      return { uuid: log.append(signCertified(statement, certified)).uuid };
+    }
+    if (!signing || key === undefined) throw new CourierError("no-signer", "there is nothing to sign with");
+    setting.beforeRecord?.();
+    return { uuid: log.append(signEnvelope(statement, key)).uuid };
+  };
 
   const courierWith = (signing: boolean): Courier => ({
     async ready() {
@@ -97,15 +113,9 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
     },
     async record({ fulcio, statement }) {
       asked.push(setting.token === undefined ? "record" : `record ${fulcio}`);
-      const { key, token } = setting;
-      if (signing && token !== undefined) {
-        const certified = await certify(token.authority.issuing, token.names ?? token.claims);
-        setting.beforeRecord?.();
-        return { uuid: log.append(signCertified(statement, certified)).uuid };
-      }
-      if (!signing || key === undefined) throw new CourierError("no-signer", "there is nothing to sign with");
-      setting.beforeRecord?.();
-      return { uuid: log.append(signEnvelope(statement, key)).uuid };
+      const written = await append(signing, statement);
+      setting.afterRecord?.();
+      return written;
     },
     ...setting.courier,
   });
@@ -126,6 +136,7 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         started.push(signing);
         return courierWith(signing);
       },
+      ...setting.context,
     },
   };
 }
