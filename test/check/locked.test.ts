@@ -190,8 +190,8 @@ describe("what the lock file does not decide is asked of the log", () => {
   });
 });
 
-describe("where the policy has the log asked always", () => {
-  const always: SamplePolicy = { recheck: "always" };
+describe("where the log is asked although the lock file has the tag", () => {
+  const always: NonNullable<Setting["context"]> = { recheck: true };
 
   test.for<Row & { row: string; verdict: object; outcome: Outcome }>([
     {
@@ -271,20 +271,14 @@ describe("where the policy has the log asked always", () => {
       verdict: { kind: "unchanged" },
       outcome: "pass",
     },
-  ])("$row", async ({ verdict, outcome, policy, ...row }) => {
-    const around = building({ ...row, policy: { ...always, ...policy } });
+  ])("$row", async ({ verdict, outcome, setting, ...row }) => {
+    const around = building({ ...row, setting: { ...setting, context: always } });
     expect(await judge(around)).toMatchObject({ verdict, outcome });
-  });
-
-  test("and so has a build that updates the lock file", async () => {
-    const row: Row = { log: logOf([owner, OTHER], [owner, GOOD, OTHER]), locked: [0] };
-    const around = building({ ...row, setting: { context: { recheck: true } } });
-    expect((await judge(around)).verdict).toMatchObject({ kind: "unchanged" });
   });
 
   test("what the log and the lock file have of strangers is counted once", async () => {
     const row: Row = { log: logOf([owner, GOOD], [stranger, GOOD], [stranger, OTHER]), locked: [0, 1] };
-    const { rejected } = await judge(building({ ...row, policy: always }));
+    const { rejected } = await judge(building({ ...row, setting: { context: always } }));
     expect(rejected).toEqual(new Map([["untrusted-signer", 2]]));
   });
 });

@@ -270,7 +270,7 @@ describe("several logs", () => {
       kind: "unchanged",
       record: { logUrl: SECOND.url },
     });
-    expect(setting.finds).toEqual([V1.url, SECOND.url]);
+    expect(new Set(setting.finds)).toEqual(new Set([V1.url, SECOND.url]));
   });
 
   test("the earlier record stands, whichever log has it", async () => {
@@ -300,8 +300,10 @@ describe("several logs", () => {
     const named = { ...samplePolicy().sources, logs: "policy.yaml:3" };
     const setting = around(logs, { policy: { logs: [V1] } });
     // What a search brings says where it is from, and a log may bring what another one took in.
-    const find: Courier["find"] = async () =>
-      logs.flatMap((log) => log.log.entries.map((entry) => log.found(entry)));
+    const find: Courier["find"] = async ({ hash }) =>
+      hash === subjectHash(parseReference(ALPINE))
+        ? logs.flatMap((log) => log.log.entries.map((entry) => log.found(entry)))
+        : [];
     const courier = async () => ({ ...(await setting.context.courier({ signing: false })), find });
     const { policy } = setting.context;
     const strict = { ...setting.context, courier, policy: { ...policy, sources: named } };
@@ -342,21 +344,18 @@ describe("a search is narrowed to one identity only when nobody else counts", ()
   const own = subjectHash(parseReference(ALPINE));
   const legacy = tlogistrySubjectHash(parseReference(ALPINE));
 
+  const both = [{ hash: own }, { hash: legacy }];
+
   test.for<{ row: string; trust: readonly Trust[]; asked: readonly object[] }>([
     { row: "one identity", trust: trusting(CI), asked: [{ hash: own, identity: CI.identity }] },
-    { row: "two identities", trust: trusting(CI, EVE), asked: [{ hash: own }] },
-    { row: "a pattern of identities", trust: trusting(ALL), asked: [{ hash: own }] },
-    { row: "an identity and a key", trust: trusting(CI, key.signer), asked: [{ hash: own }] },
-    { row: "a key", trust: trusting(key.signer), asked: [{ hash: own }] },
+    { row: "two identities", trust: trusting(CI, EVE), asked: both },
+    { row: "a pattern of identities", trust: trusting(ALL), asked: both },
+    { row: "an identity and a key", trust: trusting(CI, key.signer), asked: both },
+    { row: "a key", trust: trusting(key.signer), asked: both },
     {
       row: "an identity whose old records count too",
       trust: [{ signer: CI, may: new Set(["record"]), tlogistry: true }],
-      asked: [{ hash: own }, { hash: legacy }],
-    },
-    {
-      row: "one of two whose old records count too",
-      trust: [...trusting(key.signer), { signer: CI, may: new Set(["record"]), tlogistry: true }],
-      asked: [{ hash: own }, { hash: legacy }],
+      asked: both,
     },
   ])("$row", async ({ trust, asked }) => {
     const seen: object[] = [];
@@ -376,7 +375,10 @@ describe("what one image of a build has shown is known for the next one of its t
     const setting = surroundings({ policy: { trust: trusting(key.signer) } }, log);
     const judgements = await openCheck(setting.context)(consumed(`${ALPINE}@${GOOD}`, `${ALPINE}@${OTHER}`));
     expect(judgements.map(({ verdict }) => verdict.kind)).toEqual(["unchanged", "moved"]);
-    expect(setting.asked.filter((what) => what === "find")).toHaveLength(1);
+    const once = surroundings({ policy: { trust: trusting(key.signer) } }, log);
+    await openCheck(once.context)(consumed(`${ALPINE}@${GOOD}`));
+    const finds = (asked: readonly string[]) => asked.filter((what) => what === "find").length;
+    expect(finds(setting.asked)).toBe(finds(once.asked));
   });
 
   test("also in a later question of the same check", async () => {

@@ -91,7 +91,7 @@ describe("what the rule does with a tag", () => {
       rule: { action: "warn" },
       verdict: { kind: "moved", record: { digest: OTHER } },
       outcome: "warn",
-      asked: ["find", `manifest https docker.io/library/alpine:${GOOD}`],
+      asked: ["find", "find", `manifest https docker.io/library/alpine:${GOOD}`],
     },
     {
       row: "that moved, and is to be pinned: that is for the conversion, and until then it is refused",

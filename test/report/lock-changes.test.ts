@@ -12,6 +12,7 @@ const alpine = sampleRecord();
 const approval: Record = {
   ...sampleRecord({ digest: OTHER_DIGEST, supersedes: DIGEST }),
   logIndex: alpine.logIndex + 1n,
+  loggedAt: new Date(alpine.loggedAt.getTime() + 60_000),
 };
 const busybox: Record = { ...sampleRecord({ reference: BUSYBOX }), logIndex: alpine.logIndex + 2n };
 const { bundle: _, ...unsigned } = alpine;
