@@ -79,6 +79,31 @@ test.for<{
     platforms: ["windows/amd64"],
     same: false,
   },
+  ...["linux/x86_64", "linux/x86-64", "Linux/amd64", "linux/AMD64"].map((name) => ({
+    row: `a manifest came before it under ${name}, which builders take for the same platform`,
+    served: [on(name, "b1"), ...RECORDED],
+    platforms: ["linux/amd64"],
+    same: false,
+  })),
+  {
+    row: "a manifest came under a name that nobody knows",
+    served: [...RECORDED, on("plan10/amd64", "b1")],
+    platforms: ["linux/amd64"],
+    same: false,
+  },
+  {
+    row: "the index has other variants alone, so a builder may take what has no platform",
+    recorded: [on("linux/amd64/v3", "a1"), ARM64],
+    served: [on("linux/amd64/v3", "a1"), on("linux/arm64/v8", "b2")],
+    platforms: ["linux/amd64"],
+    same: false,
+  },
+  {
+    row: "the platform has its usual variant in the indexes",
+    served: [AMD64, ARM64],
+    platforms: ["linux/arm64"],
+    same: true,
+  },
   { row: "neither is an index", recorded: [], served: [], platforms: ["linux/amd64"], same: false },
 ])("$row: $same", ({ recorded = RECORDED, served, platforms, same }) => {
   expect(samePlatforms(recorded, served, platforms)).toBe(same);

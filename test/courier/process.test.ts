@@ -77,6 +77,10 @@ describe("the courier", () => {
       bytes: Buffer.from("{}"),
       mediaType: "application/vnd.oci.image.manifest.v1+json",
     });
+    const byDigest = { ...tag, tag: `sha512:${"0a".repeat(64)}` };
+    expect(await channel.manifest(byDigest, deadline()), "by digest").toMatchObject({
+      bytes: Buffer.from("{}"),
+    });
     const https = { ...tag, plainHttp: false };
     await expect(channel.manifest(https, deadline())).rejects.toMatchObject({ code: "unreachable" });
   });

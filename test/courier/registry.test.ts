@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RequestListener } from "node:http";
+import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { MAX_MANIFEST_BYTES } from "../../src/courier/protocol.ts";
 import { fetchManifest, type TagAddress } from "../../src/courier/registry.ts";
@@ -54,6 +55,13 @@ describe("a manifest", () => {
       "application/vnd.docker.distribution.manifest.v2+json",
     ]);
     expect(headers[0]).not.toHaveProperty("authorization");
+  });
+
+  test.for(["sha256", "sha384", "sha512"] as const)("comes by its digest, a %s", async (algorithm) => {
+    const { host, asked } = await localServer(manifest);
+    const digest = `${algorithm}:${createHash(algorithm).update(bytes).digest("hex")}`;
+    expect((await fetched(host, { tag: digest })).bytes).toEqual(bytes);
+    expect(asked).toEqual([`GET /v2/library/alpine/manifests/${digest}`]);
   });
 
   test("comes with the token that the registry gives everybody", async () => {
@@ -292,6 +300,8 @@ describe("no manifest", () => {
     { row: "a repository in capitals", more: { repository: "Library" } },
     { row: "a tag with a slash", more: { tag: "../x" } },
     { row: "a tag with a query", more: { tag: "x?y" } },
+    { row: "a digest that is too short", more: { tag: "sha256:22ef1bcb" } },
+    { row: "a digest of another kind", more: { tag: `md5:${"22".repeat(16)}` } },
   ])("is asked for with $row", async ({ more }) => {
     await expect(fetched("127.0.0.1:1", more)).rejects.toMatchObject({ code: "refused" });
   });

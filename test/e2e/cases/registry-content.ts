@@ -15,3 +15,33 @@ export async function layersOf(
   const manifest = JSON.parse(body.toString()) as { readonly layers: readonly { readonly digest: string }[] };
   return manifest.layers.map(({ digest }) => digest);
 }
+
+/** Pushes an index of manifests that are in the same repository already, under `repository:tag`. */
+export async function pushIndex(
+  { hostname, port }: Registry,
+  name: string,
+  manifests: readonly { readonly digest: string; readonly platform: object }[],
+): Promise<void> {
+  const [repository = "", tag = ""] = name.split(":");
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const descriptors = await Promise.all(
+    manifests.map(async ({ digest, platform }) => {
+      const path = `/v2/${repository}/manifests/${digest}`;
+      const headers = { accept: mediaType };
+      const { body } = await httpRequest({ hostname, port, path, headers, timeoutMs: 10_000 });
+      return { mediaType, digest, size: body.length, platform };
+    }),
+  );
+  const index = "application/vnd.oci.image.index.v1+json";
+  const path = `/v2/${repository}/manifests/${tag}`;
+  const { status } = await httpRequest({
+    hostname,
+    port,
+    method: "PUT",
+    path,
+    headers: { "content-type": index },
+    body: Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: index, manifests: descriptors })),
+    timeoutMs: 10_000,
+  });
+  if (status !== 201) throw new Error(`the registry answered ${status} to PUT ${path}`);
+}
