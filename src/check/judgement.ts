@@ -38,7 +38,8 @@ const MOVED: Readonly<Record<Action, Outcome>> = {
 function strictOutcome(verdict: Verdict, rule: Rule): Outcome {
   switch (verdict.kind) {
     case "moved":
-      return MOVED[rule.action];
+      // Of a followed tag the age has been looked at; with this action nothing proves that of the new image.
+      return rule.action === "warn" && rule.minAge?.otherwise === "block" ? "refuse" : MOVED[rule.action];
     case "unpinned":
       return "refuse";
     case "unknown":

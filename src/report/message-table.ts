@@ -4,7 +4,7 @@ import type { Judgement } from "../check/judgement.ts";
 import type { Verdict } from "../check/verdict.ts";
 import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
 import type { MessageName } from "./message-name.ts";
-import { minAgeLine, ruleLine, unseenLine } from "./rule-lines.ts";
+import { ageLine, minAgeLine, ruleLine, unseenLine } from "./rule-lines.ts";
 import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";
 
 /** A judgement whose verdict is of this kind. */
@@ -65,6 +65,7 @@ const MOVED: Row<"moved"> = {
         ? "the tag has moved since; nothing of the new image was run"
         : "the tag has moved since; this build uses the new image",
       ...ruleLine(rule),
+      ...(rule.action === "warn" ? ageLine(rule) : []),
       ...keepRecorded(reference, record),
       ...approve(reference, record),
       ...takeByDigest(reference, { digest: reference.digest, saying: "accept it in this Dockerfile alone" }),

@@ -16,7 +16,12 @@ export function ruleLine(rule: Rule | undefined, key: "action" | "unseen" | "unk
 
 /** Why a tag that nobody has recorded is a trouble: because the policy wants records, or old ones. */
 export function unseenLine(rule: Rule | undefined): string[] {
-  if (rule?.minAge === undefined || rule.unseen === "block") return ruleLine(rule, "unseen");
+  return rule?.minAge === undefined || rule.unseen === "block" ? ruleLine(rule, "unseen") : ageLine(rule);
+}
+
+/** That an image without a record has no age that is proven; nothing where none is wanted. */
+export function ageLine(rule: Rule | undefined): string[] {
+  if (rule?.minAge === undefined) return [];
   return [`the policy says "min-age: ${rule.minAge.days}", and nothing proves how old this is`];
 }
 

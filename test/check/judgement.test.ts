@@ -25,6 +25,18 @@ test.for<{
   { row: "moved, write-once", verdict: moved, rule: { action: "block" }, outcome: "refuse" },
   { row: "moved, and could not be pinned", verdict: moved, rule: { action: "pin" }, outcome: "refuse" },
   { row: "moved, warned about", verdict: moved, rule: { action: "warn" }, outcome: "warn" },
+  {
+    row: "moved, warned about, and nothing proves the age that is wanted",
+    verdict: moved,
+    rule: { action: "warn", minAge: { days: 1, otherwise: "block" } },
+    outcome: "refuse",
+  },
+  {
+    row: "moved, warned about, and nothing proves the age that is wished for",
+    verdict: moved,
+    rule: { action: "warn", minAge: { days: 1, otherwise: "warn" } },
+    outcome: "warn",
+  },
   { row: "moved, followed", verdict: moved, rule: { action: "follow" }, outcome: "pass" },
   {
     row: "built as recorded",

@@ -142,6 +142,9 @@ export const JUDGEMENTS = {
   }),
   "moved, and only observed": judgement(moved, WARN),
   "moved, and the rule warns": judgement(moved, { ...WARN, rule: { ...BLOCK, action: "warn" } }),
+  "moved, and the rule warns, where age is wanted": judgement(moved, {
+    rule: { ...WEEK, action: "warn" },
+  }),
   "too new": judgement(tooNew, { rule: WEEK }),
   "too new, and the rule warns": judgement(tooNew, { ...WARN, rule: DAY }),
   "unrecorded, nothing to sign with": judgement(noSigner, { rule: KNOWN }),
