@@ -43,10 +43,12 @@ export async function judgeConversion(
 ): Promise<Judged> {
   let shown = await showHiddenBases(bridge, conversion, platforms);
   const settled = new Map<string, Judgement>();
+  const judged = new Map<string, ReadonlySet<string>>();
   /** What took the place of an image, by its name, and the judgement on that image. */
   const replaced = new Map<string, Judgement>();
   for (let round = 0; ; round++) {
-    const open = shown.images.filter(({ reference }) => !settled.has(formatReference(reference)));
+    const open = shown.images.filter((image) => !isJudged(image, judged));
+    for (const { reference, platforms: all } of open) judged.set(formatReference(reference), new Set(all));
     for (const judgement of await judge(open.map((image) => consumed(image, isWritten)))) {
       const name = formatReference(judgement.reference);
       const moved = replaced.get(name);
@@ -71,6 +73,17 @@ export async function judgeConversion(
     if (pins.length === 0) return { conversion: shown, judgements: judgementsOf(shown, settled) };
     shown = await showHiddenBases(bridge, await convertPinned(bridge, shown, pins), platforms);
   }
+}
+
+/** Whether there is a judgement on the image that looked at all its platforms: an index can be another one for each. */
+function isJudged(
+  { reference, platforms }: ImageSource,
+  judged: ReadonlyMap<string, ReadonlySet<string>>,
+): boolean {
+  const known = judged.get(formatReference(reference));
+  if (known === undefined) return false;
+  // Without any it is not known for which platforms it is.
+  return platforms.length > 0 ? platforms.every((platform) => known.has(platform)) : known.size === 0;
 }
 
 function judgementsOf({ images }: Conversion, settled: ReadonlyMap<string, Judgement>): readonly Judgement[] {

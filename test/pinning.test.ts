@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { formatReference } from "../src/image/reference.ts";
+import { type Digest, sha256 } from "../src/image/digest.ts";
 import type { Rule } from "../src/policy/rule.ts";
+import type { Served } from "./check/sample-courier.ts";
 import { FakeFailure } from "./gateway/fake-buildkit.ts";
+import { digestOf } from "./llb/sample-llb.ts";
+import { sighting } from "./record/sample-log.ts";
 import {
   type Case,
   conversionsOf,
@@ -110,6 +114,48 @@ test("an image that the recorded one brings with it is judged and pinned too", a
     "docker.io/library/moved:1",
     "docker.io/library/late:1",
   ]);
+});
+
+test("an index that is unchanged for one platform is judged again when a pin brings another platform of it", async () => {
+  const amd64 = digestOf("a1");
+  const indexOf = (arm64: Digest): Served & { readonly digest: Digest } => {
+    const manifests = [
+      { digest: amd64, platform: { os: "linux", architecture: "amd64" } },
+      { digest: arm64, platform: { os: "linux", architecture: "arm64" } },
+    ];
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests }));
+    return { bytes, mediaType: "application/vnd.oci.image.index.v1+json", digest: sha256(bytes) };
+  };
+  const [recorded, served] = [indexOf(digestOf("a2")), indexOf(digestOf("b2"))];
+  const log = logOf({ "moved:1": OLD });
+  const platforms = ["a1", "a2"].map((byte, n) => ({
+    platform: n === 0 ? "linux/amd64" : "linux/arm64",
+    digest: digestOf(byte),
+  }));
+  const reference = "docker.io/library/tools:1";
+  log.record(sighting({ reference, digest: recorded.digest, platforms }), key);
+  const built = await pinning({
+    dockerfile: [
+      "FROM --platform=$BUILDPLATFORM tools:1 AS tools",
+      "RUN x",
+      "FROM moved:1",
+      "COPY --from=tools a a",
+      "",
+    ].join("\n"),
+    images: {
+      "tools:1": { digest: served.digest, layers: true },
+      // As it was recorded, which a named context brings, it takes something from the other image too.
+      "moved:1": ({ line }) => (line > 0 ? MOVED : { ...MOVED, onbuild: ["COPY --from=tools:1 b b"] }),
+    },
+    options: { platform: "linux/arm64" },
+    setting: { served: { [`docker.io/library/tools:${served.digest}`]: served } },
+    log,
+  });
+  const returned = Buffer.from(await built.done).toString("latin1");
+  expect(returned).toContain(`tools:1@${recorded.digest}`);
+  expect(returned, "the index of which one platform was looked at is used for no other").not.toContain(
+    `tools:1@${served.digest}`,
+  );
 });
 
 test("an image that only the second conversion shows stops the build when it is not to be pinned", async () => {

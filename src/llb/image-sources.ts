@@ -16,7 +16,7 @@ export interface SourceLocation {
 export interface ImageSource {
   /** With the digest that BuildKit would use; without one when BuildKit would resolve the tag again later. */
   readonly reference: Reference;
-  /** `linux/amd64`, …; empty when the LLB does not say. */
+  /** `linux/amd64`, …; empty when the LLB does not say it of each operation that asks for the image. */
   readonly platforms: readonly string[];
   readonly locations: readonly SourceLocation[];
 }
@@ -32,22 +32,27 @@ const TAGLESS_SCHEMES = new Set(["local", "git", "http", "https", "oci-layout"])
 export function imageSources(definitions: readonly Definition[]): ImageSource[] {
   const sources = new Map<
     string,
-    { reference: Reference; platforms: Set<string>; locations: SourceLocation[] }
+    { reference: Reference; platforms: Set<string>; isVague: boolean; locations: SourceLocation[] }
   >();
   for (const definition of definitions) {
     for (const operation of definition.operations) {
       const reference = imageReference(operation);
       if (!reference) continue;
       const name = formatReference(reference);
-      const source = sources.get(name) ?? { reference, platforms: new Set(), locations: [] };
+      const source = sources.get(name) ?? { reference, platforms: new Set(), isVague: false, locations: [] };
       sources.set(name, source);
       if (operation.op.platform) source.platforms.add(platformName(operation.op.platform));
+      else source.isVague = true;
       for (const location of locationsOf(operation, definition)) {
         if (!source.locations.some((known) => sameLines(known, location))) source.locations.push(location);
       }
     }
   }
-  return [...sources.values()].map((source) => ({ ...source, platforms: [...source.platforms] }));
+  return [...sources.values()].map(({ reference, platforms, isVague, locations }) => ({
+    reference,
+    platforms: isVague ? [] : [...platforms],
+    locations,
+  }));
 }
 
 /** The text of the build's own Dockerfile, from the source maps of its LLB. `undefined` when no operation carries one. */

@@ -91,6 +91,15 @@ function messageOf(act: () => unknown): string {
   throw new Error("nothing was thrown");
 }
 
+test("an image that is asked for once without a platform is for nobody knows which", () => {
+  const llb = sampleLlb(DOCKERFILE);
+  const without: pb.Op.$Properties = { source: { identifier: ALPINE } };
+  const [image] = imageSources([
+    readDefinition(llb.endAt(llb.add(run("both", [llb.add(source(ALPINE)), llb.add(without)])))),
+  ]);
+  expect(image?.platforms).toEqual([]);
+});
+
 test("one image in two results is one image, with the platforms and lines of both", () => {
   const one = sampleLlb(DOCKERFILE);
   const other = sampleLlb(DOCKERFILE);
