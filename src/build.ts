@@ -63,11 +63,9 @@ export async function build(bridge: Bridge, buildOptions: BuildOptions, setup: S
   }
   const opened = await (opening ?? open());
   const pinned = await pinAll(bridge, conversion);
-  const gate = {
-    judge: openCheck(opened.context),
-    platforms: { target: targetPlatforms(buildOptions), build: buildPlatform, unsure },
-    isWritten: await isWrittenIn(bridge, pinned, options),
-  };
+  const platforms = { target: targetPlatforms(buildOptions), build: buildPlatform, unsure };
+  const isWritten = await isWrittenIn(bridge, pinned, { options, platforms });
+  const gate = { judge: openCheck(opened.context), platforms, isWritten };
   const judged = await judgeConversion(bridge, pinned, gate);
   return respond(bridge, judged, { request, opened, commands: setup.commands, gate, attestations });
 }

@@ -15,8 +15,8 @@ export type Judge = (images: readonly ConsumedImage[]) => Promise<readonly Judge
 export interface GateContext {
   readonly judge: Judge;
   readonly platforms: Platforms;
-  /** Whether the person who builds wrote this digest. */
-  readonly isWritten: (digest: string) => boolean;
+  /** Whether the person who builds wrote this image with its tag and its digest. */
+  readonly isWritten: (image: Reference) => boolean;
 }
 
 /** A conversion of which every image is judged. */
@@ -99,11 +99,7 @@ const TOO_DEEP = `its pins bring other images that are to be pinned, more than $
 const NOT_TAKEN = "the conversion uses the new one all the same";
 
 function consumed({ reference, platforms }: ImageSource, isWritten: GateContext["isWritten"]): ConsumedImage {
-  return { reference, platforms, claimed: isClaimed(reference, isWritten) };
-}
-
-function isClaimed({ tag, digest }: Reference, isWritten: GateContext["isWritten"]): boolean {
-  return tag !== undefined && digest !== undefined && isWritten(digest);
+  return { reference, platforms, claimed: isWritten(reference) };
 }
 
 /** The pin that the rule wants for a moved tag. Who wrote a digest gets that one or none. */
@@ -112,7 +108,7 @@ function pinOf(
   isWritten: GateContext["isWritten"],
 ): RecordedPin | undefined {
   if (verdict.kind !== "moved" || rule.action !== "pin" || verdict.gone !== undefined) return undefined;
-  return isClaimed(reference, isWritten) ? undefined : { image: reference, recorded: verdict.record.digest };
+  return isWritten(reference) ? undefined : { image: reference, recorded: verdict.record.digest };
 }
 
 async function whyNot(bridge: Bridge, conversion: Conversion, pin: RecordedPin): Promise<string | undefined> {

@@ -204,7 +204,8 @@ function contextKey(reference: Reference): string {
   return familiarName(reference);
 }
 
-function contextNames(options: Readonly<Record<string, string>>): string[] {
+/** The names of a build's named contexts, some with `::platform` at their end. */
+export function contextNames(options: Readonly<Record<string, string>>): string[] {
   return Object.keys(options)
     .filter((name) => name.startsWith("context:"))
     .map((name) => name.slice("context:".length));

@@ -68,6 +68,18 @@ export function pinNames(options: Options, image: Reference, pinned: Reference):
   return Object.fromEntries(replaced) as Options;
 }
 
+/** The images that the options name: as named contexts, and as the SBOM generator. */
+export function imagesInOptions(options: Options): readonly Reference[] {
+  const contexts = Object.entries(options)
+    .filter(
+      ([name, value]) => name.startsWith(CONTEXT) && value.startsWith(DOCKER_IMAGE) && value !== SCRATCH,
+    )
+    .map(([, value]) => readReference(value.slice(DOCKER_IMAGE.length)));
+  const sbom = options[SBOM];
+  const generator = sbom === undefined ? undefined : readGenerator(sbom);
+  return [...contexts, generator].filter((image) => image !== undefined);
+}
+
 /** The digest that an image has now, from the registry if the local store gives none. `undefined` when it does not resolve. */
 export async function resolveDigest(
   bridge: Bridge,
