@@ -65,13 +65,16 @@ export function readAttestedImages(bytes: Uint8Array, place: string): readonly A
     manifests.filter(({ annotations }) => annotations[KIND] === ATTESTATION),
     ({ annotations }) => annotations[SUBJECT] ?? "",
   );
-  return manifests
-    .filter(({ annotations }) => annotations[KIND] === undefined)
-    .map(({ digest, platform }) => ({
-      digest,
-      platform: platform === undefined ? "an unnamed platform" : platformName(platform),
-      attestations: (attached.get(digest) ?? []).map((each) => each.digest),
-    }));
+  return (
+    manifests
+      // The platform alone keeps a machine from running it: an annotation on an image would only hide it from us.
+      .filter(({ platform }) => platform?.os !== "unknown" || platform.architecture !== "unknown")
+      .map(({ digest, platform }) => ({
+        digest,
+        platform: platform === undefined ? "an unnamed platform" : platformName(platform),
+        attestations: (attached.get(digest) ?? []).map((each) => each.digest),
+      }))
+  );
 }
 
 /** The in-toto attestations of such a manifest, whose bytes have been looked at likewise. Throws EvidenceError ("malformed"). */

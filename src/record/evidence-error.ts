@@ -13,15 +13,18 @@ import type { RecordErrorCode } from "./error.ts";
  * - `too-large`: over the limits of the format
  * - `unproven`: a bundle in it does not prove a record of the image's tag; `reason` tells which of it
  */
-export type EvidenceErrorCode =
-  | "none"
-  | "several"
-  | "newer-version"
-  | "wrong-image"
-  | "wrong-bytes"
-  | "malformed"
-  | "too-large"
-  | "unproven";
+export const EVIDENCE_ERROR_CODES = [
+  "none",
+  "several",
+  "newer-version",
+  "wrong-image",
+  "wrong-bytes",
+  "malformed",
+  "too-large",
+  "unproven",
+] as const;
+
+export type EvidenceErrorCode = (typeof EVIDENCE_ERROR_CODES)[number];
 
 /** Evidence that is missing or is not what a build wrote. The message says what, of which image, and what to do. */
 export class EvidenceError extends Error {

@@ -74,8 +74,8 @@ export type EvidencePredicate = v.InferOutput<typeof EvidenceShape>;
 export type EvidenceImage = v.InferOutput<typeof EvidenceImage>;
 
 /**
- * The predicate as bytes: canonical JSON (RFC 8785), the same for the same content. Throws EvidenceError ("too-large")
- * for one that would not be read again.
+ * The predicate as bytes: canonical JSON (RFC 8785), the same for the same content. Throws EvidenceError
+ * ("too-large", "malformed") for one that would not be read again.
  */
 export function formatEvidence(predicate: EvidencePredicate): Uint8Array {
   // A property without a value is none, and the library writes it.
@@ -94,6 +94,8 @@ export function formatEvidence(predicate: EvidencePredicate): Uint8Array {
       `write the evidence of the build: the limits are ${MAX_EVIDENCE_IMAGES} images, and ${MAX_EVIDENCE_RECORDS} records for each`,
     );
   }
+  // What we could not read again is not written.
+  parseEvidence(plain, "the evidence of the build");
   return bytes;
 }
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement, Outcome } from "../check/judgement.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
-import type { EvidenceError, EvidenceErrorCode } from "../record/evidence-error.ts";
+import type { EvidenceError } from "../record/evidence-error.ts";
 import type { EvidencePredicate } from "../record/evidence-predicate.ts";
 import type { Report } from "./report-shape.ts";
 import { reportTable } from "./report-text.ts";
+import type { VerificationReport } from "./verification-shape.ts";
 
 /** What became of the evidence of one platform's image. */
 export interface VerifiedPlatform {
@@ -24,35 +25,15 @@ export interface JudgedEvidence {
   readonly judgements: readonly Judgement[];
 }
 
-/** The answer of a verification in JSON, version 1. */
-export interface VerificationReport {
-  readonly version: 1;
-  readonly image: string;
-  readonly outcome: Outcome;
-  readonly platforms: readonly {
-    readonly platform: string;
-    readonly digest: string;
-    /** `found`, or why there is none that could be judged. */
-    readonly evidence: "found" | EvidenceErrorCode;
-    readonly outcome: Outcome;
-    readonly problem?: string;
-    readonly frontend?: EvidencePredicate["frontend"];
-    readonly policy?: string;
-    /** How many images of the build the policy kept private; nothing can be said of them. */
-    readonly private?: number;
-    readonly report?: Report;
-  }[];
-}
-
 /** The report of a verification. `image` is what was verified, with its digest. */
 export function verificationReport(
   image: Reference,
   platforms: readonly VerifiedPlatform[],
 ): VerificationReport {
-  const reported = platforms.map(({ platform, digest, evidence }) => {
+  const reported: VerificationReport["platforms"] = platforms.map(({ platform, digest, evidence }) => {
     if (evidence.kind === "refused") {
       const { code, message } = evidence.error;
-      return { platform, digest, evidence: code, outcome: "refuse" as const, problem: message };
+      return { platform, digest, evidence: code, outcome: "refuse", problem: message };
     }
     const { predicate, report } = evidence.judged;
     const { frontend, policy } = predicate;
@@ -61,7 +42,7 @@ export function verificationReport(
     return {
       platform,
       digest,
-      evidence: "found" as const,
+      evidence: "found",
       outcome,
       frontend,
       policy,

@@ -15,10 +15,16 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
  * later version adds. Throws for a kind that has no translation here.
  */
 export function jsonSchema(schema: object): JsonSchema {
-  const { type, ...step } = schema as Step;
+  return translated(schema as Step, "");
+}
+
+/** `of` is the kind of what a step stands behind. */
+function translated({ type, ...step }: Step, of: string): JsonSchema {
   if (step.pipe !== undefined) {
-    const [first = {}, ...steps] = step.pipe;
-    return Object.assign({}, jsonSchema(first), ...steps.map(jsonSchema)) as JsonSchema;
+    const [first, ...steps] = step.pipe;
+    if (first === undefined) throw new Error("a pipe without a beginning");
+    const parts = [jsonSchema(first), ...steps.map((each) => translated(each, first.type))];
+    return Object.assign({}, ...parts) as JsonSchema;
   }
   switch (type) {
     case "string":
@@ -36,6 +42,7 @@ export function jsonSchema(schema: object): JsonSchema {
       return { anyOf: (step["options"] as readonly Step[]).map(jsonSchema) };
     case "exact_optional":
       return jsonSchema(step["wrapped"] as Step);
+    case "object":
     case "strict_object":
       return objectSchema(Object.entries(step["entries"] as Readonly<Record<string, Step>>));
     case "description":
@@ -47,6 +54,11 @@ export function jsonSchema(schema: object): JsonSchema {
       return { type };
     case "min_value":
       return { minimum: step.requirement };
+    case "max_length":
+      return { [of === "array" ? "maxItems" : "maxLength"]: step["requirement"] };
+    case "unknown":
+    case "transform":
+      return {};
     case "readonly":
       return {};
     default:
