@@ -76,16 +76,24 @@ interface Answered {
   readonly asked: readonly string[];
 }
 
-async function verify({ image, policy, platforms = [], behaviour, name, setting }: Asked): Promise<Answered> {
+async function verify({
+  image,
+  policy,
+  platforms = [],
+  behaviour,
+  name: other,
+  setting,
+}: Asked): Promise<Answered> {
   const fake = await startFakeBuildkit({ resolve: () => image.digest, ...behaviour });
   onTestFinished(() => fake.close());
   const all = { served: image.served, policy: { trust: trusting(key.signer), ...policy }, ...setting };
   const { context, asked } = surroundings(all, log);
-  const reference = name === undefined ? image.reference : name === null ? undefined : parseReference(name);
+  const reference =
+    other === undefined ? image.reference : other === null ? undefined : parseReference(other);
   const opened = { context, policy: context.policy, lock: undefined };
   const bytes = await verifyImage(fake.bridge, { image: reference, platforms, opened });
   const { metadata } = moby.buildkit.v1.frontend.Result.decode(bytes);
-  const part = (part: string) => Buffer.from(metadata?.[part] ?? []).toString();
+  const part = (name: string) => Buffer.from(metadata?.[name] ?? []).toString();
   return {
     text: part("result.txt"),
     json: JSON.parse(part("result.json")) as VerificationReport,
@@ -253,7 +261,7 @@ describe("an image is refused, and the answer says why", () => {
       image: onAmd(
         edited((bundle) => {
           const [signature] = bundle.dsseEnvelope.signatures;
-          signature.sig = Buffer.from(signature.sig, "base64").reverse().toString("base64");
+          signature.sig = Buffer.from(Buffer.from(signature.sig, "base64").toReversed()).toString("base64");
         }),
       ),
       evidence: "unproven",
@@ -379,7 +387,7 @@ describe("an image that cannot be looked at is an error, and no answer", () => {
       },
       says: "name one that it has with --platform",
     },
-  ])("when $row", async ({ row: _, says, ...asked }) => {
+  ])("when $row", async ({ says, ...asked }) => {
     await expect(verify({ image, ...asked })).rejects.toThrow(says);
   });
 
