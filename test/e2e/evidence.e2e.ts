@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile, writeFile } from "node:fs/promises";
+import { createPrivateKey } from "node:crypto";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import type { EvidencePredicate } from "../../src/record/evidence-predicate.ts";
+import { publicPem } from "../sigstore/signed-statement.ts";
 import type { BuildOutcome } from "./lab/builds.ts";
 import { scanner } from "./cases/moving-tags.ts";
 import {
@@ -15,6 +19,8 @@ import {
 } from "./cases/pushed-evidence.ts";
 import { expectBuilt } from "./cases/refusal.ts";
 import { type Site, type SiteRequest, startSite } from "./cases/site.ts";
+import { chroot } from "./lab/chroot.ts";
+import { run } from "./lab/command.ts";
 import type { PushedImage } from "./lab/images.ts";
 
 const EVIDENCE = "https://github.com/tlog-dockerfile/tlog-dockerfile/evidence/v1";
@@ -254,6 +260,43 @@ describe("the evidence of an image is verified", () => {
     expect(unnamed.code).not.toBe(0);
     expect(unnamed.output).toContain("TLOG_IMAGE=");
   });
+});
+
+test("cosign verifies a bundle that was cut out of the evidence, where there is no network", async () => {
+  await push("cosigned");
+  const evidence = (await pushed("cosigned")).attestations[EVIDENCE]?.predicate as
+    | EvidencePredicate
+    | undefined;
+  const bundle = evidence?.images.find(({ reference }) => reference === base)?.bundles[0];
+  const directory = await mkdtemp(join(tmpdir(), "cosign-"));
+  onTestFinished(() => rm(directory, { recursive: true }));
+  const write = async (name: string, text: string): Promise<string> => {
+    await writeFile(join(directory, name), text);
+    return join(directory, name);
+  };
+  const verified = async (about: string) =>
+    run(
+      "unshare",
+      [
+        "--net",
+        "--",
+        (await chroot()).tool("cosign"),
+        "verify-blob-attestation",
+        "--bundle",
+        await write("bundle.json", JSON.stringify(bundle)),
+        "--trusted-root",
+        await write("root.json", JSON.stringify(site.sigstore.trustedRoot)),
+        "--key",
+        await write("key.pub", publicPem(createPrivateKey(site.key))),
+        "--type",
+        "https://github.com/tlog-dockerfile/tlog-dockerfile/sighting/v1",
+        await write("tag.txt", about),
+      ],
+      { env: { HOME: directory }, timeoutMs: 60_000 },
+    );
+  const one = await verified(base);
+  expect(one.code, one.output).toBe(0);
+  expect((await verified(`${base}x`)).code).not.toBe(0);
 });
 
 /** Pushes `NAME:1`: an image with the evidence of another repository's first image attached to it. */
