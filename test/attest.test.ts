@@ -143,15 +143,36 @@ test("the version that evidence names is that of the package", () => {
   expect(VERSION).toBe(version);
 });
 
-test("evidence has no name and no record of what the policy keeps private", async () => {
-  const { context: secret } = surroundings(
-    { policy: { trust: trusting(key.signer), rule: { private: true } } },
-    log,
-  );
-  const { solves } = await attested({ judgements: await openCheck(secret)(images) });
-  const [text = ""] = Object.values(filesOf(solves));
-  expect(text).not.toContain("library/good");
-  expect((JSON.parse(text) as EvidencePredicate).images).toEqual([
-    { digest: good.digest, platforms: ["linux/amd64"], verdict: "unchanged", bundles: [] },
-  ]);
+describe("evidence has no name and no record of what the policy keeps private", () => {
+  const whole = sighting({ reference: "docker.io/library/good:1", digest: good.digest });
+  const { mediaType: _, ...seenByBuilder } = { ...whole, platforms: [] };
+
+  test.for([
+    { row: "but an image that everybody is shown has its name", seen: whole, isNamed: true },
+    { row: "such as an image that only the builder could see", seen: seenByBuilder, isNamed: false },
+  ])("$row", async ({ seen, isNamed }) => {
+    const own = sampleLog();
+    own.record(seen, key);
+    const { context: secret } = surroundings(
+      { policy: { trust: trusting(key.signer), rule: { private: true } } },
+      own,
+    );
+    const { solves } = await attested({ judgements: await openCheck(secret)(images) });
+    const [text = ""] = Object.values(filesOf(solves));
+    expect(text.includes("library/good")).toBe(isNamed);
+    if (isNamed) return;
+    expect((JSON.parse(text) as EvidencePredicate).images).toEqual([
+      { digest: good.digest, platforms: ["linux/amd64"], verdict: "unchanged", bundles: [] },
+    ]);
+  });
+
+  test("such as an image that its registry did not show, which was not recorded for that", async () => {
+    const [one] = judgements;
+    if (one === undefined) throw new Error("nothing was judged");
+    const verdict = { kind: "unrecorded", reason: "not-public", detail: "GET …: status 401" } as const;
+    const { solves } = await attested({ judgements: [{ ...one, verdict, records: [] }] });
+    const [text = ""] = Object.values(filesOf(solves));
+    expect(text).not.toContain("library/good");
+    expect(text).toContain(good.digest);
+  });
 });

@@ -18,8 +18,8 @@ export interface EvidenceContext {
  * What the built image is to carry about the images that it was built from. There is no time in it and nothing of the
  * machine: the same judgements give the same evidence.
  *
- * An image that the policy keeps private has no name and no bundle here, because a bundle has the name in it: those of
- * rules with `private: true`, and those that their registry does not show to everybody.
+ * An image that the policy keeps private has no name and no bundle here, because a bundle has the name in it: images
+ * that their registry does not show to everybody, whether a rule with `private: true` lets them be named to a log or not.
  */
 export function makeEvidence(
   judgements: readonly Judgement[],
@@ -51,6 +51,8 @@ function evidenceOf(judgement: Judgement, platforms: readonly string[]): Evidenc
   };
 }
 
-function isPrivate({ rule, verdict }: Judgement): boolean {
-  return rule.private || (verdict.kind === "unrecorded" && verdict.reason === "not-public");
+/** A record that was made of what everybody is shown says of which media type it is, and one of a private image does not. */
+function isPrivate({ rule, verdict, records }: Judgement): boolean {
+  const isShown = records.some(({ mediaType }) => mediaType !== undefined);
+  return (rule.private && !isShown) || (verdict.kind === "unrecorded" && verdict.reason === "not-public");
 }
