@@ -51,7 +51,8 @@ const Subject = v.strictObject({
 
 const AnyStatement = v.object({ predicateType: v.string() });
 
-const Statement = v.strictObject({
+/** The statement of a sighting. What is not a matter of shape is checked behind it. */
+export const StatementShape = v.strictObject({
   _type: v.literal(STATEMENT_TYPE),
   subject: v.strictTuple([Subject, Subject]),
   predicateType: v.literal(SIGHTING_PREDICATE_TYPE),
@@ -144,7 +145,7 @@ function isDeeper(value: unknown, levels: number): boolean {
   return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }
 
-function readStatement(bytes: Uint8Array): v.InferOutput<typeof Statement> {
+function readStatement(bytes: Uint8Array): v.InferOutput<typeof StatementShape> {
   if (bytes.length > MAX_STATEMENT_BYTES) throw malformed(`it is longer than ${MAX_STATEMENT_BYTES} bytes`);
   let text: string;
   let value: unknown;
@@ -162,7 +163,7 @@ function readStatement(bytes: Uint8Array): v.InferOutput<typeof Statement> {
   // One reading for everybody: no duplicate keys, no second spelling of the same statement.
   if (json.canonicalize(value) !== text) throw malformed("it is not canonical JSON");
 
-  const parsed = v.safeParse(Statement, value, { abortEarly: true });
+  const parsed = v.safeParse(StatementShape, value, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   throw malformed(`"${v.getDotPath(issue) ?? "statement"}": ${excerpt(issue.message, 160)}`);

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { EvidenceShape } from "../../src/record/evidence-predicate.ts";
+import { StatementShape } from "../../src/record/statement.ts";
 import { VerificationShape } from "../../src/report/verification-shape.ts";
 import { jsonSchema } from "./json-schema.ts";
 
 test.for([
   { name: "evidence", shape: EvidenceShape },
+  { name: "sighting", shape: StatementShape },
   { name: "verification", shape: VerificationShape },
 ])("the published JSON Schema of the $name is that of the shape", async ({ name, shape }) => {
   const schema = {

@@ -40,6 +40,11 @@ function translated({ type, ...step }: Step, of: string): JsonSchema {
       return { type: "object", additionalProperties: jsonSchema(step["value"] as Step) };
     case "variant":
       return { anyOf: (step["options"] as readonly Step[]).map(jsonSchema) };
+    case "strict_tuple": {
+      const items = (step["items"] as readonly Step[]).map(jsonSchema);
+      return { type: "array", prefixItems: items, minItems: items.length, maxItems: items.length };
+    }
+    case "optional":
     case "exact_optional":
       return jsonSchema(step["wrapped"] as Step);
     case "object":
@@ -70,6 +75,6 @@ function objectSchema(entries: readonly (readonly [string, Step])[]): JsonSchema
   return {
     type: "object",
     properties: Object.fromEntries(entries.map(([key, value]) => [key, jsonSchema(value)])),
-    required: entries.filter(([, value]) => value.type !== "exact_optional").map(([key]) => key),
+    required: entries.filter(([, value]) => !value.type.endsWith("optional")).map(([key]) => key),
   };
 }
