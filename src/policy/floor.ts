@@ -134,6 +134,21 @@ function unsaid(floor: Settings, { profile, fulcio }: Settings, services: Signin
   return problems;
 }
 
+/**
+ * The problem of writing to another log than the first of the floor's, when that one has no search: a tag that only it
+ * may have would be taken for new.
+ */
+export function passedOver(
+  { logs, mayLoosen }: Settings,
+  writeTo: Setting<1 | 2> | undefined,
+): PolicyProblem[] {
+  const [first] = logs?.value ?? [];
+  if (first === undefined || logs === undefined || writeTo === undefined) return [];
+  if (first.api === 1 || writeTo.value === 2 || mayLoosen.has("logs")) return [];
+  const objection = `"${writeTo.value}" passes over the log "${first.url}" (API ${first.api})`;
+  return [loosens(objection, { high: writeTo.source, low: logs.source, allowed: "logs" })];
+}
+
 /** The problem of something that the floor does not let through. */
 export function loosens(
   objection: string,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
-import { aboveFloor, withArgs } from "./floor.ts";
+import { aboveFloor, passedOver, withArgs } from "./floor.ts";
 import { mayUsePlainHttp } from "./host.ts";
 import { PolicyError, throwProblems } from "./policy-error.ts";
 import type { Profile, Unknown, Unseen } from "./rule.ts";
@@ -95,7 +95,7 @@ export async function readPolicy({
   const above = withArgs(file ?? NO_SETTINGS, args);
   if (floor === undefined) return effective(above, { services, rules: [ruleSet(above)], args });
   const { settings, problems } = aboveFloor(floor, above, { services });
-  throwProblems([...problems, ...loosenedRules(floor, above)]);
+  throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
   // A profile that the floor lets be loosened is no floor any more.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
   const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;

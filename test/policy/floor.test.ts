@@ -382,6 +382,21 @@ describe("build arguments take the place of what the repository's file says", ()
     );
   });
 
+  test("and no other one to write to than a floor's first, when that one has no search", async () => {
+    const args = { TLOG_LOG_API: "1" };
+    const logs = "logs: [{ url: https://two.example, api: 2 }, { url: https://one.example, api: 1 }]";
+    const { message } = await refusalOf({ args, baked: repository(logs) });
+    expect(message).toContain('"1" passes over the log "https://two.example" (API 2), which policy.yaml:');
+    expect(message).toContain(
+      'leave the argument out, or change that file, which may allow it with "allow-looser: [logs]"',
+    );
+    const allowed = await policyOf({ args, baked: repository(`${logs}\nallow-looser: [logs]`) });
+    expect(allowed.logs.map(({ api }) => api)).toEqual([1, 2]);
+    expect((await policyOf({ args, repository: repository(logs) })).logs.map(({ api }) => api)).toEqual([
+      1, 2,
+    ]);
+  });
+
   test.for([
     {
       args: { TLOG_TRUST_ISSUER: ISSUER },
