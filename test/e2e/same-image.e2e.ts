@@ -6,6 +6,8 @@ import { type BuiltImage, readLayout } from "./cases/oci-layout.ts";
 import { expectBuilt } from "./cases/refusal.ts";
 import { type Site, type SiteRequest, startSite } from "./cases/site.ts";
 
+const EVIDENCE = "https://github.com/tlog-dockerfile/tlog-dockerfile/evidence/v1";
+
 let site: Site;
 let base: string;
 let other: string;
@@ -26,8 +28,9 @@ async function both({
   readonly plain: BuiltImage;
   readonly ours: BuiltImage;
 }> {
+  const provenance = args.some((arg) => arg.startsWith("--provenance")) ? [] : ["--provenance=false"];
   const output = args.includes("--output") ? [] : ["--output", "type=oci,dest=../image,tar=false"];
-  const all = ["--provenance=false", ...output, ...args];
+  const all = [...provenance, ...output, ...args];
   const plain = await site.build({
     ...request,
     syntax: undefined,
@@ -129,12 +132,22 @@ describe("an image has its attestations with us", () => {
       dockerfile: `FROM ${base}\nRUN echo attested > /attested\n`,
       args: ["--provenance=mode=max", `--sbom=generator=${generator}`],
     });
-    const types = ours.attestations.map(({ type }) => type);
-    expect(types.toSorted()).toEqual([
+    const before = plain.attestations.map(({ type }) => type);
+    expect(before.toSorted()).toEqual([
       expect.stringMatching("^https://slsa.dev/provenance/"),
       "https://spdx.dev/Document",
     ]);
-    expect(types).toEqual(plain.attestations.map(({ type }) => type));
+    const types = ours.attestations.map(({ type }) => type);
+    expect(types.toSorted()).toEqual([...before, EVIDENCE].toSorted());
+    expect(ours.manifest).toBe(plain.manifest);
+  });
+
+  test("and none where provenance is for pushed images alone", async () => {
+    const { plain, ours } = await both({
+      dockerfile: `FROM ${base}\nRUN echo attested > /attested\n`,
+      args: ["--provenance=mode=min,inline-only=true"],
+    });
+    expect(ours.attestations).toEqual(plain.attestations);
     expect(ours.manifest).toBe(plain.manifest);
   });
 });
