@@ -183,7 +183,10 @@ describe("what the lock file does not decide is asked of the log", () => {
 
   test("and the observer's line still vouches for what the log has", async () => {
     const log = logOf([owner, GOOD], [observer, GOOD]);
-    const changeFound: Setting["changeFound"] = (entries) => entries.slice(0, 1);
+    const indexOf = (entry: unknown): number => (entry as { readonly logIndex: number }).logIndex;
+    const first = Math.min(...log.log.entries.map((each) => indexOf(log.found(each).entry)));
+    const changeFound: Setting["changeFound"] = (entries) =>
+      entries.filter(({ entry }) => indexOf(entry) === first);
     const rule: Partial<Rule> = { minAge: { days: 7, otherwise: "block" } };
     const around = building({ log, locked: [1], setting: { changeFound }, rule });
     expect((await judge(around)).verdict).toMatchObject({ kind: "unchanged" });
