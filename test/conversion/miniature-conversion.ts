@@ -216,8 +216,9 @@ function addImage(
 
 function lookUp({ images }: Miniature, reference: Reference, asker: Asker): SampleImage {
   const { digest: _, ...tagged } = reference;
-  const found = Object.entries(images).find(
-    ([name]) => formatReference(parseReference(name)) === formatReference(tagged),
+  const names = [tagged, reference].map(formatReference);
+  const found = Object.entries(images).find(([name]) =>
+    names.includes(formatReference(parseReference(name))),
   )?.[1];
   if (found === undefined) throw new FakeFailure(`${formatReference(reference)}: not found`);
   return typeof found === "function" ? found(asker) : found;
