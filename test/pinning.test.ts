@@ -30,6 +30,15 @@ function pinning(each: Case, rule: Partial<Rule> = PIN): ReturnType<typeof start
   return start({ ...each, setting: { ...each.setting, policy: { rule } } });
 }
 
+/** An engine that knows no named contexts. */
+const withoutNamedContexts: Case["behaviour"] = ({ solve }) => ({
+  solve(request) {
+    const contexts = Object.keys(request.FrontendOpt).filter((name) => name.startsWith("context:"));
+    const others = Object.entries(request.FrontendOpt).filter(([name]) => !contexts.includes(name));
+    return solve({ ...request, FrontendOpt: Object.fromEntries(others) });
+  },
+});
+
 describe("an image that moved is built as it was recorded, however it gets into the build", () => {
   test.for<Case & { row: string }>([
     { row: "FROM", dockerfile: "FROM moved:1\nRUN x\n" },
@@ -192,13 +201,7 @@ describe("the build stops, and says why, when the recorded image cannot take its
     {
       row: "an engine that knows no named contexts",
       dockerfile: "FROM moved:1\nRUN x\n",
-      behaviour: ({ solve }) => ({
-        solve(request) {
-          const contexts = Object.keys(request.FrontendOpt).filter((name) => name.startsWith("context:"));
-          const others = Object.entries(request.FrontendOpt).filter(([name]) => !contexts.includes(name));
-          return solve({ ...request, FrontendOpt: Object.fromEntries(others) });
-        },
-      }),
+      behaviour: withoutNamedContexts,
       gone: "the conversion uses the new one all the same",
     },
   ])("$row", async ({ gone, ...each }) => {
@@ -220,6 +223,34 @@ test("a digest that was written by hand is not exchanged for another one", async
   expect(
     refusal.judgements.map(({ reference, verdict }) => [formatReference(reference), verdict.kind]),
   ).toEqual([[MOVED_NAME, "moved"]]);
+});
+
+test("a recorded image that the Dockerfile names too is told as the one that took the moved one's place", async () => {
+  const { done, heard } = await pinning({
+    dockerfile: `FROM moved:1\nCOPY --from=moved:1@${OLD} a a\n`,
+  });
+  expect((await done).length).toBeGreaterThan(0);
+  expect(progressOf(heard)).toEqual([expect.stringMatching(/moved:1 PINNED as recorded/)]);
+  expect(heard.warnings).toHaveLength(1);
+});
+
+test("an engine that has another new image for every conversion is not asked for ever", async () => {
+  let conversions = 0;
+  const built = await pinning({
+    dockerfile: "FROM moved:1\nRUN x\n",
+    images: { "moved:1": () => ({ digest: digestOf((0xa0 + conversions++).toString(16)), layers: true }) },
+    behaviour: withoutNamedContexts,
+  });
+  const refusal = await refusalOf(built);
+  expect(refusal.judgements).toMatchObject([
+    {
+      verdict: {
+        kind: "moved",
+        gone: "its pins bring other images that are to be pinned, more than 8 times",
+      },
+    },
+  ]);
+  expect(conversionsOf(built.heard)).toHaveLength(9);
 });
 
 test("what has not moved is converted once", async () => {
