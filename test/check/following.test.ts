@@ -196,6 +196,19 @@ describe("a tag that is followed", () => {
     expect(judgement.records.map(({ digest }) => digest)).toEqual([OLD, OTHER]);
   });
 
+  test("is followed from the build's own record, which counts only since it is known who signs", async () => {
+    const log = logOf([OLD]);
+    const around = following({ log });
+    const policy = { ...around.context.policy, trust: [may(approver, "record", "approve")] };
+    const [judgement] = await openCheck({ ...around.context, policy })(consumed(`${LATEST}@${NEW}`));
+    expect(judgement?.verdict).toMatchObject({
+      kind: "moved",
+      record: { digest: OLD, signer: recorder.signer },
+      newer: { digest: NEW },
+    });
+    expect(log.log.size).toBe(2);
+  });
+
   test("entries that do not count are counted once, although they are read twice", async () => {
     const judgement = await judge(following({ log: logOf([OLD], [OTHER, stranger], [NEW, stranger]) }));
     expect(judgement.verdict).toMatchObject({ kind: "moved", newer: { digest: NEW } });
