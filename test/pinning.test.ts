@@ -219,10 +219,42 @@ test("a recorded image that is younger than the policy wants takes nobody's plac
 });
 
 test("a digest that was written by hand is not exchanged for another one", async () => {
-  const refusal = await refusalOf(await pinning({ dockerfile: `FROM moved:1@${MOVED.digest}\nRUN x\n` }));
-  expect(
-    refusal.judgements.map(({ reference, verdict }) => [formatReference(reference), verdict.kind]),
-  ).toEqual([[MOVED_NAME, "moved"]]);
+  const built = await pinning({ dockerfile: `FROM moved:1@${MOVED.digest}\nRUN x\n` });
+  const [judgement, ...others] = (await refusalOf(built)).judgements;
+  expect(judgement && formatReference(judgement.reference)).toBe(MOVED_NAME);
+  expect(judgement?.verdict).toMatchObject({ kind: "moved", record: { digest: OLD } });
+  expect(judgement?.verdict, "nothing was to be pinned").not.toHaveProperty("gone");
+  expect(others).toEqual([]);
+  expect(conversionsOf(built.heard)).toHaveLength(1);
+});
+
+test("a digest that was written by hand, and that was superseded since, is built as it is written", async () => {
+  const log = logOf({ "moved:1": OLD });
+  const approval = sighting({
+    reference: "docker.io/library/moved:1",
+    digest: MOVED.digest,
+    supersedes: OLD,
+  });
+  log.record(approval, key);
+  const { done, heard } = await pinning({ dockerfile: `FROM moved:1@${OLD}\nRUN x\n`, log });
+  expect((await done).length).toBeGreaterThan(0);
+  expect(progressOf(heard)).toEqual([
+    expect.stringMatching(/moved:1 named by a digest that was superseded later/),
+  ]);
+  expect(conversionsOf(heard)).toHaveLength(1);
+});
+
+describe("a moved tag is exchanged by no other action than pin", () => {
+  test.for(["block", "warn", "follow"] as const)("%s", async (action) => {
+    const built = await pinning({ dockerfile: "FROM moved:1\nRUN x\n" }, { action });
+    if (action === "block") {
+      const [judgement] = (await refusalOf(built)).judgements;
+      expect(judgement?.verdict).not.toHaveProperty("gone");
+    } else {
+      expect(Buffer.from(await built.done).includes(MOVED_NAME)).toBe(true);
+    }
+    expect(conversionsOf(built.heard)).toHaveLength(1);
+  });
 });
 
 test("a recorded image that the Dockerfile names too is told as the one that took the moved one's place", async () => {

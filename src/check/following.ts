@@ -12,8 +12,7 @@ export async function follow(one: Case, asked: Decided, moved: Moved): Promise<D
   // A lock file does not know what was recorded since, and each change is recorded once.
   if (asked.isOffline && (await signers.signing()) !== undefined) {
     const again = await ask({ ...one, context: { ...one.context, recheck: true } });
-    if (again.decision.kind !== "moved") return again;
-    if (!again.isOffline) return follow(one, again, again.decision);
+    return again.decision.kind === "moved" ? follow(one, again, again.decision) : again;
   }
   const wrote = await writeSighting(one, asked);
   if (wrote === undefined) return unwritten(one, asked, { moved, reason: "no-signer" });

@@ -39,7 +39,7 @@ export interface Looked {
   readonly records: readonly Record[];
   /** How many entries do not count, by reason. */
   readonly rejected: History["rejected"];
-  /** Whether no log was asked, because what was brought along says enough. */
+  /** Whether no log was looked at, because what was brought along says enough. */
   readonly isOffline?: true;
 }
 
@@ -64,7 +64,6 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   const searchable = places.logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
   const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
-  if (isDecided && searchable.length === 0) return { ...found(locked), isOffline: true };
   if (!isDecided && unsearchable !== undefined && !places.keepsRecords) {
     return failed(`no lock file has a record of it, and the log "${unsearchable}" has no search`);
   }

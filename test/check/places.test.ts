@@ -146,10 +146,13 @@ describe("a log without search", () => {
       approval: { tag: parseReference(ALPINE) },
       locked: async () => historyOf(old),
     });
-    expect((await judge(first)).verdict).toMatchObject({
-      kind: "approved",
-      record: { digest: GOOD, supersedes: OTHER },
-      superseded: { digest: OTHER },
+    expect(await judge(first)).toMatchObject({
+      verdict: {
+        kind: "approved",
+        record: { digest: GOOD, supersedes: OTHER },
+        superseded: { digest: OTHER },
+      },
+      records: [{ digest: OTHER }, { digest: GOOD, supersedes: OTHER }],
     });
     function historyOf(bundle: unknown): History {
       return readHistory([{ kind: "bundle", bundle, place: "tlog.lock:2" }], {

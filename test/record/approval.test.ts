@@ -212,6 +212,14 @@ describe("what a tag that is followed names", () => {
       ],
       newest: "B",
     },
+    {
+      row: "what was seen before, when who may not approves",
+      lines: [
+        [recorder, A],
+        [observer, B, A],
+      ],
+      newest: "A",
+    },
   ])("$row", ({ lines, newest }) => {
     const record = latest(historyOf(lines));
     expect(record && nameOf(record)).toBe(newest);
