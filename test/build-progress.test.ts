@@ -11,7 +11,7 @@ import { JUDGEMENTS } from "./report/sample-judgements.ts";
 const { unchanged } = JUDGEMENTS;
 const moved = JUDGEMENTS["moved, and only observed"];
 const unpinned = JUDGEMENTS["unpinned, and only observed"];
-const unknown = JUDGEMENTS["unknown, with a warning"];
+const unknown = JUDGEMENTS["unknown, no answer, with a warning"];
 
 async function started(behaviour: FakeBehaviour = {}): ReturnType<typeof startFakeBuildkit> {
   const fake = await startFakeBuildkit(behaviour);

@@ -78,10 +78,12 @@ export interface Situation {
   readonly policy?: string;
   /** Whether nobody is trusted by name. */
   readonly trustsNobody?: true;
-  /** How many of the log's lines the lock file has. */
-  readonly locked?: number;
+  /** Which of the log's lines the lock file has: from this one on, and up to that one. */
+  readonly locked?: readonly [from: number, to: number];
   readonly logs?: readonly LogService[];
   readonly logIsDown?: true;
+  /** What becomes of what this build wants to log. */
+  readonly refusal?: Error;
   /** What a log does to its entries before it shows them. */
   readonly shown?: (entries: readonly RawEntry[]) => readonly RawEntry[];
   /** What somebody else logs while this build does. */

@@ -66,7 +66,17 @@ function settingOf(
   situation: Situation,
   { log, policy }: { log: SampleLog; policy: EffectivePolicy },
 ): Setting {
-  const { names, registry = names, signs, locked, meanwhile, approval, shown, logIsDown } = situation;
+  const {
+    names,
+    registry = names,
+    signs,
+    locked,
+    meanwhile,
+    approval,
+    shown,
+    logIsDown,
+    refusal,
+  } = situation;
   const [path = ""] = tagOf(situation).split("@");
   const shows = typeof registry === "string" ? IMAGES[registry] : registry;
   const served = Object.fromEntries([
@@ -80,16 +90,20 @@ function settingOf(
   };
   if (locked !== undefined) {
     const { records } = historyIn(log, { reference: tagOf(situation), trust: policy.trust }).history;
-    const lock = parseLockFile(Buffer.from(formatLockFile(records.slice(0, locked))), "tlog.lock");
+    const lock = parseLockFile(Buffer.from(formatLockFile(records.slice(...locked))), "tlog.lock");
     const read = lockedRecords(lock, { policy, trustedRoot: async () => log.trustedRoot });
-    Object.assign(context, { locked: read } satisfies Partial<CheckContext>);
+    const recheck = policy.recheck === "always";
+    Object.assign(context, { locked: read, recheck } satisfies Partial<CheckContext>);
   }
   return {
     key: signs && PEOPLE[signs].key,
     served,
     context,
     ...(shown && { changeFound: shown }),
-    ...(logIsDown && { courier: { find: () => Promise.reject(DOWN) } }),
+    courier: {
+      ...(logIsDown && { find: () => Promise.reject(DOWN) }),
+      ...(refusal && { record: () => Promise.reject(refusal) }),
+    },
     ...(meanwhile && { beforeRecord: () => record(log, situation, meanwhile) }),
   };
 }

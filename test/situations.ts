@@ -12,6 +12,7 @@ const approved = (day: number, image: Image, approving: Image, by: Person = "lea
 const FIRST = [saw(0, "A")];
 const ASKED = "POST https://rekor.example.org/api/v1/index/retrieve: connect ECONNREFUSED 192.0.2.7:443";
 const UNREADABLE = "GET https://registry-1.docker.io/v2/library/busybox/manifests/1.36.1: status 503";
+const REFUSED = 'POST https://rekor.example.org/api/v1/log/entries: the log answered "(400) not here"';
 const DENIED =
   'GET https://registry.example.org/v2/team/app/manifests/2.0.0: status 401: "team/app" does not exist or needs credentials';
 export const DOWN = new CourierError("unreachable", ASKED);
@@ -166,6 +167,13 @@ export const SITUATIONS: readonly Situation[] = [
     registry: new CourierError("unreachable", UNREADABLE),
   },
   {
+    image: "busybox:1.36.1",
+    happened: "seen for the first time; the log does not take the record",
+    names: "A",
+    signs: "ci",
+    refusal: new CourierError("refused", REFUSED),
+  },
+  {
     image: "registry.example.org/team/app:2.0.0",
     happened: "seen for the first time; the registry wants credentials",
     names: "A",
@@ -214,7 +222,7 @@ export const SITUATIONS: readonly Situation[] = [
     happened: "in the lock file; the log is down",
     names: "A",
     log: FIRST,
-    locked: 1,
+    locked: [0, 1],
     logIsDown: true,
   },
   {
@@ -222,7 +230,7 @@ export const SITUATIONS: readonly Situation[] = [
     happened: "moved; it is in the lock file, and the log is down",
     names: "B",
     log: FIRST,
-    locked: 1,
+    locked: [0, 1],
     logIsDown: true,
   },
   {
@@ -230,7 +238,15 @@ export const SITUATIONS: readonly Situation[] = [
     happened: "not in the lock file; the log has it",
     names: "A",
     log: FIRST,
-    locked: 0,
+    locked: [0, 0],
+  },
+  {
+    image: "debian:bookworm-20240701",
+    happened: "moved; its first line was deleted from the lock file, and the log is asked as well",
+    names: "B",
+    log: [saw(0, "A"), saw(9, "B")],
+    locked: [1, 2],
+    policy: "recheck: always\n",
   },
   {
     image: "acme/builder:dev",

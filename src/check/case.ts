@@ -7,7 +7,15 @@ import type { History } from "../record/history.ts";
 import { type Looked, lookUp, type Places } from "./lookup.ts";
 import { type NotWritten, write, type Writing, type Wrote } from "./recording.ts";
 import type { Signers, SignersContext } from "./signers.ts";
-import { decide, type Decision, type Lookup, oldEnough, type TooNew, type Unchanged } from "./verdict.ts";
+import {
+  decide,
+  type Decision,
+  type Lookup,
+  oldEnough,
+  type TooNew,
+  type Unchanged,
+  type Verdict,
+} from "./verdict.ts";
 
 /** An image that a build consumes. */
 export interface ConsumedImage {
@@ -107,6 +115,11 @@ export function isProven({ records, isOwn }: Wrote): boolean {
 /** Why an entry that this build wrote is no record; `done` is what became of it: "recorded". */
 export function unproven(done: string, { rejected }: Wrote): string {
   return `${done}, but ${whyUnproven(rejected)}`;
+}
+
+/** The verdict on a tag that this build recorded without anybody being able to prove it. */
+export function unprovenRecord(wrote: Wrote): Extract<Verdict, { kind: "unknown" }> {
+  return { kind: "unknown", reason: "unproven", detail: unproven("recorded", wrote) };
 }
 
 function whyUnproven(rejected: Wrote["rejected"]): string {

@@ -15,7 +15,7 @@ import {
   type Decided,
   decideOn,
   isProven,
-  unproven,
+  unprovenRecord,
   writeSighting,
 } from "./case.ts";
 import { follow } from "./following.ts";
@@ -123,18 +123,17 @@ async function recordTag(one: Case, asked: Decided): Promise<Decided> {
   if (wrote === undefined)
     return { ...asked, decision: { kind: "unrecorded", reason: "no-signer", detail: "" } };
   if ("kind" in wrote) return { ...asked, decision: wrote };
-  if (!isProven(wrote))
-    return { ...wrote, decision: { kind: "unknown", detail: unproven("recorded", wrote) } };
+  if (!isProven(wrote)) return { ...wrote, decision: unprovenRecord(wrote) };
   const decision = decideOn(one, wrote.lookup);
-  if (decision.kind === "unseen")
-    return { ...wrote, decision: { kind: "unknown", detail: mayNotRecord(one) } };
+  if (decision.kind === "unseen") return { ...wrote, decision: mayNotRecord(one) };
   if (decision.kind === "unchanged" && wrote.isOwn(decision.record))
     return { ...wrote, decision: { kind: "first-seen", record: decision.record } };
   return { ...wrote, decision };
 }
 
-function mayNotRecord({ context: { policy } }: Case): string {
-  return `recorded, but who signs here may not record by the policy (${policy.sources.trust}), so its record lets no tag stand`;
+function mayNotRecord({ context: { policy } }: Case): Verdict {
+  const detail = `recorded, but who signs here may not record by the policy (${policy.sources.trust}), so its record lets no tag stand`;
+  return { kind: "unknown", reason: "unwritten", detail };
 }
 
 /** Whether the image, another index than the recorded one, is the same for the platforms that are built. */

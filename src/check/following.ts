@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { latest } from "../record/history.ts";
-import { aged, ask, type Case, type Decided, isProven, unproven, writeSighting } from "./case.ts";
+import { aged, ask, type Case, type Decided, isProven, unprovenRecord, writeSighting } from "./case.ts";
 import type { UnrecordedReason, Verdict } from "./verdict.ts";
 
 type Moved = Extract<Verdict, { kind: "moved" }>;
@@ -21,8 +21,7 @@ export async function follow(one: Case, asked: Decided, moved: Moved): Promise<D
       ? { ...asked, decision: wrote }
       : unwritten(one, asked, { moved, reason: wrote.reason, detail: wrote.detail });
   }
-  if (!isProven(wrote))
-    return { ...wrote, decision: { kind: "unknown", detail: unproven("recorded", wrote) } };
+  if (!isProven(wrote)) return { ...wrote, decision: unprovenRecord(wrote) };
   const newer = latest(wrote);
   // Somebody else's sighting may be newer than ours, of yet another image; and an observer's sighting is not followed.
   if (newer === undefined || newer.digest !== one.image.reference.digest)

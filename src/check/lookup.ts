@@ -65,7 +65,8 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   // What this log took in is known from its own answers alone, which the lock file keeps.
   const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
   if (!isDecided && unsearchable !== undefined && !places.keepsRecords) {
-    return failed(`no lock file has a record of it, and the log "${unsearchable}" has no search`);
+    const detail = `no lock file has a record of it, and the log "${unsearchable}" has no search`;
+    return failed({ reason: "unsearchable", detail });
   }
   if (searchable.length === 0) return locked === undefined ? NOTHING : found(locked);
   let evidence: readonly Evidence[];
@@ -83,7 +84,7 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
     );
     evidence = asked.flat().map((entry) => ({ kind: "entry", ...entry }));
   } catch (error) {
-    return failed(messageOf(error));
+    return failed({ reason: "unreachable", detail: messageOf(error) });
   }
   const looked = await judgeEvidence(reference, { evidence, known: locked, trust }, places);
   return locked === undefined ? looked : withoutContradiction(looked, locked);
@@ -117,7 +118,7 @@ export async function judgeEvidence(
     // One of them may be the record that stands, shown by the log without what proves it.
     const what = `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag`;
     const detail = `the log has ${what}, but does not prove what was signed or that it took it in; or the trusted root does not have this log`;
-    return failed(detail, history.rejected);
+    return failed({ reason: "unproven", detail }, history.rejected);
   }
   return found(known === undefined ? history : joinHistories(known, history));
 }
@@ -134,8 +135,8 @@ function withoutContradiction(looked: Looked, locked: History): Looked {
   const first = looked.lookup.kind === "found" ? stood(looked.lookup.history) : undefined;
   const lockedFirst = stood(locked);
   if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest) return looked;
-  const detail = `the lock file contradicts the log: its first record is of "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the log has an earlier one, of "${first.digest}" (log index ${first.logIndex}); somebody left that one out of the lock file`;
-  return failed(detail, looked.rejected);
+  const detail = `the lock file contradicts the log: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the log with "${first.digest}" (log index ${first.logIndex})`;
+  return failed({ reason: "contradicted", detail }, looked.rejected);
 }
 
 function found(history: History): Looked {
@@ -145,8 +146,11 @@ function found(history: History): Looked {
   return { lookup, records, rejected };
 }
 
-function failed(detail: string, rejected: Looked["rejected"] = NOTHING.rejected): Looked {
-  return { lookup: { kind: "failed", detail }, records: [], rejected };
+function failed(
+  why: Omit<Extract<Lookup, { kind: "failed" }>, "kind">,
+  rejected: Looked["rejected"] = NOTHING.rejected,
+): Looked {
+  return { lookup: { kind: "failed", ...why }, records: [], rejected };
 }
 
 function countOf(

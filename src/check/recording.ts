@@ -8,7 +8,7 @@ import { readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
 import type { Record } from "../record/verification.ts";
-import type { Courier } from "./courier.ts";
+import type { Courier, Written } from "./courier.ts";
 import { judgeEvidence, type Looked, messageOf, type Places } from "./lookup.ts";
 import type { Signers } from "./signers.ts";
 import type { Verdict } from "./verdict.ts";
@@ -43,7 +43,7 @@ export interface Wrote extends Looked {
   readonly isOwn: (record: Record) => boolean;
 }
 
-/** The verdict when nothing could be written. */
+/** The verdict when nothing was written, or nobody can say what became of it. */
 export type NotWritten = Extract<Verdict, { kind: "unrecorded" | "unknown" }>;
 
 /**
@@ -60,9 +60,10 @@ export async function write(
   const served = await askRegistry(writing, courier, context);
   if ("kind" in served) return served;
   const [log] = policy.logs;
-  if (log === undefined) return { kind: "unknown", detail: "not recorded: the policy names no log" };
-  let evidence: readonly Evidence[];
+  if (log === undefined)
+    return { kind: "unknown", reason: "unwritten", detail: "not recorded: the policy names no log" };
   let statement: Uint8Array;
+  let written: Written;
   try {
     statement = sightingStatement({
       ...served,
@@ -72,14 +73,22 @@ export async function write(
       ...(approval?.reason !== undefined && { reason: approval.reason }),
     });
     const { fulcio, timestamps } = policy.signing;
-    const signal = deadline();
-    const written = await courier.record({ log, fulcio, timestamps, statement }, { signal });
+    written = await courier.record({ log, fulcio, timestamps, statement }, { signal: deadline() });
+  } catch (error) {
+    return notRecorded(error);
+  }
+  let evidence: readonly Evidence[];
+  try {
     evidence =
       "bundle" in written
         ? [{ kind: "bundle", bundle: written.bundle, place: `the answer of ${log.url}` }]
         : await readBack(reference, { log, uuid: written.uuid, courier, signal: deadline() });
   } catch (error) {
-    return { kind: "unknown", detail: `not recorded: ${messageOf(error)}` };
+    return {
+      kind: "unknown",
+      reason: "unreachable",
+      detail: `recorded, but not read back: ${messageOf(error)}`,
+    };
   }
   // The identity that signed: the authority's word for it may differ from the token's.
   const own = writtenBy(evidence, statement);
@@ -103,13 +112,23 @@ async function askRegistry(
     if (served.digest === digest) return served;
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
-    if (code !== "not-found" && code !== "needs-credentials")
-      return { kind: "unknown", detail: `not recorded: ${messageOf(error)}` };
+    const code = codeOf(error);
+    if (code !== "not-found" && code !== "needs-credentials") return notRecorded(error);
     // Nobody but the builder can see the image, so nothing is said of it but its digest.
     if (isPrivate && digest !== undefined) return { digest, platforms: [] };
     return { kind: "unrecorded", reason: "not-public", detail: messageOf(error) };
   }
+}
+
+/** Who gave no answer may give one later; who refused, or answered something else than was asked for, will again. */
+function notRecorded(error: unknown): Extract<NotWritten, { kind: "unknown" }> {
+  const code = codeOf(error);
+  const reason = code === "unreachable" || code === "channel-broken" ? "unreachable" : "unwritten";
+  return { kind: "unknown", reason, detail: `not recorded: ${messageOf(error)}` };
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
 async function readBack(

@@ -30,8 +30,8 @@ export type Verdict =
   | { readonly kind: "by-digest" }
   /** BuildKit would resolve the tag again when the build runs, so nothing said now would hold. */
   | { readonly kind: "unpinned"; readonly detail: string }
-  /** The log could not be asked, or not be written although it had to be. */
-  | { readonly kind: "unknown"; readonly detail: string };
+  /** Nobody can say what the tag's record is, or one had to be written and could not be. */
+  | { readonly kind: "unknown"; readonly reason: UnknownReason; readonly detail: string };
 
 /**
  * `same-platforms`: the index is another one, and the manifests of the platforms that are built are the same.
@@ -50,11 +50,24 @@ export type UnrecordedReason =
   /** The registry names another image than the one that BuildKit would use: a local image or a mirror. */
   | "registry-differs";
 
+/** Why nothing can be said of a tag. */
+export type UnknownReason =
+  /** The log gave no answer; or one was to be recorded, and the log, the registry or an authority gave none. Later they may. */
+  | "unreachable"
+  /** The log has an entry of somebody trusted, or the one that this build wrote, and does not prove it. */
+  | "unproven"
+  /** No lock file has a record, and the log has no search. */
+  | "unsearchable"
+  /** The lock file leaves out an earlier record that the log has. */
+  | "contradicted"
+  /** It had to be recorded, and that was refused or cannot be done. */
+  | "unwritten";
+
 /** What asking about a tag gave. */
 export type Lookup =
   | { readonly kind: "found"; readonly history: History; readonly standing: Standing }
   | { readonly kind: "none" }
-  | { readonly kind: "failed"; readonly detail: string };
+  | { readonly kind: "failed"; readonly reason: UnknownReason; readonly detail: string };
 
 /** An image and how it is to be judged. */
 export interface Question {
@@ -81,7 +94,7 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
   if (reference.tag === undefined) return { kind: "by-digest" };
   switch (lookup.kind) {
     case "failed":
-      return { kind: "unknown", detail: lookup.detail };
+      return { ...lookup, kind: "unknown" };
     case "none":
       return { kind: "unseen" };
     case "found":

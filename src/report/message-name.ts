@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
+import { UNKNOWN_NAMES } from "./unknown-messages.ts";
 
 /**
  * The names of all that is said of an image. People search for them and tools compare them, so that they stay as they
@@ -21,7 +22,11 @@ export const MESSAGE_NAMES = [
   "UnrecordedByPolicy",
   "UnrecordedNotPublic",
   "UnrecordedRegistryDiffers",
-  "Unknown",
+  "LogUnreachable",
+  "LogUnproven",
+  "NotInLockFile",
+  "LockContradicted",
+  "RecordingFailed",
   "Unpinned",
   "ByDigest",
   "Exempt",
@@ -64,7 +69,7 @@ export function messageName({ verdict, rule }: Pick<Judgement, "verdict" | "rule
     case "unrecorded":
       return UNRECORDED[verdict.reason];
     case "unknown":
-      return "Unknown";
+      return UNKNOWN_NAMES[verdict.reason];
     case "unpinned":
       return "Unpinned";
     case "by-digest":

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatReference, type Reference, taggedName } from "../image/reference.ts";
-import type { Judgement } from "../check/judgement.ts";
-import type { Verdict } from "../check/verdict.ts";
+import { formatReference } from "../image/reference.ts";
 import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
 import type { MessageName } from "./message-name.ts";
+import { type About, BY_DIGEST, digestOf, nameOf, type Row } from "./message-row.ts";
 import { ageLine, minAgeLine, ruleLine, unseenLine } from "./rule-lines.ts";
+import { UNKNOWN_MESSAGES, type UnknownMessageName } from "./unknown-messages.ts";
 import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";
 
-/** A judgement whose verdict is of this kind. */
-export interface About<Kind extends Verdict["kind"]> extends Omit<Judgement, "verdict"> {
-  readonly verdict: Extract<Verdict, { readonly kind: Kind }>;
-}
-
-/** All that is said of an image with one verdict. */
-export interface Row<Kind extends Verdict["kind"]> {
-  /** One line for the build's progress. */
-  readonly line: (about: About<Kind>) => string;
-  /** For verdicts that can warn or stop a build. */
-  readonly trouble?: {
-    /** One line that is all that most people see of a warning. */
-    readonly short: (about: About<Kind>) => string;
-    /** The first line of an error, where it is more than that: complete in itself. */
-    readonly headline?: (about: About<Kind>) => string;
-    /** Since when, by whose word and by which rule, and what to do: a line each. */
-    readonly details: (about: About<Kind>) => readonly string[];
-  };
-}
-
 /** Which kind of verdict each message is about. */
-export interface MessageKinds {
+export interface MessageKinds extends Readonly<Record<UnknownMessageName, "unknown">> {
   TagUnchanged: "unchanged";
   SamePlatforms: "unchanged";
   Superseded: "unchanged";
@@ -44,13 +24,10 @@ export interface MessageKinds {
   UnrecordedByPolicy: "unrecorded";
   UnrecordedNotPublic: "unrecorded";
   UnrecordedRegistryDiffers: "unrecorded";
-  Unknown: "unknown";
   Unpinned: "unpinned";
   ByDigest: "by-digest";
   Exempt: "exempt";
 }
-
-const BY_DIGEST = "or name the image by digest";
 
 /** A tag that moved although the policy does not let it. */
 const MOVED: Row<"moved"> = {
@@ -205,22 +182,7 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]>
       "build with --pull to have the registry's image instead of a local one",
     ],
   ),
-  Unknown: {
-    line: ({ reference, verdict: { detail } }) =>
-      `${nameOf(reference)} UNKNOWN: ${digestOf(reference)} could not be checked: ${detail}`,
-    trouble: {
-      short: ({ reference, outcome }) =>
-        `tag "${nameOf(reference)}" could not be checked${outcome === "refuse" ? ", so the build stops before it is used" : ""}`,
-      details: ({ reference, verdict: { detail }, rule }) => [
-        detail,
-        ...ruleLine(rule, "unknown"),
-        ...takeByDigest(reference, {
-          digest: reference.digest,
-          saying: `try again when the log answers, ${BY_DIGEST}`,
-        }),
-      ],
-    },
-  },
+  ...UNKNOWN_MESSAGES,
   Unpinned: {
     line: ({ reference }) => `${formatReference(reference)} UNPINNED: BuildKit gives no digest for it`,
     trouble: {
@@ -247,12 +209,4 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]>
 /** Tests and people know a moved tag by these words. */
 function mismatch({ reference, verdict: { record } }: About<"moved">): string {
   return `tag "${nameOf(reference)}" mismatch; got "${digestOf(reference)}", want "${record.digest}"`;
-}
-
-function nameOf(image: Reference): string {
-  return image.tag === undefined ? formatReference(image) : taggedName(image);
-}
-
-function digestOf(image: Reference): string {
-  return image.digest ?? "no digest";
 }

@@ -3,7 +3,8 @@ import type { Judgement } from "../check/judgement.ts";
 import type { Verdict } from "../check/verdict.ts";
 import { ignoredEntries } from "./evidence.ts";
 import { messageName, messageUrl } from "./message-name.ts";
-import { type About, MESSAGES, type Row } from "./message-table.ts";
+import type { About, Row } from "./message-row.ts";
+import { MESSAGES } from "./message-table.ts";
 
 /** What a client shows of an image that is built although something is the matter with it. */
 export interface WarningText {

@@ -3,6 +3,10 @@ import * as v from "valibot";
 import { ACTIONS, DOUBTS, PROFILES, UNSEEN } from "../policy/rule.ts";
 import { MESSAGE_NAMES } from "./message-name.ts";
 
+/** In the order of their messages; what the verdict may say and is not here does not compile where it is reported. */
+const UNKNOWN_REASONS = ["unreachable", "unproven", "unsearchable", "contradicted", "unwritten"] as const;
+const UNRECORDED_REASONS = ["no-signer", "policy", "not-public", "registry-differs"] as const;
+
 const text = (description: string) => v.pipe(v.string(), v.description(description));
 const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
   v.pipe(v.array(item), v.readonly(), v.description(description));
@@ -112,6 +116,12 @@ const ReportedImage = v.pipe(
     ),
     served: v.exactOptional(v.pipe(Digest, v.description("Of a pinned image: what the tag names now"))),
     until: v.exactOptional(v.pipe(Time, v.description("Of one that is too new: until when; RFC 3339, UTC"))),
+    reason: v.exactOptional(
+      v.pipe(
+        v.picklist([...UNKNOWN_REASONS, ...UNRECORDED_REASONS]),
+        v.description("Why it is unknown or unrecorded, in one word"),
+      ),
+    ),
     detail: v.exactOptional(text("Why it is unknown, unpinned or unrecorded, or cannot be pinned")),
     rejected: v.pipe(
       v.record(v.string(), v.number()),

@@ -63,7 +63,10 @@ function reportImage(judgement: Judgement, image: NamedImage | undefined): Repor
   };
 }
 
-type VerdictFields = Pick<ReportedImage, "record" | "newer" | "superseded" | "served" | "until" | "detail">;
+type VerdictFields = Pick<
+  ReportedImage,
+  "record" | "newer" | "superseded" | "served" | "until" | "reason" | "detail"
+>;
 
 function reportVerdict(verdict: Verdict): VerdictFields {
   switch (verdict.kind) {
@@ -83,8 +86,9 @@ function reportVerdict(verdict: Verdict): VerdictFields {
     case "too-new":
       return { record: reportRecord(verdict.record), until: isoTime(verdict.until) };
     case "unrecorded":
-    case "unpinned":
     case "unknown":
+      return { reason: verdict.reason, ...(verdict.detail !== "" && { detail: verdict.detail }) };
+    case "unpinned":
       return verdict.detail === "" ? {} : { detail: verdict.detail };
     case "exempt":
     case "by-digest":

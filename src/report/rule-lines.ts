@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Rule } from "../policy/rule.ts";
-
-/** What an indented line has in a terminal of 80. */
-const COLUMNS = 78;
+import { COLUMNS, folded } from "./folded-text.ts";
 
 /** What the policy says of such an image, as it stands there, and where. */
 export function ruleLine(rule: Rule | undefined, key: "action" | "unseen" | "unknown" = "action"): string[] {
@@ -23,11 +21,6 @@ export function unseenLine(rule: Rule | undefined): string[] {
 export function ageLine(rule: Rule | undefined): string[] {
   if (rule?.minAge === undefined) return [];
   return [`the policy says "min-age: ${rule.minAge.days}", and nothing proves how old this is`];
-}
-
-/** A sentence in lines that fit, broken between words. */
-function folded(sentence: string): string[] {
-  return sentence.match(new RegExp(`\\S.{0,${COLUMNS - 2}}(?=\\s|$)`, "g")) ?? [sentence];
 }
 
 /** How old records have to be; nothing when they may be new. */

@@ -24,6 +24,11 @@ export function approve({ registry, repository, tag = "latest" }: Reference, rec
   ];
 }
 
+/** Have all tags of the Dockerfile recorded, and their records beside it. */
+export function updateLockFile(saying: string): string[] {
+  return [`${saying}:`, `${INDENT}docker buildx build --build-arg TLOG_LOCK=update -o . .`];
+}
+
 /** Name the image by digest alone: there is nothing to check then. */
 export function takeByDigest(
   { registry, repository }: Reference,

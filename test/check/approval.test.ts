@@ -190,7 +190,7 @@ describe("nothing is approved and nothing written", () => {
     {
       row: "when the log does not answer",
       setting: { courier: { find: () => Promise.reject(new CourierError("unreachable", "ECONNREFUSED")) } },
-      verdict: { kind: "unknown", detail: "ECONNREFUSED" },
+      verdict: { kind: "unknown", reason: "unreachable", detail: "ECONNREFUSED" },
     },
     {
       row: "of an old digest that the Dockerfile names",

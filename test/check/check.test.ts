@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openCheck } from "../../src/check/check.ts";
 import type { Judgement, Outcome } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
+import type { UnknownReason } from "../../src/check/verdict.ts";
 import { CourierError } from "../../src/courier/courier-error.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
@@ -218,10 +219,23 @@ describe("what could not be asked or written is unknown, and never passes for an
     [ALPINE]: { ...manifest, bytes: Buffer.from(bytes) },
   });
 
-  test.for<{ row: string; log?: () => SampleLog; setting: Setting; detail: string; recorded?: number }>([
-    { row: "the log is down", setting: { key, courier: failing }, detail: "ECONNREFUSED" },
+  test.for<{
+    row: string;
+    log?: () => SampleLog;
+    setting: Setting;
+    reason: UnknownReason;
+    detail: string;
+    recorded?: number;
+  }>([
+    {
+      row: "the log is down",
+      reason: "unreachable",
+      setting: { key, courier: failing },
+      detail: "ECONNREFUSED",
+    },
     {
       row: "the log refuses the entry",
+      reason: "unwritten",
       setting: {
         key,
         served: SERVED,
@@ -230,27 +244,48 @@ describe("what could not be asked or written is unknown, and never passes for an
       detail: "not recorded: status 400",
     },
     {
+      row: "the log takes no entry now",
+      reason: "unreachable",
+      setting: {
+        key,
+        served: SERVED,
+        courier: { record: () => Promise.reject(new CourierError("unreachable", "status 503")) },
+      },
+      detail: "not recorded: status 503",
+    },
+    {
+      row: "the policy names no log to write to",
+      reason: "unwritten",
+      setting: { key, served: SERVED, policy: { logs: [] } },
+      detail: "not recorded: the policy names no log",
+    },
+    {
       row: "the registry is down",
+      reason: "unreachable",
       setting: { key, served: { [ALPINE]: new CourierError("unreachable", "status 503") } },
       detail: "not recorded: status 503",
     },
     {
       row: "the manifest is no JSON",
+      reason: "unwritten",
       setting: { key, served: served("<html>") },
       detail: "not recorded: read an image manifest",
     },
     {
       row: "the manifest is empty",
+      reason: "unwritten",
       setting: { key, served: served("") },
       detail: "not recorded: read an image manifest",
     },
     {
       row: "the manifest is of a kind that nobody builds from",
+      reason: "unwritten",
       setting: { key, served: { [ALPINE]: { ...manifest, mediaType: "text/html" } } },
       detail: 'not recorded: read an image manifest: "text/html"',
     },
     {
       row: "the log is down after the entry was written",
+      reason: "unreachable",
       setting: {
         key,
         served: SERVED,
@@ -259,11 +294,12 @@ describe("what could not be asked or written is unknown, and never passes for an
           return entries;
         },
       },
-      detail: "ECONNREFUSED",
+      detail: "recorded, but not read back: POST https://rekor.example.org: ECONNREFUSED",
       recorded: 1,
     },
     {
       row: "the log does not show the entry that was written",
+      reason: "unproven",
       setting: {
         key,
         served: SERVED,
@@ -274,18 +310,21 @@ describe("what could not be asked or written is unknown, and never passes for an
     },
     {
       row: "this builder's clock is an hour slow",
+      reason: "unproven",
       setting: { key, served: SERVED, now: () => new Date(OBSERVED.getTime() - 3_600_000) },
       detail: "because this builder's clock and the log's differ by more than 15 minutes",
       recorded: 1,
     },
     {
       row: "this builder's clock is an hour fast",
+      reason: "unproven",
       setting: { key, served: SERVED, now: () => new Date(OBSERVED.getTime() + 3_600_000) },
       detail: "because this builder's clock and the log's differ by more than 15 minutes",
       recorded: 1,
     },
     {
       row: "the log has an entry of a trusted signer and not what was signed",
+      reason: "unproven",
       log: () => recordedBy(key),
       setting: {
         key,
@@ -300,6 +339,7 @@ describe("what could not be asked or written is unknown, and never passes for an
     },
     {
       row: "the log has an entry of a trusted signer and a proof that proves nothing",
+      reason: "unproven",
       log: () => recordedBy(key),
       setting: {
         key,
@@ -315,6 +355,7 @@ describe("what could not be asked or written is unknown, and never passes for an
     },
     {
       row: "the log has an entry of a trusted signer and another statement with it",
+      reason: "unproven",
       log: () => recordedBy(key),
       setting: {
         key,
@@ -329,6 +370,7 @@ describe("what could not be asked or written is unknown, and never passes for an
     },
     {
       row: "the log has two of them",
+      reason: "unproven",
       log: () => recordedBy(key, colleague),
       setting: {
         policy: { trust: trusting(key.signer, colleague.signer) },
@@ -340,7 +382,7 @@ describe("what could not be asked or written is unknown, and never passes for an
       },
       detail: "the log has 2 entries of a trusted signer",
     },
-  ])("$row", async ({ log = sampleLog, setting, detail, recorded = 0 }) => {
+  ])("$row", async ({ log = sampleLog, setting, reason, detail, recorded = 0 }) => {
     for (const unknown of ["block", "warn"] as const) {
       const around = surroundings(
         { ...setting, policy: { ...setting.policy, default: { unseen: "record", unknown } } },
@@ -350,6 +392,7 @@ describe("what could not be asked or written is unknown, and never passes for an
       const [judgement] = await judge([IMAGE], around);
       expect(judgement?.verdict).toMatchObject({
         kind: "unknown",
+        reason,
         detail: expect.stringContaining(detail) as unknown,
       });
       expect(judgement?.outcome).toBe(unknown === "block" ? "refuse" : "warn");
@@ -364,7 +407,7 @@ describe("what could not be asked or written is unknown, and never passes for an
       ...around,
       context: { ...around.context, trustedRoot: async () => jointRoot(sampleLog("other.example.org")) },
     });
-    expect(judgement).toMatchObject({ kind: "unknown", outcome: "refuse" });
+    expect(judgement).toMatchObject({ outcome: "refuse", verdict: { kind: "unknown", reason: "unproven" } });
   });
 });
 

@@ -131,14 +131,14 @@ describe("a tag that is followed", () => {
     {
       row: "is unknown when the registry does not answer",
       setting: { served: { [LATEST]: new CourierError("unreachable", "status 503") } },
-      verdict: { kind: "unknown", detail: "not recorded: status 503" },
+      verdict: { kind: "unknown", reason: "unreachable", detail: "not recorded: status 503" },
       outcome: "refuse",
       recorded: 0,
     },
     {
       row: "is unknown when the log does not take the record",
       setting: { courier: { record: () => Promise.reject(new CourierError("refused", "status 400")) } },
-      verdict: { kind: "unknown", detail: "not recorded: status 400" },
+      verdict: { kind: "unknown", reason: "unwritten", detail: "not recorded: status 400" },
       outcome: "refuse",
       recorded: 0,
     },
@@ -147,6 +147,7 @@ describe("a tag that is followed", () => {
       setting: { now: () => new Date(OBSERVED.getTime() - DAY_MS) },
       verdict: {
         kind: "unknown",
+        reason: "unproven",
         detail: expect.stringContaining("recorded, but it does not count, because this builder's clock"),
       },
       outcome: "refuse",

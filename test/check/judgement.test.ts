@@ -7,7 +7,7 @@ import { sampleRule } from "./sample-courier.ts";
 
 const record = sampleRecord();
 const moved: Verdict = { kind: "moved", record };
-const unknown: Verdict = { kind: "unknown", detail: "" };
+const unknown: Verdict = { kind: "unknown", reason: "unreachable", detail: "" };
 const unrecorded: Verdict = { kind: "unrecorded", reason: "no-signer", detail: "" };
 const tooNew: Verdict = { kind: "too-new", record, until: new Date(0) };
 

@@ -238,7 +238,8 @@ describe("where the log is asked although the lock file has the tag", () => {
       locked: [1],
       verdict: {
         kind: "unknown",
-        detail: `the lock file contradicts the log: its first record is of "${GOOD}" (log index 1001), and the log has an earlier one, of "${OTHER}" (log index 1000); somebody left that one out of the lock file`,
+        reason: "contradicted",
+        detail: `the lock file contradicts the log: it begins with "${GOOD}" (log index 1001), and the log with "${OTHER}" (log index 1000)`,
       },
       outcome: "refuse",
     },
@@ -246,7 +247,11 @@ describe("where the log is asked although the lock file has the tag", () => {
       row: "so does one that was superseded, although the same image stands now",
       log: logOf([owner, OTHER], [owner, GOOD, OTHER]),
       locked: [1],
-      verdict: { kind: "unknown", detail: expect.stringContaining("contradicts the log") },
+      verdict: {
+        kind: "unknown",
+        reason: "contradicted",
+        detail: expect.stringContaining("contradicts the log"),
+      },
       outcome: "refuse",
     },
     {
@@ -254,7 +259,7 @@ describe("where the log is asked although the lock file has the tag", () => {
       log: logOf([owner, GOOD]),
       locked: [0],
       setting: DOWN,
-      verdict: { kind: "unknown", detail: "ECONNREFUSED" },
+      verdict: { kind: "unknown", reason: "unreachable", detail: "ECONNREFUSED" },
       outcome: "refuse",
     },
     {

@@ -90,6 +90,7 @@ describe("a log without search", () => {
       outcome: "refuse",
       verdict: {
         kind: "unknown",
+        reason: "unsearchable",
         detail: `no lock file has a record of it, and the log "${V2.url}" has no search`,
       },
     });
@@ -134,7 +135,7 @@ describe("a log without search", () => {
     const setting = around([V2], { keepsRecords: true }, { courier: { record } });
     expect(await judge(setting)).toMatchObject({
       outcome: "refuse",
-      verdict: { kind: "unknown", detail: "recorded, but the log does not prove it" },
+      verdict: { kind: "unknown", reason: "unproven", detail: "recorded, but the log does not prove it" },
       rejected: new Map([["untrusted-signer", 1]]),
     });
   });
@@ -207,6 +208,7 @@ describe("a trusted root that is too old", () => {
       outcome: "refuse",
       verdict: {
         kind: "unknown",
+        reason: "unproven",
         detail:
           "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed or that it took it in; or the trusted root does not have this log",
       },
@@ -292,6 +294,7 @@ describe("several logs", () => {
     };
     expect((await judge(around(logs, { courier: { find } }))).verdict).toEqual({
       kind: "unknown",
+      reason: "unreachable",
       detail: "ECONNREFUSED",
     });
   });
@@ -335,6 +338,7 @@ describe("several logs", () => {
   test("a policy without any log records nothing, and says so", async () => {
     expect((await judge(around(pair(), { policy: { logs: [] } }))).verdict).toEqual({
       kind: "unknown",
+      reason: "unwritten",
       detail: "not recorded: the policy names no log",
     });
   });

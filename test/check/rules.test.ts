@@ -279,6 +279,7 @@ describe("what who signs may not record lets no tag stand, and is told so", () =
       outcome: "refuse",
       verdict: {
         kind: "unknown",
+        reason: "unwritten",
         detail:
           "recorded, but who signs here may not record by the policy (policy.yaml:2), so its record lets no tag stand",
       },
@@ -457,6 +458,7 @@ describe("an image that needs credentials", () => {
     const setting = around({ rule: { private: true }, setting: { served: { [PRIVATE]: down } } });
     expect((await judge(setting, { image: `${PRIVATE}@${GOOD}` })).verdict).toEqual({
       kind: "unknown",
+      reason: "unreachable",
       detail: "not recorded: status 503",
     });
     expect(setting.log.log.size).toBe(0);

@@ -48,7 +48,7 @@ function found(...entries: readonly Logged[]): Lookup {
 }
 
 const none: Lookup = { kind: "none" };
-const failed: Lookup = { kind: "failed", detail: "no answer" };
+const failed: Lookup = { kind: "failed", reason: "unreachable", detail: "no answer" };
 const recorded = found({ digest: A });
 const approved = found({ digest: A }, { digest: B, by: "approver", supersedes: A });
 const followed = found({ digest: A }, { digest: B }, { digest: C });
@@ -76,7 +76,7 @@ describe("the verdict on an image", () => {
       verdict: { kind: "moved", record: { digest: A } },
     },
     { row: "never recorded", lookup: none, verdict: { kind: "unseen" } },
-    { row: "nobody could be asked", lookup: failed, verdict: { kind: "unknown", detail: "no answer" } },
+    { row: "nobody could be asked", lookup: failed, verdict: { ...failed, kind: "unknown" } },
     { row: "by digest alone", image: `alpine@${A}`, lookup: none, verdict: { kind: "by-digest" } },
     {
       row: "by digest alone, whatever was found",

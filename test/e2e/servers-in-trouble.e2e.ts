@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { createServer } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { processesWith, startBuild } from "./cases/interrupted-build.ts";
-import { expectBuilt, expectUnknown, verdictLines } from "./cases/refusal.ts";
+import { expectBuilt, type ExpectedUnknown, expectUnknown, verdictLines } from "./cases/refusal.ts";
 import { type RegistryInBetween, startRegistryInBetween } from "./cases/registry-in-between.ts";
 import { type Site, startSite } from "./cases/site.ts";
 import { newSigningKey, proposeHashedrekord } from "../sigstore/signed-statement.ts";
@@ -61,9 +61,19 @@ describe("when the log is in trouble, nothing runs and one message says what", (
       detail: /POST http:\S+: /,
     },
     {
-      row: "takes no new entry",
+      row: "takes no new entry now",
       rule: { method: "POST", path: ENTRIES, fault: { kind: "answer", status: 503, body: "{}" } },
       detail: /not recorded: POST http:\S+\/api\/v1\/log\/entries: /,
+    },
+    {
+      row: "refuses the new entry",
+      rule: {
+        method: "POST",
+        path: ENTRIES,
+        fault: { kind: "answer", status: 400, body: '{"code":400,"message":"not here"}' },
+      },
+      name: "RecordingFailed",
+      detail: /not recorded: POST http:\S+\/api\/v1\/log\/entries: the log answered "\(400\) not here"$/,
     },
     {
       row: "proves another leaf than the one it shows",
@@ -77,18 +87,19 @@ describe("when the log is in trouble, nothing runs and one message says what", (
           }),
         },
       },
+      name: "LogUnproven",
       detail: /the log has 1 entry of a trusted signer for this tag, but does not prove what was signed/,
       ignored: "1 entry under this name in the log does not count (1 not-in-log)",
     },
-  ] as { row: string; rule: FaultRule; detail: RegExp; ignored?: string }[])(
+  ] as { row: string; rule: FaultRule; name?: ExpectedUnknown["name"]; detail: RegExp; ignored?: string }[])(
     "$row",
-    async ({ row, rule, detail, ignored }) => {
+    async ({ row, rule, name = "LogUnreachable", detail, ignored }) => {
       const { reference } = await site.pushSystem(`log-${row.replaceAll(" ", "-")}:1.0`.toLowerCase(), "one");
       // A tree of one leaf has a proof without hashes.
       site.sigstore.log.append(proposeHashedrekord(Buffer.from(row), newSigningKey()));
       const request = { dockerfile: `FROM ${reference}\nRUN cat /version\n` };
       misbehave(rule);
-      expectUnknown(await site.build(request), { reference, detail, ...(ignored && { ignored }) });
+      expectUnknown(await site.build(request), { reference, name, detail, ...(ignored && { ignored }) });
       heal();
       expectBuilt(await site.build(request));
     },
@@ -102,6 +113,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
     const syntax = await site.derive({ policy: open });
     expectUnknown(await site.build({ syntax, dockerfile: `FROM ${reference}\n` }), {
       reference,
+      name: "LogUnreachable",
       detail: /POST http:\S+\/api\/v1\/index\/retrieve: .*(ECONNREFUSED|refused)/,
     });
   });
@@ -114,7 +126,11 @@ describe("when the log is in trouble, nothing runs and one message says what", (
       args: ["--build-arg", "TLOG_TIMEOUT=2"],
       timeoutMs: 30_000,
     });
-    expectUnknown(built, { reference, detail: /POST http:\S+: .*(time|deadline|2000 ms|2 s)/ });
+    expectUnknown(built, {
+      reference,
+      name: "LogUnreachable",
+      detail: /POST http:\S+: .*(time|deadline|2000 ms|2 s)/,
+    });
     expect(built.durationMs).toBeGreaterThan(2_000);
     expect(built.durationMs).toBeLessThan(20_000);
   });
@@ -123,7 +139,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
     const { reference, digest } = await site.pushSystem("lost-answer:1.0", "one");
     const request = { dockerfile: `FROM ${reference}\n` };
     misbehave({ method: "POST", path: ENTRIES, fault: { kind: "lose" } });
-    expectUnknown(await site.build(request), { reference, detail: /not recorded: / });
+    expectUnknown(await site.build(request), { reference, name: "LogUnreachable", detail: /not recorded: / });
     heal();
     const next = await site.build(request);
     expectBuilt(next);
@@ -202,6 +218,7 @@ describe("when a registry is in trouble", () => {
     between.answer("503", { status: 503, body: "{}" });
     expectUnknown(await site.build({ syntax, dockerfile: `FROM ${reference}\n` }), {
       reference,
+      name: "LogUnreachable",
       detail: /not recorded: GET http:\S+\/v2\/hidden\/manifests\/503: status 503/,
     });
     expect(site.entriesOf(reference)).toEqual([]);

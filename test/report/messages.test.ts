@@ -33,9 +33,12 @@ test("every name is said of some image", () => {
 
 describe("every name can be looked up", () => {
   const sections = readFileSync("docs/messages.md", "utf8").split(/^## /m).slice(1);
+  // It has no name and is last.
+  const others = sections.pop();
 
   test("in the documentation's own order, with nothing more and nothing less", () => {
     expect(sections.map((section) => section.split("\n")[0])).toEqual(MESSAGE_NAMES);
+    expect(others).toMatch(/^Errors that are not about one image\n/);
   });
 
   test.for(sections)("%$: what happened, why it matters, what to do", (section) => {
@@ -50,7 +53,8 @@ describe("every name can be looked up", () => {
 });
 
 test("several refused images are one error, in their order, each with its own lines below it", () => {
-  const { moved, unpinned, unknown } = JUDGEMENTS;
+  const { moved, unpinned } = JUDGEMENTS;
+  const unknown = JUDGEMENTS["unknown, no answer"];
   const text = refusalMessage([moved, unpinned, unknown]);
   expect(text).toBe([moved, unpinned, unknown].map((each) => refusalMessage([each])).join("\n"));
   const heads = text.split("\n").filter((line) => !line.startsWith("  "));
@@ -93,8 +97,8 @@ describe("what is advised can be pasted", () => {
       const advised = /^\s+FROM (\S+)$/.exec(line)?.[1] ?? /TLOG_APPROVE=(\S+)/.exec(line)?.[1];
       if (advised !== undefined)
         expect(parseReference(advised)).toMatchObject({ registry: each.reference.registry });
-      // A shell reads on in the next line only when nothing follows the backslash.
-      if (line.includes("docker buildx build")) expect(line).toMatch(/ \\$/);
+      // Whole, or with the rest in the next line, which a shell reads only when nothing follows the backslash.
+      if (line.includes("docker buildx build")) expect(line).toMatch(/ (\.|\\)$/);
     }
   });
 
@@ -127,15 +131,17 @@ test("a verdict that troubles nobody says its line, should it ever warn or stop 
 
 test("what a stranger wrote has no control characters by the time it is shown", () => {
   const hostile = "status 200: \u001B[2J\u001B[31m\u202Ehidden\r\nnew line\u0007";
-  const { unknown } = JUDGEMENTS;
-  const shown = progressLine({ ...unknown, verdict: { kind: "unknown", detail: excerpt(hostile, 300) } });
+  const shown = progressLine({
+    ...JUDGEMENTS["unknown, no answer"],
+    verdict: { kind: "unknown", reason: "unreachable", detail: excerpt(hostile, 300) },
+  });
   expect(shown).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   expect(shown).toContain("hidden new line");
 });
 
 test("an outage is told with the log's own address", () => {
-  expect(refusalMessage([JUDGEMENTS.unknown])).toContain(`\n  ${NO_ANSWER}\n`);
-  expect(warningText(JUDGEMENTS["unknown, with a warning"]).short).toBe(
-    `Unknown: tag "${ALPINE}" could not be checked`,
+  expect(refusalMessage([JUDGEMENTS["unknown, no answer"]])).toContain(`\n  ${NO_ANSWER}\n`);
+  expect(warningText(JUDGEMENTS["unknown, no answer, with a warning"]).short).toBe(
+    `LogUnreachable: tag "${ALPINE}" could not be checked`,
   );
 });

@@ -121,7 +121,8 @@ test("an image that no line names is reported without lines, and one that is not
 });
 
 describe("the report's outcome is the worst of its images'", () => {
-  const { unchanged, unknown } = JUDGEMENTS;
+  const { unchanged } = JUDGEMENTS;
+  const unknown = JUDGEMENTS["unknown, no answer"];
   const warned = JUDGEMENTS["moved, and only observed"];
   test.for([
     { row: "no image", judgements: [], want: "pass" },
@@ -173,7 +174,8 @@ describe("as text", () => {
   });
 
   test("what the build would say is said below the table, once for all", () => {
-    const { moved, unchanged, unknown } = JUDGEMENTS;
+    const { moved, unchanged } = JUDGEMENTS;
+    const unknown = JUDGEMENTS["unknown, no answer"];
     const judgements = [moved, unchanged, unknown];
     const text = reportText(reportOf(judgements), judgements);
     expect(text.match(/^tag ".*/gm)).toHaveLength(2);

@@ -4,7 +4,7 @@ import { parseIdentity } from "../../src/record/signer.ts";
 import type { Record } from "../../src/record/verification.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
-import type { Verdict } from "../../src/check/verdict.ts";
+import type { UnknownReason, Verdict } from "../../src/check/verdict.ts";
 import { sampleKey } from "../record/sample-log.ts";
 
 export const ALPINE = "docker.io/library/alpine:3.16.0";
@@ -90,7 +90,25 @@ const notPublic: Verdict = { kind: "unrecorded", reason: "not-public", detail: N
 const differs: Verdict = { kind: "unrecorded", reason: "registry-differs", detail: WANT };
 const tooNew: Verdict = { kind: "too-new", record: NEWER, until: new Date("2022-08-16T10:00:00Z") };
 const gone: Verdict = { ...moved, gone: `GET …/manifests/${WANT}: status 404: not found` };
-const unknown: Verdict = { kind: "unknown", detail: NO_ANSWER };
+const unknown = (reason: UnknownReason, detail: string): Verdict => ({ kind: "unknown", reason, detail });
+const unreachable = unknown("unreachable", NO_ANSWER);
+const unproven = unknown(
+  "unproven",
+  "the log has 1 entry of a trusted signer for this tag, but does not prove what was signed or that it took it in; or the trusted root does not have this log",
+);
+const unsearchable = unknown(
+  "unsearchable",
+  'no lock file has a record of it, and the log "https://log2025-1.rekor.example.org" has no search',
+);
+const contradicted = unknown(
+  "contradicted",
+  `the lock file contradicts the log: it begins with "${GOT}" (log index 3000000), and the log with "${WANT}" (log index 2787137)`,
+);
+const unwritten = unknown(
+  "unwritten",
+  "not recorded: POST https://rekor.example.org/api/v1/log/entries: the log answered status 400",
+);
+const WARNING: Change = { ...WARN, rule: { ...BLOCK, unknown: "warn" } };
 
 /** Every row of the table with each outcome that it can have, and with everything that changes its text. */
 export const JUDGEMENTS = {
@@ -160,8 +178,16 @@ export const JUDGEMENTS = {
   "unrecorded, the registry differs": judgement(differs, { rule: KNOWN }),
   "unrecorded, the registry differs, with a warning": judgement(differs, WARN),
   "unrecorded, the registry differs, let through": judgement(differs, PASS),
-  unknown: judgement(unknown, {}),
-  "unknown, with a warning": judgement(unknown, { ...WARN, rule: { ...BLOCK, unknown: "warn" } }),
+  "unknown, no answer": judgement(unreachable, {}),
+  "unknown, no answer, with a warning": judgement(unreachable, WARNING),
+  "unknown, not proven": judgement(unproven, { rejected: new Map([["not-in-log", 1]]) }),
+  "unknown, not proven, with a warning": judgement(unproven, WARNING),
+  "unknown, not in a lock file": judgement(unsearchable, {}),
+  "unknown, not in a lock file, with a warning": judgement(unsearchable, WARNING),
+  "unknown, the lock file says otherwise": judgement(contradicted, {}),
+  "unknown, the lock file says otherwise, with a warning": judgement(contradicted, WARNING),
+  "unknown, not written": judgement(unwritten, {}),
+  "unknown, not written, with a warning": judgement(unwritten, WARNING),
   unpinned: judgement({ kind: "unpinned", detail: "" }, { image: "localhost:5000/team/app:1" }),
   "unpinned, with a reason": judgement(
     { kind: "unpinned", detail: "it is in the local image store only" },

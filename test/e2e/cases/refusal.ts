@@ -33,28 +33,40 @@ export function expectRefusal(built: Outcome, expected: ExpectedRefusal): void {
   expectNothingRan(built);
 }
 
+/** What a build must tell that was refused because nobody could say whether its tag moved. */
+export interface ExpectedUnknown {
+  readonly reference: string;
+  readonly name: "LogUnreachable" | "LogUnproven" | "NotInLockFile" | "LockContradicted" | "RecordingFailed";
+  /** The reason, in one line. */
+  readonly detail: RegExp;
+  /** What is said of entries that do not count. */
+  readonly ignored?: string;
+}
+
+const MATTERS = {
+  LogUnreachable: "could not be checked",
+  LogUnproven: "has a record that is not proven",
+  NotInLockFile: "has no record in a lock file",
+  LockContradicted: "has an earlier record in the log than in the lock file",
+  RecordingFailed: "could not be recorded",
+} as const satisfies Readonly<Record<ExpectedUnknown["name"], string>>;
+
 /** Asserts that a build was refused because nobody could say whether this tag moved, for this one reason. */
-export function expectUnknown(
-  built: Outcome,
-  {
-    reference,
-    detail,
-    ignored,
-  }: { readonly reference: string; readonly detail: RegExp; readonly ignored?: string },
-): void {
+export function expectUnknown(built: Outcome, expected: ExpectedUnknown): void {
+  const { reference, name, detail, ignored } = expected;
   const [, message = ""] = built.output.split(`\n${PREFIX}`);
-  const [first, why, ...rest] = message.split("\n");
-  const [rule, next, take, ...more] = rest;
-  expect(rule).toBe('  the policy says "unknown: block"');
+  const [first, ...lines] = message.split("\n");
   expect(first, built.output).toBe(
-    `tag "${reference}" could not be checked, so the build stops before it is used`,
+    `tag "${reference}" ${MATTERS[name]}, so the build stops before it is used`,
   );
-  expect(why).toMatch(detail);
-  expect(next).toBe("  try again when the log answers, or name the image by digest:");
-  expect(take).toMatch(/^ {4}FROM \S+@sha256:[0-9a-f]{64}$/);
-  expect(more).toEqual([
+  const rule = lines.indexOf('  the policy says "unknown: block"');
+  const reason = lines.slice(0, rule).map((line) => line.trim());
+  expect(reason.join(" "), built.output).toMatch(detail);
+  const take = lines.findIndex((line) => /^ {4}FROM \S+@sha256:[0-9a-f]{64}$/.test(line));
+  expect(lines[take - 1], built.output).toMatch(/^ {2}(try again when .*, )?or name the image by digest:$/);
+  expect(lines.slice(take + 1)).toEqual([
     ...(ignored === undefined ? [] : [`  ${ignored}`]),
-    expect.stringMatching(/^ {2}Unknown: https:\S+#unknown$/),
+    expect.stringMatching(new RegExp(`^ {2}${name}: https:\\S+#${name.toLowerCase()}$`)),
     "",
   ]);
   expect(markedLines(built.output)).toEqual([`FROM ${reference}`]);
