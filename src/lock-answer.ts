@@ -39,11 +39,14 @@ export async function judgeAllTargets(
   return all;
 }
 
-/** The judgements on every image once, in the order in which they were made. */
+/** The judgements on every image once, the strictest of several: one target's platforms may be refused alone. */
 export function distinctJudgements(judged: readonly Judged[]): readonly Judgement[] {
-  const all = judged.flatMap(({ judgements }) => judgements);
-  const names = all.map(({ reference }) => formatReference(reference));
-  return all.filter((_, index) => names.indexOf(names[index] ?? "") === index);
+  const distinct = new Map<string, Judgement>();
+  for (const judgement of judged.flatMap(({ judgements }) => judgements)) {
+    const name = formatReference(judgement.reference);
+    if (!distinct.has(name) || judgement.outcome === "refuse") distinct.set(name, judgement);
+  }
+  return [...distinct.values()];
 }
 
 /**

@@ -152,9 +152,10 @@ function contextOf({
     policy,
     now,
     deadline,
-    // Who asks for a lock file wants what is new in it, and what the log has learnt since.
+    // Who asks for a lock file wants what is new in it, and what the log has learnt since; who asks whether it is as it
+    // should be, the latter.
     keepsRecords: wantsLock,
-    recheck: wantsLock,
+    recheck: wantsLock || isLockRequest,
     trustedRoot: () => (root ??= openRoot()),
     newerRoot,
     courier: async ({ signing }) => (await courier(signing)).channel,

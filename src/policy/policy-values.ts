@@ -62,7 +62,7 @@ export function readValues(
   if (shape.lock !== undefined && !isPathInside(shape.lock))
     wrong(
       ["lock"],
-      `"${excerpt(shape.lock)}" is not a path within the build context, such as "ci/tlog.lock"`,
+      `"${excerpt(shape.lock)}" is not the path of a ".lock" file within the build context, such as "ci/tlog.lock"`,
     );
   if (shape["allow-looser"] !== undefined && !isBaked)
     wrong(["allow-looser"], "it is for the file in the frontend image alone, which says what others may do");
@@ -134,6 +134,8 @@ function isPathInside(path: string): boolean {
   return (
     path.length <= MAX_PATH &&
     !/[\\\p{Cc}\p{Cf}]/u.test(path) &&
-    path.split("/").every((part) => part !== "" && part !== "." && part !== "..")
+    // An update writes there: nothing else than a lock file may be overwritten by it, and nothing hidden.
+    path.endsWith(".lock") &&
+    path.split("/").every((part) => part !== "" && !part.startsWith("."))
   );
 }

@@ -218,14 +218,24 @@ describe("other keys", () => {
     {
       row: "a lock file outside",
       text: "lock: ../tlog.lock",
-      says: '"lock": "../tlog.lock" is not a path within the build context, such as "ci/tlog.lock"',
+      says: '"lock": "../tlog.lock" is not the path of a ".lock" file within the build context, such as "ci/tlog.lock"',
     },
     {
       row: "a lock file from the root",
       text: "lock: /tlog.lock",
-      says: "is not a path within the build context",
+      says: "within the build context",
     },
-    { row: "a lock file of nowhere", text: "lock: ''", says: "is not a path within the build context" },
+    {
+      row: "a lock file where git keeps its own",
+      text: "lock: .git/index.lock",
+      says: "within the build context",
+    },
+    {
+      row: "a lock file that is something else",
+      text: "lock: Dockerfile",
+      says: 'the path of a ".lock" file',
+    },
+    { row: "a lock file of nowhere", text: "lock: ''", says: "within the build context" },
     {
       row: "a question at another time",
       text: "recheck: weekly",
