@@ -88,7 +88,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
         },
       },
       name: "LogUnproven",
-      detail: /the log has 1 entry of a trusted signer for this tag, but does not prove what was signed/,
+      detail: /^ {2}recorded, but the log does not prove it$/,
       ignored: "1 entry under this name in the log does not count (1 not-in-log)",
     },
   ] as { row: string; rule: FaultRule; name?: ExpectedUnknown["name"]; detail: RegExp; ignored?: string }[])(
