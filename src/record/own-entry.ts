@@ -23,14 +23,6 @@ export function writtenBy(evidence: readonly Evidence[], statement: Uint8Array):
   return undefined;
 }
 
-/** As `writtenBy`, of one entry of a Rekor v1 log. */
-export function certifiedSigner(
-  found: { readonly uuid: string; readonly entry: unknown },
-  statement: Uint8Array,
-): TrustedIdentity | undefined {
-  return writtenBy([{ kind: "entry", ...found }], statement);
-}
-
 /** The certificate (DER) that comes with exactly this statement. */
 function certificateOver(evidence: Evidence, statement: Uint8Array): Uint8Array | undefined {
   try {
