@@ -88,7 +88,7 @@ describe("when the log is in trouble, nothing runs and one message says what", (
         },
       },
       name: "LogUnproven",
-      detail: /^ {2}recorded, but the log does not prove it$/,
+      detail: /^recorded, but the log does not prove it$/,
       ignored: "1 entry under this name in the log does not count (1 not-in-log)",
     },
   ] as { row: string; rule: FaultRule; name?: ExpectedUnknown["name"]; detail: RegExp; ignored?: string }[])(
