@@ -2,9 +2,9 @@
 import type { CheckContext } from "./check/case.ts";
 import { CheckError, openSigners } from "./check/signers.ts";
 import { taggedName } from "./image/reference.ts";
-import { NOT_SET } from "./policy/settings.ts";
+import { withNewerRoot } from "./newer-root.ts";
+import { namedLogs } from "./policy/policy.ts";
 import { carriedHistory } from "./record/carried-history.ts";
-import { EvidenceError } from "./record/evidence-error.ts";
 import { type EvidenceImage, evidenceReference } from "./record/evidence-predicate.ts";
 import type { History } from "./record/history.ts";
 import { subjectHash } from "./record/statement.ts";
@@ -35,7 +35,8 @@ export async function carriedContext(
       `${place} cannot be verified: nothing says whose records count; name their signers under "trust" in the policy, or give the secret that signs`,
     );
   }
-  const counted = policy.sources.logs === NOT_SET ? {} : { logs: policy.logs.map(({ url }) => url) };
+  const logs = namedLogs(policy);
+  const counted = logs === undefined ? {} : { logs };
   const bundles = bundlesByTag(images, place);
   const why = new Map<string, string>();
   return {
@@ -67,24 +68,6 @@ export async function carriedContext(
       record: async () => refuse("nothing is recorded"),
     }),
   };
-}
-
-/** The image may be newer than the trusted root: then a newer one is looked for, once. */
-async function withNewerRoot(
-  read: (root: TrustedRoot) => History,
-  { trustedRoot, newerRoot }: Pick<CheckContext, "trustedRoot" | "newerRoot">,
-): Promise<History> {
-  const root = await trustedRoot();
-  try {
-    return read(root);
-  } catch (error) {
-    const isTooOld =
-      error instanceof EvidenceError &&
-      (error.reason === "unknown-log" || error.reason === "bad-certificate");
-    const newer = isTooOld ? await newerRoot?.().catch(() => undefined) : undefined;
-    if (newer === undefined) throw error;
-    return read(newer);
-  }
 }
 
 /** A build that uses a tag with several digests has its records beside each of them. */

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pb } from "../gen/gateway.js";
+import { CheckError } from "./check/signers.ts";
 import type { Judgement } from "./check/judgement.ts";
 import { convert } from "./conversion/conversion.ts";
 import { dockerfileText } from "./conversion/dockerfile-text.ts";
@@ -20,7 +21,8 @@ const MAX_TARGETS = 100;
 
 /**
  * Judges the other targets of the Dockerfile too: a lock file is for all of them. Answers what was judged of the build
- * itself and of every stage that has a name; a stage without one is either used by these or by nothing.
+ * itself and of every stage that has a name; a stage without one is either used by these or by nothing. Throws
+ * CheckError for a Dockerfile with more stages than are judged.
  */
 export async function judgeAllTargets(
   bridge: Bridge,
@@ -30,8 +32,15 @@ export async function judgeAllTargets(
   const { conversion } = judged;
   const { options } = conversion.request;
   const names = readStages(await dockerfileText(bridge, conversion)).flatMap(({ name }) => name ?? []);
+  const targets = new Set(names);
+  // What was left out would be dropped from the file.
+  if (targets.size > MAX_TARGETS) {
+    throw new CheckError(
+      `make the lock file: the Dockerfile has ${targets.size} named stages, and the limit is ${MAX_TARGETS}; split it`,
+    );
+  }
   const all = [judged];
-  for (const target of [...new Set(names)].slice(0, MAX_TARGETS)) {
+  for (const target of targets) {
     if (target === options["target"]?.toLowerCase()) continue;
     const other = await convert(bridge, { ...conversion.request, options: { ...options, target } });
     all.push(await judgeConversion(bridge, other, gate));

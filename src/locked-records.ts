@@ -2,9 +2,8 @@
 import type { CheckContext } from "./check/case.ts";
 import { CheckError } from "./check/signers.ts";
 import { taggedName } from "./image/reference.ts";
-import type { EffectivePolicy } from "./policy/policy.ts";
-import { NOT_SET } from "./policy/settings.ts";
-import { LockError } from "./record/lock-error.ts";
+import { withNewerRoot } from "./newer-root.ts";
+import { type EffectivePolicy, namedLogs } from "./policy/policy.ts";
 import type { LockFile } from "./record/lock-file.ts";
 import { lockedHistory } from "./record/locked-history.ts";
 import type { TrustedRoot } from "./record/trusted-root.ts";
@@ -21,9 +20,10 @@ export interface LockedRecordsContext extends Pick<CheckContext, "trustedRoot" |
  */
 export function lockedRecords(
   lock: LockFile,
-  { policy, trustedRoot, newerRoot }: LockedRecordsContext,
+  { policy, ...roots }: LockedRecordsContext,
 ): NonNullable<CheckContext["locked"]> {
-  const counted = policy.sources.logs === NOT_SET ? {} : { logs: policy.logs.map(({ url }) => url) };
+  const logs = namedLogs(policy);
+  const counted = logs === undefined ? {} : { logs };
   return async (subject, trust) => {
     const name = taggedName(subject);
     if (!lock.tags.has(name)) return undefined;
@@ -34,18 +34,7 @@ export function lockedRecords(
     }
     const read = (root: TrustedRoot) =>
       lockedHistory(lock, { subject, trust, trustedRoot: root, ...counted });
-    const root = await trustedRoot();
-    try {
-      const history = read(root);
-      return history.records.length > 0 ? history : undefined;
-    } catch (error) {
-      // The file may be newer than the trusted root: then a newer one is looked for, once.
-      const isTooOld =
-        error instanceof LockError && (error.reason === "unknown-log" || error.reason === "bad-certificate");
-      const newer = isTooOld ? await newerRoot?.().catch(() => undefined) : undefined;
-      if (newer === undefined) throw error;
-      const history = read(newer);
-      return history.records.length > 0 ? history : undefined;
-    }
+    const history = await withNewerRoot(read, roots);
+    return history.records.length > 0 ? history : undefined;
   };
 }

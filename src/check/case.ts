@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
-import type { EffectivePolicy } from "../policy/policy.ts";
+import { type EffectivePolicy, namedLogs } from "../policy/policy.ts";
 import type { Rule } from "../policy/rule.ts";
-import { NOT_SET } from "../policy/settings.ts";
 import type { History } from "../record/history.ts";
 import { type Looked, lookUp, type Places } from "./lookup.ts";
 import { type NotWritten, write, type Writing, type Wrote } from "./recording.ts";
@@ -93,11 +92,11 @@ export async function writeSighting(
 
 function placesOf(one: Case): Places {
   const { context, known } = one;
-  const { logs, sources } = context.policy;
+  const { logs } = context.policy;
   return {
     ...context,
     logs,
-    counted: sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url),
+    counted: namedLogs(context.policy),
     // An approval is of no use beside one that the lock file does not know.
     recheck: context.recheck || isToBeApproved(one),
     async locked(reference, trust) {
@@ -127,5 +126,7 @@ function whyUnproven(rejected: Wrote["rejected"]): string {
     return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
   if (rejected.has("bad-certificate"))
     return "no authority of the trusted root stands behind the certificate that signed it; is trusted_root.json that of the certificate authority?";
+  if (rejected.has("unknown-log"))
+    return "the trusted root does not have this log; is trusted_root.json that of the log?";
   return "the log does not prove it";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
 import type { LogService } from "../log/signing-config.ts";
+import { type RecordErrorCode, ROOT_TOO_OLD, UNPROVEN } from "../record/error.ts";
 import { type Evidence, type History, readHistory, standing } from "../record/history.ts";
 import { joinHistories } from "../record/joined-history.ts";
 import type { Trust } from "../record/signer.ts";
@@ -42,11 +43,6 @@ export interface Looked {
   /** Whether no log was looked at, because what was brought along says enough. */
   readonly isOffline?: true;
 }
-
-/** Reasons that only an entry with a trusted signer's key is refused for, and that say nothing against it. */
-const UNREADABLE = ["no-payload", "wrong-payload", "wrong-uuid", "unknown-log", "not-in-log"] as const;
-/** Reasons that a newer trusted root may take away. */
-const ROOT_TOO_OLD = ["unknown-log", "bad-certificate"] as const;
 
 /** What is known of a tag before anybody was asked. */
 export const NOTHING: Looked = { lookup: { kind: "none" }, records: [], rejected: new Map() };
@@ -113,7 +109,7 @@ export async function judgeEvidence(
     const newer = await places.newerRoot?.().catch(() => undefined);
     if (newer !== undefined) history = read(newer);
   }
-  const unreadable = countOf(history, UNREADABLE);
+  const unreadable = countOf(history, UNPROVEN);
   if (unreadable > 0) {
     // One of them may be the record that stands, shown by the log without what proves it.
     const what = `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag`;
@@ -153,11 +149,8 @@ function failed(
   return { lookup: { kind: "failed", ...why }, records: [], rejected };
 }
 
-function countOf(
-  { rejected }: History,
-  codes: readonly (typeof UNREADABLE | typeof ROOT_TOO_OLD)[number][],
-): number {
-  return codes.reduce((sum, code) => sum + (rejected.get(code) ?? 0), 0);
+function countOf({ rejected }: History, codes: ReadonlySet<RecordErrorCode>): number {
+  return [...codes].reduce((sum, code) => sum + (rejected.get(code) ?? 0), 0);
 }
 
 /**

@@ -172,6 +172,17 @@ function writtenFirst(logs: readonly LogService[], writeTo: ArgSettings["writeTo
   });
 }
 
+/**
+ * The URLs of the logs whose records count, where somebody named logs; undefined where nobody did: then those of all
+ * logs in the trusted root count, also of those that nobody writes to any more.
+ */
+export function namedLogs({
+  logs,
+  sources,
+}: Pick<EffectivePolicy, "logs" | "sources">): readonly string[] | undefined {
+  return sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url);
+}
+
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or the policy names it so. */
 export function allowsPlainHttp({ registries }: Pick<Policy, "registries">, host: string): boolean {
   return mayUsePlainHttp(host, registries);

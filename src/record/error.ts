@@ -54,6 +54,13 @@ export const UNPROVEN: ReadonlySet<RecordErrorCode> = new Set([
   "wrong-entry",
 ]);
 
+/** The reasons that a newer trusted root, with more logs and authorities, may take away. */
+export const ROOT_TOO_OLD: ReadonlySet<RecordErrorCode> = new Set([
+  "unknown-log",
+  "bad-certificate",
+  "bad-timestamp",
+]);
+
 /** An entry of a log, or a bundle, that is no record for us; the cause, if any, is the proof's or the parser's own error. */
 export class RecordError extends Error {
   override readonly name = "RecordError";
