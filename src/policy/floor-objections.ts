@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
+import { formatReference } from "../image/reference.ts";
 import type { LogService } from "../log/signing-config.ts";
 import type { Trust } from "../record/signer.ts";
 import { mayUsePlainHttp } from "./host.ts";
 import { isArg } from "./policy-error.ts";
 import { PROFILES } from "./rule.ts";
-import { RECHECKS, type SingleSettings, type Source } from "./settings.ts";
+import { RECHECKS, SYNTAX, type SingleSettings, type Source } from "./settings.ts";
 import { trustId } from "./trust.ts";
 
 /** The beginning of a sentence that ends with where the floor says so; undefined where it lets the other through. */
@@ -51,6 +52,11 @@ export const OBJECTIONS: {
   },
   recheck: (above, floor) => looser(RECHECKS, above, floor),
   attest: (above, floor) => (floor && !above ? '"false" is looser than "true"' : undefined),
+  conversion: (above, floor) =>
+    formatReference(above) === formatReference(floor)
+      ? undefined
+      : `"${formatReference(above)}" is not the conversion image "${formatReference(floor)}"`,
+  syntax: (above, floor) => looser(SYNTAX, above, floor),
   tuf: (above, floor) => (above === floor ? undefined : `"${above}" is not the TUF repository "${floor}"`),
 };
 

@@ -37,11 +37,13 @@ const ALLOWED_BY: Readonly<Partial<Record<keyof SingleSettings, Loosenable>>> = 
   registries: "registries",
   recheck: "recheck",
   attest: "attest",
+  conversion: "conversion",
+  syntax: "syntax",
   tuf: "tuf",
 };
 
 /** The strictness of a word is all that may change: where records come from and who counts stays as it is. */
-const MAY_TIGHTEN = new Set<keyof SingleSettings>(["profile", "recheck", "attest"]);
+const MAY_TIGHTEN = new Set<keyof SingleSettings>(["profile", "recheck", "attest", "syntax"]);
 
 /**
  * The settings of the baked file with what is above it, and what of it would loosen or redirect what the file says.
@@ -79,6 +81,8 @@ export function aboveFloor(
     ...single("lock"),
     ...single("recheck"),
     ...single("attest"),
+    ...single("conversion"),
+    ...single("syntax"),
     ...single("tuf"),
     ...single("timeoutMs"),
     logSources: new Map([...(floor.logSources ?? []), ...(above.logSources ?? [])]),

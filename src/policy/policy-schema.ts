@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { quotedList } from "./near-miss.ts";
 import { ACTIONS, DOUBTS, PROFILES, UNSEEN } from "./rule.ts";
-import { LOOSENABLE, RECHECKS } from "./settings.ts";
+import { LOOSENABLE, RECHECKS, SYNTAX } from "./settings.ts";
 import { PERMISSIONS } from "./trust.ts";
 
 // The messages are what the file should have had at that place, as in `"default" must be …`; the descriptions become
@@ -186,6 +186,17 @@ const FILE = {
   ),
   attest: v.optional(
     flag("whether the image that was built carries the evidence as an attestation; true when not given"),
+  ),
+  conversion: v.optional(
+    text(
+      "the image that converts Dockerfiles in place of the built-in conversion, with a tag or a digest; it is checked like every image",
+    ),
+  ),
+  syntax: v.optional(
+    choice(
+      SYNTAX,
+      "whether a syntax image that a Dockerfile itself names may convert it; `allow` when not given, and then that image is checked like every image",
+    ),
   ),
   tuf: v.optional(
     text(

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { formatReference } from "../image/reference.ts";
 import type { Trust } from "../record/signer.ts";
 import { placeOf } from "./policy-error.ts";
 import type { EffectivePolicy } from "./policy.ts";
@@ -29,7 +30,7 @@ export function renderPolicy(policy: EffectivePolicy): string {
 }
 
 function services(policy: EffectivePolicy): string[] {
-  const { logs, logSources, signing, trust, registries, lock, tuf, sources } = policy;
+  const { logs, logSources, signing, trust, registries, lock, conversion, tuf, sources } = policy;
   return [
     ...list("logs", {
       source: sources.logs,
@@ -65,6 +66,10 @@ function services(policy: EffectivePolicy): string[] {
       : `lock: ${quoted(lock)}${from(sources.lock)}`,
     `${comment([sources.recheck])}recheck: ${policy.recheck}${from(sources.recheck)}`,
     `${comment([sources.attest])}attest: ${policy.attest}${from(sources.attest)}`,
+    conversion === undefined
+      ? "# conversion: the built-in one"
+      : `conversion: ${quoted(formatReference(conversion))}${from(sources.conversion)}`,
+    `${comment([sources.syntax])}syntax: ${policy.syntax}${from(sources.syntax)}`,
     tuf === undefined
       ? "# tuf: that of the public Sigstore instance"
       : `tuf: ${quoted(tuf)}${from(sources.tuf)}`,

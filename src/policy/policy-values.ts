@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ImageReferenceError, parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
@@ -85,6 +86,11 @@ export function readValues(
     ...set("lock", { at: ["lock"], value: shape.lock }),
     ...set("recheck", { at: ["recheck"], value: shape.recheck }),
     ...set("attest", { at: ["attest"], value: shape.attest }),
+    ...set("conversion", {
+      at: ["conversion"],
+      value: shape.conversion === undefined ? undefined : readConversion(shape.conversion, wrong),
+    }),
+    ...set("syntax", { at: ["syntax"], value: shape.syntax }),
     ...set("tuf", {
       at: ["tuf"],
       value: shape.tuf && readUrl(["tuf"], { text: shape.tuf, read: readLogUrl }),
@@ -127,6 +133,20 @@ function readSigners(entries: NonNullable<PolicyShape["trust"]>, wrong: Wrong): 
     }
   }
   return trust;
+}
+
+/** The conversion image. Its tag must be written out: nobody is to run whatever `latest` is by an oversight. */
+function readConversion(text: string, wrong: Wrong): Reference | undefined {
+  const fail = (why: string) => void wrong(["conversion"], `"${excerpt(text, 200)}": ${why}`);
+  try {
+    const reference = parseReference(text);
+    if (/[:@]/.test(text.slice(text.lastIndexOf("/") + 1))) return reference;
+    fail('it has no tag and no digest; write one, as in "docker/dockerfile:1.19"');
+  } catch (error) {
+    if (!(error instanceof ImageReferenceError)) throw error;
+    fail(error.message);
+  }
+  return undefined;
 }
 
 /** Whether it is a path below the build context, written without detours. */

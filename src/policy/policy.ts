@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
 import { aboveFloor, passedOver, withArgs } from "./floor.ts";
@@ -15,6 +16,7 @@ import {
   type Settings,
   type SingleSettings,
   type Source,
+  type Syntax,
 } from "./settings.ts";
 import type { Trust } from "../record/signer.ts";
 
@@ -44,6 +46,10 @@ export interface Policy {
   readonly recheck: Recheck;
   /** Whether the image that was built carries the evidence. */
   readonly attest: boolean;
+  /** The image that converts Dockerfiles; undefined for the built-in conversion. It is checked like every image. */
+  readonly conversion?: Reference;
+  /** Whether a syntax image that a Dockerfile itself names may convert it. */
+  readonly syntax: Syntax;
   /** A TUF repository with newer trusted roots, when the policy says one. */
   readonly tuf?: string;
 }
@@ -126,6 +132,7 @@ function effective(
 ): EffectivePolicy {
   const { profile, logs, fulcio, timestamps, trust, registries, lock, recheck, attest, tuf, timeoutMs } =
     settings;
+  const { conversion, syntax } = settings;
   const of = (setting: { readonly source: Source } | undefined): Source => setting?.source ?? NOT_SET;
   return {
     profile: profile?.value ?? "default",
@@ -142,6 +149,8 @@ function effective(
     ...(lock && { lock: lock.value }),
     recheck: recheck?.value ?? "never",
     attest: attest?.value ?? true,
+    ...(conversion && { conversion: conversion.value }),
+    syntax: syntax?.value ?? "allow",
     ...(tuf && { tuf: tuf.value }),
     logSources: settings.logSources ?? new Map<string, Source>(),
     sources: {
@@ -154,6 +163,8 @@ function effective(
       lock: of(lock),
       recheck: of(recheck),
       attest: of(attest),
+      conversion: of(conversion),
+      syntax: of(syntax),
       tuf: of(tuf),
       timeoutMs: of(timeoutMs),
     },

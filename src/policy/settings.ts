@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
 import type { LogService } from "../log/signing-config.ts";
 import type { Pattern } from "./pattern.ts";
 import type { Profile, RuleParts } from "./rule.ts";
@@ -14,6 +15,10 @@ export interface RegistryAccess {
 /** When the log is asked whether it contradicts the lock file, the loosest first. */
 export const RECHECKS = ["never", "daily", "always"] as const;
 export type Recheck = (typeof RECHECKS)[number];
+
+/** Whether a syntax image that a Dockerfile names may convert it, the loosest first. */
+export const SYNTAX = ["allow", "block"] as const;
+export type Syntax = (typeof SYNTAX)[number];
 
 /** Where a part of a policy was set: nowhere, at a line (`policy.yaml:3`), or by a build argument (`TLOG_UNSEEN`). */
 export type Source = string;
@@ -47,6 +52,8 @@ export const LOOSENABLE = [
   "registries",
   "recheck",
   "attest",
+  "conversion",
+  "syntax",
   "tuf",
 ] as const;
 export type Loosenable = (typeof LOOSENABLE)[number];
@@ -65,6 +72,9 @@ export interface SingleSettings {
   readonly lock: string;
   readonly recheck: Recheck;
   readonly attest: boolean;
+  /** The image that converts Dockerfiles. */
+  readonly conversion: Reference;
+  readonly syntax: Syntax;
   /** A TUF repository with the trusted root. */
   readonly tuf: string;
   readonly timeoutMs: number;

@@ -32,6 +32,8 @@ test("without a file and arguments: the services of the signing configuration, n
       lock: "default",
       recheck: "default",
       attest: "default",
+      conversion: "default",
+      syntax: "default",
       tuf: "default",
       timeoutMs: "default",
     },

@@ -18,6 +18,8 @@ recheck: daily
 attest: true
 tuf: https://tuf.example.org
 timeout: 20
+conversion: docker/dockerfile:1.19
+syntax: block
 rules:
   - { match: "docker.io/library/alpine:3.20.0", action: block, unseen: record }
   - { match: "ghcr.io/acme/**", action: pin, unknown: block, min-age: { days: 7, otherwise: warn } }
@@ -112,9 +114,24 @@ describe("a repository's file that loosens the baked floor is refused, by name",
       says: '"https://evil.example" is not the TUF repository "https://tuf.example.org"',
     },
     {
+      row: "another conversion image",
+      text: "conversion: evil.example/dockerfile:1.19",
+      says: '"evil.example/dockerfile:1.19" is not the conversion image "docker.io/docker/dockerfile:1.19", which policy.yaml:15 sets',
+    },
+    {
+      row: "another digest of the conversion image",
+      text: `conversion: docker/dockerfile:1.19@sha256:${"a".repeat(64)}`,
+      says: `"docker.io/docker/dockerfile:1.19@sha256:${"a".repeat(64)}" is not the conversion image`,
+    },
+    {
+      row: "syntax images that Dockerfiles name",
+      text: "syntax: allow",
+      says: '"allow" is looser than "block", which policy.yaml:16 sets',
+    },
+    {
       row: "an answer to all new tags",
       text: "default: { unseen: allow }",
-      says: '"allow" is looser than "record", which policy.yaml:18 sets',
+      says: '"allow" is looser than "record", which policy.yaml:20 sets',
     },
     {
       row: "doubt let through, against the profile",
@@ -124,27 +141,27 @@ describe("a repository's file that loosens the baked floor is refused, by name",
     {
       row: "private names told",
       text: "default: { private: true }",
-      says: '"private: true" is looser than "private: false", which policy.yaml:18 sets',
+      says: '"private: true" is looser than "private: false", which policy.yaml:20 sets',
     },
     {
       row: "a rule for one tag",
       text: "rules: [{ match: alpine:3.20.0, action: follow }]",
-      says: '"follow" is looser than "block", which policy.yaml:16 sets',
+      says: '"follow" is looser than "block", which policy.yaml:18 sets',
     },
     {
       row: "a rule within a rule",
       text: 'rules: [{ match: "ghcr.io/acme/app:*", action: warn }]',
-      says: '"warn" is looser than "pin", which policy.yaml:17 sets',
+      says: '"warn" is looser than "pin", which policy.yaml:19 sets',
     },
     {
       row: "fewer days",
       text: 'rules: [{ match: "ghcr.io/acme/app:*", min-age: 3 }]',
-      says: '"min-age: 3 days, otherwise block" is looser than "min-age: 7 days, otherwise warn", which policy.yaml:17 sets',
+      says: '"min-age: 3 days, otherwise block" is looser than "min-age: 7 days, otherwise warn", which policy.yaml:19 sets',
     },
     {
       row: "a rule that is looser than all that the floor says",
       text: 'rules: [{ match: "**", action: ignore }]',
-      says: '"ignore" is looser than "block", which policy.yaml:16 sets',
+      says: '"ignore" is looser than "block", which policy.yaml:18 sets',
     },
     {
       row: "a rule for a tag by the shape of which the profile goes",

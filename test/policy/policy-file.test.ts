@@ -285,6 +285,33 @@ test("tells all that is wrong at once, in the order of the lines, ten at most", 
   expect(error).toMatchObject({ code: "unknown-key", line: 2 });
 });
 
+test("names the conversion image and forbids those that Dockerfiles name", async () => {
+  const policy = await read("version: 1\nconversion: docker/dockerfile:1.19\nsyntax: block\n");
+  expect(policy).toMatchObject({
+    conversion: { registry: "docker.io", repository: "docker/dockerfile", tag: "1.19" },
+    syntax: "block",
+    sources: { conversion: "policy.yaml:2", syntax: "policy.yaml:3" },
+  });
+  const digest = `sha256:${"a".repeat(64)}`;
+  const byDigest = await read(`version: 1\nconversion: "localhost:5000/dockerfile@${digest}"\n`);
+  expect(byDigest.conversion).toEqual({ registry: "localhost:5000", repository: "dockerfile", digest });
+  expect(byDigest.syntax).toBe("allow");
+  expect((await read("version: 1\n")).conversion).toBeUndefined();
+});
+
+test.for([
+  { image: "docker/dockerfile", says: "it has no tag and no digest; write one, as in" },
+  { image: "localhost:5000/dockerfile", says: "it has no tag and no digest; write one, as in" },
+  { image: "Docker/dockerfile:", says: "is not a tag of at most" },
+  { image: "docker/dockerfile@sha256:1", says: 'what follows "@" is not a digest' },
+  { image: "''", says: "it is empty" },
+])("refuses $image as the conversion image", async ({ image, says }) => {
+  const error = await refusal(`version: 1\nconversion: ${image.includes("'") ? image : `"${image}"`}\n`);
+  expect(error).toMatchObject({ code: "wrong-value", line: 2 });
+  expect(error.message).toMatch(/^policy\.yaml:2: "conversion": "/);
+  expect(error.message).toContain(says);
+});
+
 test("names the file as it was given", async () => {
   const reading = readPolicy({
     services: SERVICES,

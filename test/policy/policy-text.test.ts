@@ -23,6 +23,8 @@ rules:
 default: { unknown: warn }
 allow-looser: [unseen, recheck]
 recheck: always
+conversion: registry.local:5000/dockerfile:1.19
+syntax: block
 `;
 const REPOSITORY = `version: 1
 lock: ci/tlog.lock
@@ -59,6 +61,8 @@ function values(policy: EffectivePolicy): unknown {
     lock,
     recheck,
     attest,
+    conversion,
+    syntax,
     tuf,
     default: general,
   } = policy;
@@ -66,7 +70,21 @@ function values(policy: EffectivePolicy): unknown {
     ...more,
     signer: signer.kind === "key" ? signer.fingerprint : signer,
   }));
-  return { profile, logs, signing, registries, timeoutMs, lock, recheck, attest, tuf, general, trust };
+  return {
+    profile,
+    logs,
+    signing,
+    registries,
+    timeoutMs,
+    lock,
+    recheck,
+    attest,
+    conversion,
+    syntax,
+    tuf,
+    general,
+    trust,
+  };
 }
 
 describe("the policy as it is printed makes the same policy again", () => {
@@ -126,6 +144,8 @@ test("each part says where it comes from, and what nobody set is a comment", asy
     lock: "ci/tlog.lock"  # tlog.policy.yaml:2
     recheck: daily  # tlog.policy.yaml:3
     attest: false  # tlog.policy.yaml:4
+    conversion: "registry.local:5000/dockerfile:1.19"  # policy.yaml:NN
+    syntax: block  # policy.yaml:NN
     # tuf: that of the public Sigstore instance
     # timeout: 30  # default
     profile: default  # policy.yaml:2

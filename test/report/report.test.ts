@@ -21,6 +21,8 @@ const policy = {
     lock: "default",
     recheck: "default",
     attest: "default",
+    conversion: "default",
+    syntax: "default",
     tuf: "default",
     timeoutMs: "default",
   },
