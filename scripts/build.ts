@@ -2,6 +2,7 @@
 // Bundles what the frontend image ships into dist/.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { build, type BuildOptions } from "esbuild";
+import { RELEASE } from "../src/conversion/release.ts";
 import { publicInstanceFiles } from "./public-instance.ts";
 
 const root = new URL("..", import.meta.url).pathname;
@@ -38,3 +39,10 @@ await build({
 
 for (const [name, text] of Object.entries(publicInstanceFiles())) writeFileSync(`${dist}/${name}`, text);
 cpSync(`${root}LICENSE`, `${dist}/LICENSE`);
+// Beside BuildKit's conversion, which comes into the image from BuildKit's own, lies its licence: the same text as ours.
+mkdirSync(`${dist}/conversion`);
+cpSync(`${root}LICENSE`, `${dist}/conversion/LICENSE`);
+writeFileSync(
+  `${dist}/conversion/NOTICE`,
+  `dockerfile-frontend is a program of BuildKit ${RELEASE.buildkit} (https://github.com/moby/buildkit), as in the image\ndocker.io/docker/dockerfile:${RELEASE.dockerfile}. Its authors license it under the Apache License 2.0, which is beside this file.\n`,
+);

@@ -2,7 +2,7 @@
 import { CourierChannel } from "./courier/channel.ts";
 import { splitLines } from "./courier/lines.ts";
 import type { Bridge } from "./gateway/bridge.ts";
-import { messageOf, isServiceError } from "./gateway/status.ts";
+import { CallError } from "./gateway/status.ts";
 import { ContainerError, startContainer } from "./gateway/container.ts";
 
 /**
@@ -47,7 +47,9 @@ export interface Courier {
 export async function startCourier(bridge: Bridge, options: CourierOptions): Promise<Courier> {
   try {
     const process = await startContainer(bridge, {
+      name: "the courier",
       rootfs: options.image,
+      network: true,
       args: options.command,
       env: courierEnvironment(options),
       secrets: options.signing
@@ -61,9 +63,9 @@ export async function startCourier(bridge: Bridge, options: CourierOptions): Pro
     });
     return { channel, close: () => process.close() };
   } catch (error) {
-    if (!isServiceError(error)) throw error;
+    if (!(error instanceof CallError)) throw error;
     throw new ContainerError(
-      `BuildKit does not start the container that asks the log: ${messageOf(error)}; Docker Engine 24 or newer is needed`,
+      `BuildKit does not start the container that asks the log: ${error.message}; Docker Engine 24 or newer is needed`,
       { cause: error },
     );
   }

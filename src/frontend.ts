@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// Loaded first is only what reaches BuildKit: the connection is made while the rest loads.
+// Started first is the conversion, and loaded first is what reaches BuildKit: the rest loads while these are on their way.
+import { join } from "node:path";
+import { startChild } from "./conversion/child.ts";
+import { conversionEnvironment } from "./conversion/environment.ts";
 import { Bridge } from "./gateway/bridge.ts";
-import { joinStdio, NotABuildError, stdioSockets } from "./gateway/connection.ts";
-import { readBuildOptions } from "./gateway/options.ts";
+import { type BuildOptions, readBuildOptions } from "./gateway/options.ts";
+import { NotABuildError, stdioStream } from "./gateway/stdio.ts";
 
-const { input, output } = openStdio();
-// When BuildKit hangs up, the build was cancelled: there is nobody left to answer.
-const connection = await joinStdio(input, output, () => process.exit(1));
-const bridge = new Bridge(connection.target);
-const { answerBuild } = await import("./answer.ts");
-const answer = await answerBuild(bridge, readBuildOptions(process.env), import.meta.dirname);
+const PROGRAM = join(import.meta.dirname, "conversion", "dockerfile-frontend");
+
+const stream = openStdio();
+// When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
+stream.on("close", () => process.exit(1));
+const bridge = new Bridge(stream);
+const buildOptions = readBuildOptions(process.env);
+const started = startAhead(buildOptions);
+const { answerBuild } = await import("./build/answer.ts");
+const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started };
+const answer = await answerBuild(start, import.meta.dirname);
 if ("result" in answer) await bridge.returnResult(answer.result);
 else await bridge.returnError(answer.error);
 process.exit(0);
 
-function openStdio(): ReturnType<typeof stdioSockets> {
+/** The standard conversion, for a build or a question that is its own to answer; ours it does not know. */
+function startAhead({ options }: BuildOptions): ReturnType<typeof startChild> | undefined {
+  if (options["requestid"]?.startsWith("frontend.tlog")) return undefined;
+  return startChild(PROGRAM, conversionEnvironment(process.env, options));
+}
+
+function openStdio(): ReturnType<typeof stdioStream> {
   try {
-    return stdioSockets();
+    return stdioStream();
   } catch (error) {
     if (!(error instanceof NotABuildError)) throw error;
     process.stderr.write(`${error.message}\n`);

@@ -3,9 +3,9 @@ import { carriedContext } from "./carried-records.ts";
 import { type CheckContext } from "./check/case.ts";
 import { openCheck } from "./check/check.ts";
 import type { Bridge } from "./gateway/bridge.ts";
-import { isServiceError, messageOf } from "./gateway/status.ts";
-import { textAnswer } from "./gateway/text-answer.ts";
-import { TEXT_REQUESTS } from "./gateway/text-requests.ts";
+import { CallError } from "./gateway/status.ts";
+import { textAnswer } from "./subrequests/text-answer.ts";
+import { TEXT_REQUESTS } from "./subrequests/text-requests.ts";
 import { type Digest, parseDigest } from "./image/digest.ts";
 import { formatReference, type Reference } from "./image/reference.ts";
 import {
@@ -26,7 +26,7 @@ import {
   verificationReport,
   verificationText,
 } from "./report/verification-report.ts";
-import type { OpenedCheck } from "./setup.ts";
+import type { OpenedCheck } from "./build/setup.ts";
 
 /** An image that cannot be looked at. The message says why and what to do. */
 export class VerificationError extends Error {
@@ -172,8 +172,8 @@ async function resolve(bridge: Bridge, image: Reference, platform: string | unde
       ...(os && architecture && { Platform: { OS: os, Architecture: architecture, Variant: variant } }),
     });
   } catch (error) {
-    if (!isServiceError(error)) throw error;
-    const said = messageOf(error);
+    if (!(error instanceof CallError)) throw error;
+    const said = error.message;
     const advice = /no match for platform/.test(said)
       ? "; name one that it has with --platform, or name the image by its digest"
       : "";

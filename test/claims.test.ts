@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { SampleLog } from "./record/sample-log.ts";
 import { sampleLog, sighting } from "./record/sample-log.ts";
-import { type Case, good, GOOD, key, OLD, refusalOf, start } from "./sample-build.ts";
+import { type Case, good, GOOD, key, OLD, refusalOf, start } from "./build/sample-build.ts";
 
 const APP = "docker.io/library/app:1";
 /** What the registry serves again, although an approval took its place. */
@@ -28,7 +28,7 @@ describe("a digest that was superseded may be built where the Dockerfile or an o
       options: { "build-arg:BASE": `app:1@${OLD}` },
     },
     { row: "COPY --from", dockerfile: `FROM good:1\nCOPY --from=app:1@${OLD} a a\n` },
-    { row: "RUN --mount", dockerfile: `FROM good:1\nRUN --mount=from=app:1@${OLD} x\n` },
+    { row: "RUN --mount", dockerfile: `FROM good:1\nRUN --mount=from=app:1@${OLD},target=/t x\n` },
     {
       row: "a named context",
       dockerfile: "FROM base\nRUN x\n",

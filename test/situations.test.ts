@@ -10,14 +10,14 @@ import type { EffectivePolicy } from "../src/policy/policy.ts";
 import { formatLockFile, parseLockFile } from "../src/record/lock-file.ts";
 import { MESSAGE_NAMES, messageName, messageUrl } from "../src/report/message-name.ts";
 import { refusalMessage } from "../src/report/messages.ts";
-import { BuildRefused } from "../src/response.ts";
+import { BuildRefused } from "../src/build/respond.ts";
 import { historyIn } from "./check/sample-history.ts";
 import type { Setting } from "./check/sample-courier.ts";
-import type { SampleImage } from "./conversion/miniature-conversion.ts";
+import type { SampleImage } from "./build/sample-buildkit.ts";
 import { FakeFailure } from "./gateway/fake-buildkit.ts";
 import { policyOf, SERVICES } from "./policy/sample-policy.ts";
 import { sampleLog, type SampleLog, sighting } from "./record/sample-log.ts";
-import { progressOf, start } from "./sample-build.ts";
+import { progressOf, start } from "./build/sample-build.ts";
 import { dayAt, IMAGES, type Logged, PEOPLE, type Situation, tagOf, TODAY, written } from "./situation.ts";
 import { DOWN, SITUATIONS } from "./situations.ts";
 
@@ -123,11 +123,13 @@ async function say(situation: Situation, profile: Profile): Promise<Said> {
     images: { [situation.digest?.only ? written(situation) : situation.image]: image },
     log,
     setting: settingOf(situation, { log, policy }),
-    behaviour: ({ solve, resolve }) => ({
-      // An engine whose image store knows no digests.
+    behaviour: ({ resolve }) => ({
+      // An engine whose image store knows no digests, and an image that no registry has.
       ...(names === undefined && {
-        solve: (request) =>
-          solve({ ...request, FrontendOpt: { ...request.FrontendOpt, "image-resolve-mode": "" } }),
+        resolve(request) {
+          if (request.ResolveMode === "pull") throw new FakeFailure(`${request.Ref}: not found`);
+          return resolve(request);
+        },
       }),
       ...(isGone && {
         resolve(request) {

@@ -1,66 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
-import {
-  Client,
-  type ClientDuplexStream,
-  credentials,
-  type MethodDefinition,
-  type ServiceError,
-} from "@grpc/grpc-js";
+import { type ClientHttp2Session, connect } from "node:http2";
+import type { Duplex } from "node:stream";
 import { moby } from "../../gen/gateway.js";
+import { type ExecStream, openExec } from "./exec-stream.ts";
+import { FrameReader, frameOf, MAX_MESSAGE_BYTES } from "./grpc-frame.ts";
+import { CallError, failureIn, INTERNAL, UNAVAILABLE } from "./status.ts";
 import { encodeWarning, type Warning } from "./warning.ts";
 
 const api = moby.buildkit.v1.frontend;
 
-/** BuildKit's own limit for one message, in bytes. */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+/** The name of BuildKit's gateway API. */
+export const SERVICE = "moby.buildkit.v1.frontend.LLBBridge";
 
-interface Codec<Message, Properties> {
-  encode(message: Properties): { finish(): Uint8Array };
-  decode(bytes: Uint8Array): Message;
-}
+const IMAGE_SCHEME = "docker-image://";
 
-function method<Req, ReqProperties, Res, ResProperties>(
-  name: string,
-  request: Codec<Req, ReqProperties>,
-  response: Codec<Res, ResProperties>,
-  stream = false,
-): MethodDefinition<ReqProperties, Res> {
-  return {
-    path: `/moby.buildkit.v1.frontend.LLBBridge/${name}`,
-    requestStream: stream,
-    responseStream: stream,
-    requestSerialize: (message) => Buffer.from(request.encode(message).finish()),
-    responseDeserialize: (bytes) => response.decode(bytes),
-    requestDeserialize: () => {
-      throw new Error(`${name} is only called here, not served`);
-    },
-    responseSerialize: () => {
-      throw new Error(`${name} is only called here, not served`);
-    },
-  };
-}
-
-const methods = {
-  ping: method("Ping", api.PingRequest, api.PongResponse),
-  inputs: method("Inputs", api.InputsRequest, api.InputsResponse),
-  solve: method("Solve", api.SolveRequest, api.SolveResponse),
-  resolveImageConfig: method(
-    "ResolveImageConfig",
-    api.ResolveImageConfigRequest,
-    api.ResolveImageConfigResponse,
-  ),
-  readFile: method("ReadFile", api.ReadFileRequest, api.ReadFileResponse),
-  readDir: method("ReadDir", api.ReadDirRequest, api.ReadDirResponse),
-  return: method("Return", api.ReturnRequest, api.ReturnResponse),
-  newContainer: method("NewContainer", api.NewContainerRequest, api.NewContainerResponse),
-  releaseContainer: method("ReleaseContainer", api.ReleaseContainerRequest, api.ReleaseContainerResponse),
-  execProcess: method("ExecProcess", api.ExecMessage, api.ExecMessage, true),
-  warn: method("Warn", api.WarnRequest, api.WarnResponse),
-};
+/** As much of an answer may be on its way at once, in bytes. */
+const WINDOW_BYTES = 4 * 1024 * 1024;
 
 export type SolveRequest = moby.buildkit.v1.frontend.SolveRequest.$Properties;
 export type ResolveImageConfigRequest = moby.buildkit.v1.frontend.ResolveImageConfigRequest.$Properties;
-export type ResolvedImage = moby.buildkit.v1.frontend.ResolveImageConfigResponse;
+/** What BuildKit says of an image, with empty parts where it says nothing. */
+export interface ResolvedImage {
+  readonly Digest: string;
+  /** The image's configuration, as JSON. */
+  readonly Config: Uint8Array;
+  /** The image that was resolved: by a policy of the client's it can be another one than was asked for. */
+  readonly Ref: string;
+}
 export type NewContainerRequest = moby.buildkit.v1.frontend.NewContainerRequest.$Properties;
 /** An entry of a directory. `mode` is that of Go's os.FileMode, with the kind of the entry in its upper bits. */
 export interface DirectoryEntry {
@@ -69,61 +35,102 @@ export interface DirectoryEntry {
   /** In bytes. */
   readonly size: number;
 }
-export type ExecMessage = moby.buildkit.v1.frontend.ExecMessage;
-export type ExecStream = ClientDuplexStream<
-  moby.buildkit.v1.frontend.ExecMessage.$Properties,
-  moby.buildkit.v1.frontend.ExecMessage
->;
 
 /**
- * BuildKit's side of a build, as its gateway API offers it to a frontend (LLBBridge). Each method is one call; a
- * failed one rejects with grpc-js' ServiceError.
+ * BuildKit's side of a build, as its gateway API offers it to a frontend (LLBBridge): gRPC over one HTTP/2 connection on
+ * the given stream. Each method is one call; a failed one rejects with CallError.
  */
 export class Bridge {
-  readonly #client: Client;
+  readonly #session: ClientHttp2Session;
 
-  /** `target` is what gRPC dials, such as `unix:/path`. */
-  constructor(target: string) {
-    this.#client = new Client(target, credentials.createInsecure(), {
-      "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
-      "grpc.max_send_message_length": MAX_MESSAGE_BYTES,
-      "grpc.enable_http_proxy": 0,
-      "grpc.service_config_disable_resolution": 1,
+  constructor(stream: Duplex) {
+    this.#session = connect("http://buildkit", {
+      createConnection: () => stream,
+      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_MESSAGE_BYTES },
     });
-    // Dials now rather than at the first call.
-    this.#client.getChannel().getConnectivityState(true);
+    // Each call that is open hears of it too.
+    this.#session.on("error", () => undefined);
+    this.#session.once("connect", () => this.#session.setLocalWindowSize(WINDOW_BYTES * 4));
   }
 
-  /** The ids of what this BuildKit's gateway and LLB can do, such as `gateway.evaluate` and `file.symlink.create`. */
-  async capabilities(): Promise<ReadonlySet<string>> {
-    const { FrontendAPICaps: gateway, LLBCaps: llb } = await this.#call(methods.ping, {});
-    const enabled = [...(gateway ?? []), ...(llb ?? [])].filter(({ Enabled }) => Enabled);
-    return new Set(enabled.map(({ ID }) => ID ?? ""));
+  /** The encoded answer to an encoded request, to pass on what somebody else asks. `method` is such as `Solve`. */
+  forward(method: string, request: Uint8Array): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const call = this.#open(method);
+      const reader = new FrameReader();
+      let answer: Uint8Array | undefined;
+      let failure: CallError | undefined;
+      let isAnswered = false;
+      const trailers = (headers: Parameters<typeof failureIn>[0]): void => {
+        if (headers["grpc-status"] === undefined) return;
+        isAnswered = true;
+        failure = failureIn(headers);
+      };
+      call.on("response", trailers);
+      call.on("trailers", trailers);
+      call.on("data", (chunk: Buffer) => {
+        try {
+          const [message] = reader.push(chunk);
+          answer ??= message;
+        } catch (error) {
+          reject(error as Error);
+          call.close();
+        }
+      });
+      call.on("error", (cause: Error) =>
+        reject(new CallError(UNAVAILABLE, `BuildKit does not answer ${method}: ${cause.message}`)),
+      );
+      call.on("close", () => {
+        if (failure !== undefined) reject(failure);
+        else if (!isAnswered)
+          reject(new CallError(UNAVAILABLE, `BuildKit hung up before it answered ${method}`));
+        else if (answer === undefined)
+          reject(new CallError(INTERNAL, `BuildKit answered ${method} with nothing`));
+        else resolve(answer);
+      });
+      call.end(frameOf(request));
+    });
   }
 
-  /** The definitions that `bake` links in as named contexts, each encoded. */
+  /** The definitions that `bake` links in as named contexts, each encoded, by name. */
   async inputs(): Promise<Record<string, Uint8Array>> {
-    return (await this.#call(methods.inputs, {})).Definitions ?? {};
+    return api.InputsResponse.decode(await this.forward("Inputs", new Uint8Array())).Definitions ?? {};
   }
 
-  /** Solves a definition or runs a nested frontend. Answers the encoded Result. */
+  /** Solves a definition. Answers the encoded Result. */
   async solve(request: SolveRequest): Promise<Uint8Array> {
-    const { result } = await this.#call(methods.solve, {
-      ...request,
-      allowResultReturn: true,
-      allowResultArrayRef: true,
-    });
-    return result ?? new Uint8Array();
+    const bytes = encodeSolve(request);
+    return api.SolveResponse.decode(await this.forward("Solve", bytes)).result ?? new Uint8Array();
   }
 
   /** Asks for the digest and config of an image, as the daemon sees it. */
-  resolveImageConfig(request: ResolveImageConfigRequest): Promise<ResolvedImage> {
-    return this.#call(methods.resolveImageConfig, request);
+  async resolveImageConfig(request: ResolveImageConfigRequest): Promise<ResolvedImage> {
+    const bytes = api.ResolveImageConfigRequest.encode(request).finish();
+    const { Digest, Config, Ref } = api.ResolveImageConfigResponse.decode(
+      await this.forward("ResolveImageConfig", bytes),
+    );
+    return { Digest: Digest ?? "", Config: Config ?? new Uint8Array(), Ref: Ref ?? "" };
+  }
+
+  /** Asks the same by the call that newer engines have for it; what an error says differs. */
+  async resolveImageSource({ Ref, ...others }: ResolveImageConfigRequest): Promise<ResolvedImage> {
+    const bytes = api.ResolveSourceMetaRequest.encode({
+      Source: { identifier: `${IMAGE_SCHEME}${Ref}` },
+      ...others,
+    }).finish();
+    const { Source, Image } = api.ResolveSourceMetaResponse.decode(
+      await this.forward("ResolveSourceMeta", bytes),
+    );
+    return {
+      Digest: Image?.Digest ?? "",
+      Config: Image?.Config ?? new Uint8Array(),
+      Ref: Source?.identifier?.startsWith(IMAGE_SCHEME) ? Source.identifier.slice(IMAGE_SCHEME.length) : "",
+    };
   }
 
   /** Has the client show a warning, beside the step that it is about and again when the build has ended. */
   async warn(warning: Warning): Promise<void> {
-    await this.#call(methods.warn, encodeWarning(warning));
+    await this.forward("Warn", api.WarnRequest.encode(encodeWarning(warning)).finish());
   }
 
   /** At most `length` bytes of a file in a result, from `offset` on; none behind its end. Solves the result first. */
@@ -132,7 +139,8 @@ export class Bridge {
     { path, offset, length }: { readonly path: string; readonly offset: number; readonly length: number },
   ): Promise<Uint8Array> {
     const Range = { Offset: offset, Length: length };
-    return (await this.#call(methods.readFile, { Ref: ref, FilePath: path, Range })).Data ?? new Uint8Array();
+    const bytes = api.ReadFileRequest.encode({ Ref: ref, FilePath: path, Range }).finish();
+    return api.ReadFileResponse.decode(await this.forward("ReadFile", bytes)).Data ?? new Uint8Array();
   }
 
   /** The entries of a directory in a result whose names match a pattern as in .dockerignore. Solves the result first. */
@@ -140,11 +148,8 @@ export class Bridge {
     ref: string,
     { path, pattern }: { readonly path: string; readonly pattern: string },
   ): Promise<DirectoryEntry[]> {
-    const { entries } = await this.#call(methods.readDir, {
-      Ref: ref,
-      DirPath: path,
-      IncludePattern: pattern,
-    });
+    const bytes = api.ReadDirRequest.encode({ Ref: ref, DirPath: path, IncludePattern: pattern }).finish();
+    const { entries } = api.ReadDirResponse.decode(await this.forward("ReadDir", bytes));
     return (entries ?? []).map((entry) => ({
       name: entry.path ?? "",
       mode: entry.mode ?? 0,
@@ -154,45 +159,43 @@ export class Bridge {
 
   /** Ends the build with an encoded Result. */
   async returnResult(result: Uint8Array): Promise<void> {
-    await this.#call(methods.return, { result });
+    await this.forward("Return", api.ReturnRequest.encode({ result }).finish());
   }
 
   /** Ends the build with an encoded google.rpc.Status. */
   async returnError(error: Uint8Array): Promise<void> {
-    await this.#call(methods.return, { error });
+    await this.forward("Return", api.ReturnRequest.encode({ error }).finish());
   }
 
   async newContainer(request: NewContainerRequest): Promise<void> {
-    await this.#call(methods.newContainer, request);
+    await this.forward("NewContainer", api.NewContainerRequest.encode(request).finish());
   }
 
   async releaseContainer(containerId: string): Promise<void> {
-    await this.#call(methods.releaseContainer, { ContainerID: containerId });
+    const bytes = api.ReleaseContainerRequest.encode({ ContainerID: containerId }).finish();
+    await this.forward("ReleaseContainer", bytes);
   }
 
+  /** Opens a stream of messages about a process in a container. */
   execProcess(): ExecStream {
-    const { path, requestSerialize, responseDeserialize } = methods.execProcess;
-    return this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
+    return openExec(this.#open("ExecProcess"));
   }
 
   close(): void {
-    this.#client.close();
+    this.#session.destroy();
   }
 
-  #call<Req, Res>(definition: MethodDefinition<Req, Res>, request: Req): Promise<Res> {
-    return new Promise((resolve, reject) => {
-      const { path, requestSerialize, responseDeserialize } = definition;
-      this.#client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        (error: ServiceError | null, response?: Res) => {
-          if (error) reject(error);
-          else if (response === undefined) reject(new Error(`BuildKit answered ${path} with nothing`));
-          else resolve(response);
-        },
-      );
+  #open(method: string): ReturnType<ClientHttp2Session["request"]> {
+    return this.#session.request({
+      ":method": "POST",
+      ":path": `/${SERVICE}/${method}`,
+      "content-type": "application/grpc",
+      te: "trailers",
     });
   }
+}
+
+/** The bytes of a Solve, which always asks for the result itself with all its refs. */
+export function encodeSolve(request: SolveRequest): Uint8Array {
+  return api.SolveRequest.encode({ ...request, allowResultReturn: true, allowResultArrayRef: true }).finish();
 }

@@ -1,22 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from "node:crypto";
 import { type moby, pb } from "../../gen/gateway.js";
-import type { Bridge, ExecMessage, ExecStream } from "./bridge.ts";
+import { Readable } from "node:stream";
+import type { Bridge } from "./bridge.ts";
+import type { ExecMessage, ExecStream } from "./exec-stream.ts";
 import { readResult } from "./result.ts";
 
 /** A process in a container that BuildKit runs for us. */
 export interface ContainerProcess {
   /** What it prints on standard output, as it comes. Ends when the process ends; throws when the process cannot run or fails. */
-  readonly output: AsyncIterable<Uint8Array>;
+  readonly output: Readable;
   write(bytes: Uint8Array): void;
   /** Ends its input, and tells BuildKit to end the container, which goes on after this. Never throws. */
   close(): void;
 }
 
 export interface ContainerOptions {
-  /** The encoded LLB definition of the root filesystem, which is mounted read-only. */
+  /** What runs in it, for messages: `the courier`. */
+  readonly name: string;
+  /** The encoded LLB definition of the root filesystem, which is mounted read-only unless `writable`. */
   readonly rootfs: Uint8Array;
+  readonly writable?: boolean;
   readonly args: readonly string[];
+  /** An absolute path; the root when not given. */
+  readonly directory?: string;
+  /** Whether it has the network that RUN steps have, or none at all. */
+  readonly network: boolean;
   /** `NAME=value` each. */
   readonly env: readonly string[];
   /** Build secrets to mount as files where the build has them. */
@@ -35,21 +44,20 @@ const STDERR = 2;
 const MAX_STDERR_BYTES = 2048;
 
 /**
- * Starts a process in a container of its own, with the network that RUN steps have. The output iterates once.
- *
- * Throws ServiceError when BuildKit refuses the container.
+ * Starts a process in a container of its own. Throws CallError when BuildKit refuses the container, and ContainerError
+ * when it does not give the root filesystem.
  */
 export async function startContainer(bridge: Bridge, options: ContainerOptions): Promise<ContainerProcess> {
-  const rootfs = readResult(await bridge.solve({ Definition: pb.Definition.decode(options.rootfs) }));
+  const rootfs = readResult(await bridge.solve({ Definition: options.rootfs }));
   const resultID = rootfs.refs[0]?.id;
-  if (!resultID) throw new ContainerError("BuildKit did not give the root filesystem of this frontend");
+  if (!resultID) throw new ContainerError(`BuildKit did not give the root filesystem of ${options.name}`);
   // BuildKit takes letters and digits alone.
   const containerId = randomUUID().replaceAll("-", "");
   await bridge.newContainer({
     ContainerID: containerId,
-    Network: pb.NetMode.UNSET,
+    Network: options.network ? pb.NetMode.UNSET : pb.NetMode.NONE,
     Mounts: [
-      { dest: "/", input: 0, output: 0, resultID, readonly: true, mountType: pb.MountType.BIND },
+      { dest: "/", input: 0, output: 0, resultID, readonly: !options.writable, mountType: pb.MountType.BIND },
       ...options.secrets.map(({ id, path }) => ({
         dest: path,
         input: -1,
@@ -61,12 +69,12 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
   });
   const processId = randomUUID().replaceAll("-", "");
   const stream = bridge.execProcess();
-  const output = outputOf(stream);
+  const output = outputOf(stream, options.name);
   stream.write({
     ProcessID: processId,
     Init: {
       ContainerID: containerId,
-      Meta: { args: [...options.args], env: [...options.env], cwd: "/" },
+      Meta: { args: [...options.args], env: [...options.env], cwd: options.directory ?? "/" },
       Fds: [STDIN, STDOUT, STDERR],
     },
   });
@@ -91,52 +99,38 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
   };
 }
 
-/** Collects from the start, so that nothing is lost and no error of the stream goes without a listener. */
-function outputOf(stream: ExecStream): AsyncIterable<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let ended = false;
-  let failure: Error | undefined;
+/** What comes on standard output. Ends with the process, or with the error that ended it. */
+function outputOf(stream: ExecStream, name: string): Readable {
+  const output = new Readable({ read: () => undefined });
+  // Whoever reads hears of it; whoever has stopped reading does not have to.
+  output.on("error", () => undefined);
   let stderr = "";
-  let wake = (): void => undefined;
+  let isOver = false;
   const end = (error?: Error): void => {
-    failure ??= ended ? undefined : error;
-    ended = true;
-    wake();
+    if (isOver) return;
+    isOver = true;
+    if (error === undefined) output.push(null);
+    else output.destroy(error);
   };
-  stream.on("data", (message: ExecMessage) => {
-    if (message.File?.Fd === STDOUT && message.File.Data?.length) {
-      chunks.push(message.File.Data);
-      wake();
-    } else if (message.File?.Fd === STDERR && message.File.Data) {
-      stderr = (stderr + Buffer.from(message.File.Data).toString()).slice(-MAX_STDERR_BYTES);
-    } else if (message.Exit) {
-      end(exitError(message.Exit, stderr));
-    } else if (message.Done) {
-      end();
-    }
-  });
-  stream.on("error", end);
-  stream.on("end", () => end());
-  return {
-    async *[Symbol.asyncIterator]() {
-      for (;;) {
-        const chunk = chunks.shift();
-        if (chunk) yield chunk;
-        else if (failure) throw failure;
-        else if (ended) return;
-        else await new Promise<void>((resolve) => (wake = resolve));
-      }
+  stream.listen({
+    message({ File: file, Exit: exit, Done: done }: ExecMessage) {
+      if (file?.Fd === STDOUT && file.Data?.length && !isOver) output.push(file.Data);
+      else if (file?.Fd === STDERR && file.Data)
+        stderr = (stderr + Buffer.from(file.Data).toString()).slice(-MAX_STDERR_BYTES);
+      else if (exit) end(exitError(exit, name, stderr));
+      else if (done) end();
     },
-  };
+    end,
+  });
+  return output;
 }
 
 function exitError(
   exit: moby.buildkit.v1.frontend.ExitMessage.$Properties,
+  name: string,
   stderr: string,
 ): Error | undefined {
   if (!exit.Code && !exit.Error) return undefined;
   const reason = exit.Error?.message || `exit code ${exit.Code}`;
-  return new ContainerError(
-    [`the courier's process ended: ${reason}`, stderr.trim()].filter(Boolean).join(": "),
-  );
+  return new ContainerError([`${name}'s process ended: ${reason}`, stderr.trim()].filter(Boolean).join(": "));
 }

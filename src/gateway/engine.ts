@@ -1,41 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Bridge } from "./bridge.ts";
+import { moby } from "../../gen/gateway.js";
 
-/** An engine that is too old for a judgement to mean anything. */
+const { PongResponse } = moby.buildkit.v1.frontend;
+
+/** An engine that is too old for us. */
 export class EngineError extends Error {
   override readonly name = "EngineError";
 }
 
-/**
- * Came to BuildKit after the Dockerfile conversion had learnt named contexts and heredocs. An older conversion reads
- * a Dockerfile otherwise than we do, and ignores what we put in place of base images.
- */
+/** Came to BuildKit after its frontends had learnt which image they run from, which a courier needs. */
 const NEEDED = "gateway.evaluate";
+const ATTESTATIONS = "reference.attestations";
 
-/** Came after the automatic variables below, each of which a FROM line may use. */
-const WITH_NEWER_ARGS = "file.symlink.create";
-const NEWER_ARGS = ["TARGETSTAGE", "TARGETOSVERSION", "BUILDOSVERSION"];
-
-/** What of a Dockerfile's language is not sure with an engine. */
+/** What depends on the engine. */
 export interface Engine {
-  /** Automatic variables that its conversion may not have. */
-  readonly unsure: readonly string[];
   /** Whether results may have attestations about the image. */
   readonly attestations: boolean;
 }
 
-const ATTESTATIONS = "reference.attestations";
-
-/** Throws EngineError for an engine whose conversion we cannot follow, ServiceError when it does not answer. */
-export async function readEngine(bridge: Bridge): Promise<Engine> {
-  const capabilities = await bridge.capabilities();
-  if (!capabilities.has(NEEDED)) {
+/** Reads BuildKit's encoded answer to a Ping. Throws EngineError for an engine that is too old. */
+export function readEngine(pong: Uint8Array): Engine {
+  const { FrontendAPICaps: gateway } = PongResponse.decode(pong);
+  const has = (id: string): boolean => (gateway ?? []).some(({ ID, Enabled }) => ID === id && Enabled);
+  if (!has(NEEDED)) {
     throw new EngineError(
       "this BuildKit is too old for its builds to be judged; Docker Engine 24 or newer is needed",
     );
   }
-  return {
-    unsure: capabilities.has(WITH_NEWER_ARGS) ? [] : NEWER_ARGS,
-    attestations: capabilities.has(ATTESTATIONS),
-  };
+  return { attestations: has(ATTESTATIONS) };
 }

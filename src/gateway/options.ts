@@ -11,14 +11,15 @@ export interface BuildOptions {
   readonly sessionId?: string;
 }
 
-const OPTION = "BUILDKIT_FRONTEND_OPT_";
+/** What the names of the variables begin with that have one option each. */
+export const OPTION_VARIABLE = "BUILDKIT_FRONTEND_OPT_";
 const BUILD_ARG = "build-arg:";
 
 /** Reads the options from the environment of a frontend container (BuildKit, frontend/gateway). Never throws. */
 export function readBuildOptions(environment: Readonly<Record<string, string | undefined>>): BuildOptions {
   const options: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(OPTION) || value === undefined) continue;
+    if (!name.startsWith(OPTION_VARIABLE) || value === undefined) continue;
     const equals = value.indexOf("=");
     if (equals < 0) options[value] = "";
     else options[value.slice(0, equals)] = value.slice(equals + 1);

@@ -12,6 +12,8 @@ export interface ResultRef {
   readonly platform?: string;
   /** Whether it is the build's own result, or else an attestation about it. */
   readonly attestation: boolean;
+  /** What the attestation says, as in-toto names it. */
+  readonly predicateType?: string;
   /** BuildKit's name for it, for ReadFile and Evaluate. */
   readonly id: string;
   /** The encoded LLB definition. Empty for a ref without any operation, as of a build of nothing but metadata. */
@@ -65,7 +67,8 @@ export function readResult(bytes: Uint8Array): SolvedResult {
     for (const attestation of list.attestation ?? []) {
       refuseUnknown(attestation, "attestation");
       const place = `attestation ${attestation.path ?? ""} of ${platform}`;
-      if (attestation.ref) add(refs, { place, platform, attestation: true }, attestation.ref);
+      const predicateType = attestation.inTotoPredicateType ?? "";
+      if (attestation.ref) add(refs, { place, platform, attestation: true, predicateType }, attestation.ref);
     }
   }
   return { refs, metadata: result.metadata ?? {}, bytes };
@@ -75,7 +78,7 @@ type Known<T> = T & { $unknowns?: Uint8Array[] };
 
 function add(
   refs: ResultRef[],
-  where: Pick<ResultRef, "place" | "platform" | "attestation">,
+  where: Omit<ResultRef, "id" | "definition">,
   ref: Known<moby.buildkit.v1.frontend.Ref.$Properties>,
 ): void {
   refuseUnknown(ref, "ref");

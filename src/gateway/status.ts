@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ServiceError } from "@grpc/grpc-js";
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { moby } from "../../gen/gateway.js";
 
 const { Status } = moby.buildkit.v1.frontend;
 
-/** gRPC's UNKNOWN: with any other code BuildKit puts the code's name before the message. */
-const UNKNOWN = 2;
+/** gRPC's codes, as far as they are named here. With any other than UNKNOWN clients put the code's name before the message. */
+export const UNKNOWN = 2;
+export const RESOURCE_EXHAUSTED = 8;
+export const UNIMPLEMENTED = 12;
+export const INTERNAL = 13;
+export const UNAVAILABLE = 14;
+
 /** The spelling that BuildKit knows; the package's own name without the repository is ignored. */
 const SOURCE_DETAIL = "github.com/moby/buildkit/errdefs.Source+json";
 
@@ -15,6 +20,26 @@ export interface SourceSnippet {
   readonly data: Uint8Array;
   readonly language: string;
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
+}
+
+/** A gRPC call that failed: by the answer of the other side, or because it gave none. */
+export class CallError extends Error {
+  override readonly name = "CallError";
+  readonly code: number;
+  /** The encoded google.rpc.Status as the other side sent it, details and all. */
+  readonly status: Uint8Array;
+
+  constructor(code: number, message: string, status?: Uint8Array) {
+    super(message);
+    this.code = code;
+    this.status = status ?? Status.encode({ code, message }).finish();
+  }
+
+  /** The failure that an encoded google.rpc.Status says. */
+  static ofStatus(status: Uint8Array): CallError {
+    const { code, message } = Status.decode(status);
+    return new CallError(code ?? UNKNOWN, message ?? "", status);
+  }
 }
 
 /** An encoded google.rpc.Status for `Return`. The client prints the message and a snippet for each source, the last first. */
@@ -41,23 +66,39 @@ export function errorStatus(message: string, snippets: readonly SourceSnippet[] 
   }).finish();
 }
 
-/** The status of a failed call as BuildKit sent it, details and all, so that it can be handed on unchanged. */
-export function statusOf(error: ServiceError): Uint8Array {
-  const [details] = error.metadata?.get("grpc-status-details-bin") ?? [];
-  if (Buffer.isBuffer(details) && details.length > 0) return details;
-  return Status.encode({ code: error.code, message: error.details }).finish();
+/** The failure that gRPC's trailers tell of, or undefined when the call succeeded. */
+export function failureIn(trailers: IncomingHttpHeaders): CallError | undefined {
+  const code = Number(trailers["grpc-status"] ?? INTERNAL);
+  if (code === 0) return undefined;
+  const details = trailers["grpc-status-details-bin"];
+  const status = typeof details === "string" ? Buffer.from(details, "base64") : undefined;
+  const message = messageIn(status) ?? unescaped(String(trailers["grpc-message"] ?? ""));
+  return new CallError(code, message || `gRPC status ${code}`, status);
 }
 
-/** A BuildKit error's own message, without gRPC's prefix. */
-export function messageOf(error: ServiceError): string {
+/** The trailers that tell of a failed call, or of a successful one when there is no error. */
+export function trailersOf(error?: CallError): OutgoingHttpHeaders {
+  if (error === undefined) return { "grpc-status": "0" };
+  return {
+    "grpc-status": String(error.code),
+    "grpc-message": encodeURIComponent(error.message),
+    "grpc-status-details-bin": Buffer.from(error.status).toString("base64"),
+  };
+}
+
+function messageIn(status: Uint8Array | undefined): string | undefined {
+  if (status === undefined || status.length === 0) return undefined;
   try {
-    return Status.decode(statusOf(error)).message || error.details;
+    return Status.decode(status).message;
   } catch {
-    return error.details;
+    return undefined;
   }
 }
 
-/** Whether this is an error that a gRPC call ended with. */
-export function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && "code" in error && typeof error.code === "number" && "details" in error;
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }

@@ -22,7 +22,7 @@ export interface ImageSource {
 }
 
 /** Sources that name no tag: what they bring is the build's own context or is named by the Dockerfile itself. */
-const TAGLESS_SCHEMES = new Set(["local", "git", "http", "https", "oci-layout"]);
+export const TAGLESS_SCHEMES: ReadonlySet<string> = new Set(["local", "git", "http", "https", "oci-layout"]);
 
 /**
  * Every image that these definitions consume, each reference once, in the order of the definitions.
@@ -65,10 +65,15 @@ export function dockerfileIn(definitions: readonly Definition[], filename: strin
   return undefined;
 }
 
+/** What stands before `://` in a source's identifier; empty when there is none. */
+export function schemeOf(identifier: string): string {
+  return identifier.slice(0, Math.max(0, identifier.indexOf("://")));
+}
+
 function imageReference({ op }: Operation): Reference | undefined {
   if (!op.source) return undefined;
   const identifier = op.source.identifier ?? "";
-  const scheme = identifier.slice(0, Math.max(0, identifier.indexOf("://")));
+  const scheme = schemeOf(identifier);
   if (TAGLESS_SCHEMES.has(scheme)) return undefined;
   if (scheme !== "docker-image") {
     throw new DefinitionError(

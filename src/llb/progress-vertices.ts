@@ -4,8 +4,8 @@ import { sha256 } from "../image/digest.ts";
 
 /** Lines of the build's progress that are not shown yet. */
 export interface ProgressVertices {
-  /** Shows them when it is solved. */
-  readonly definition: pb.Definition.$Properties;
+  /** The encoded definition that shows them when it is solved. */
+  readonly definition: Uint8Array;
   /** The digest of each line's step, by which a warning says which line it belongs to. */
   readonly digests: readonly string[];
 }
@@ -41,5 +41,6 @@ export function progressVertices(lines: readonly string[]): ProgressVertices {
     steps.push({ digest, index: 0 });
   }
   def.push(pb.Op.encode({ inputs: steps.slice(-1) }).finish());
-  return { definition: { def, metadata }, digests: steps.map(({ digest }) => digest ?? "") };
+  const definition = pb.Definition.encode({ def, metadata }).finish();
+  return { definition, digests: steps.map(({ digest }) => digest ?? "") };
 }

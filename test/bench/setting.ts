@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { RELEASE } from "../../src/conversion/release.ts";
 import { parseReference, taggedName } from "../../src/image/reference.ts";
 import { configurationFiles } from "../e2e/demo/configuration.ts";
 import { atExit } from "../e2e/lab/at-exit.ts";
@@ -11,7 +12,6 @@ import { type Lab, startLab } from "../e2e/lab/lab.ts";
 import { type Sigstore, startSigstore } from "../sigstore/sigstore.ts";
 import { KINDS, type Kind, dockerfileName, dockerfileOf } from "./builds.ts";
 import type { BenchOptions } from "./options.ts";
-import { type Upstream, upstreamFromModule } from "./upstream.ts";
 
 /** Engine, registry, log, images and Dockerfiles of one benchmark. */
 export interface Setting {
@@ -61,9 +61,9 @@ async function furnish(
 ): Promise<Setting> {
   const { lab, sigstore, directory } = parts;
   const images = await pushImages(lab, options.images);
-  const upstream: Upstream =
+  const upstream =
     options.upstream === undefined
-      ? await upstreamFromModule(lab, parts.say)
+      ? { ...(await lab.upstreamFrontend()), origin: `BuildKit ${RELEASE.buildkit}` }
       : // As BuildKit shows it in its progress.
         { reference: taggedName(parseReference(options.upstream)), origin: options.upstream };
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });

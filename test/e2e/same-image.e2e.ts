@@ -11,15 +11,18 @@ const EVIDENCE = "https://github.com/tlog-dockerfile/tlog-dockerfile/evidence/v1
 let site: Site;
 let base: string;
 let other: string;
+/** The image of the conversion that we bring along, as it is without us. */
+let upstream: string;
 
 beforeAll(async () => {
   site = await startSite();
+  upstream = (await site.lab.upstreamFrontend()).reference;
   ({ reference: base } = await site.pushSystem("base:1.0", "base"));
   ({ reference: other } = await site.pushSystem("other:1.0", "other"));
 });
 afterAll(() => site?.stop());
 
-/** Builds once without us and once with us; the line that we need has another comment in its place. */
+/** Builds once with the conversion alone and once with us. */
 async function both({
   dockerfile,
   args = [],
@@ -33,8 +36,8 @@ async function both({
   const all = [...provenance, ...output, ...args];
   const plain = await site.build({
     ...request,
-    syntax: undefined,
-    dockerfile: `# no syntax line\n${dockerfile}`,
+    syntax: upstream,
+    dockerfile,
     args: all,
   });
   const ours = await site.build({ ...request, dockerfile, args: all });

@@ -99,7 +99,7 @@ test("each method's failure rejects with BuildKit's words", async () => {
     bridge.returnResult(new Uint8Array()),
     bridge.returnError(new Uint8Array()),
   ]) {
-    await expect(call).rejects.toMatchObject({ code: 2, details: "no such thing" });
+    await expect(call).rejects.toMatchObject({ code: 2, message: "no such thing" });
   }
 });
 

@@ -13,6 +13,8 @@ const STDIN = 0;
 const STDOUT = 1;
 const STDERR = 2;
 const OPTIONS: ContainerOptions = {
+  name: "the courier",
+  network: true,
   rootfs: new Uint8Array(),
   args: ["/bin/courier", "--now"],
   env: ["A=b"],
@@ -171,7 +173,7 @@ describe("a process that fails is an error with its last words", () => {
       exec: (call) => void call.emit("error", { code: 14, details: "gone" }),
     });
     const { output } = await startContainer(bridge, OPTIONS);
-    await expect(textOf(output)).rejects.toMatchObject({ details: "gone" });
+    await expect(textOf(output)).rejects.toMatchObject({ message: "gone" });
   });
 });
 
@@ -188,7 +190,7 @@ test("a container that BuildKit refuses rejects with BuildKit's words", async ()
     },
   });
   await expect(startContainer(bridge, OPTIONS)).rejects.toMatchObject({
-    details: "gateway exec is not supported",
+    message: "gateway exec is not supported",
   });
 });
 

@@ -12,6 +12,7 @@ import {
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 import { moby, pb } from "../../gen/gateway.js";
+import { connect } from "node:net";
 import { Bridge } from "../../src/gateway/bridge.ts";
 import { sha256 } from "../../src/image/digest.ts";
 
@@ -22,8 +23,16 @@ export interface AskedSolve {
   readonly Frontend: string;
   readonly FrontendOpt: Readonly<Record<string, string>>;
   readonly FrontendInputs: Readonly<Record<string, Buffer>>;
-  readonly Definition: unknown;
+  /** Encoded. */
+  readonly Definition: Buffer | null;
   readonly Evaluate: boolean;
+}
+
+/** What `ResolveImageConfig` is asked. */
+export interface AskedImage {
+  readonly Ref: string;
+  readonly ResolveMode: string;
+  readonly Platform: unknown;
 }
 
 /** What `NewContainer` is asked. */
@@ -75,10 +84,13 @@ export interface FakeBehaviour {
   readonly files?: (ref: string) => Readonly<Record<string, FakeFile>>;
   /** The ids of its capabilities; those of an engine that is new enough when not given. */
   readonly capabilities?: readonly string[];
+  readonly llbCapabilities?: readonly string[];
   /** Answers an encoded Result, or throws FakeFailure. */
   readonly solve?: (request: AskedSolve) => Uint8Array | Promise<Uint8Array>;
-  /** Answers the digest of an image reference, or throws FakeFailure. */
-  readonly resolve?: (request: { Ref: string; ResolveMode: string; Platform: unknown }) => string;
+  /** Answers the digest of an image reference, with its configuration if that matters, or throws FakeFailure. */
+  readonly resolve?: (
+    request: AskedImage,
+  ) => string | { readonly digest: string; readonly config: Uint8Array };
   readonly inputs?: Readonly<Record<string, Uint8Array>>;
   /** May throw FakeFailure. */
   readonly newContainer?: (request: AskedContainer) => void;
@@ -92,7 +104,7 @@ export interface FakeBehaviour {
 /** What the fake heard. */
 export interface Heard {
   readonly solves: AskedSolve[];
-  readonly resolves: { Ref: string; ResolveMode: string; Platform: unknown }[];
+  readonly resolves: AskedImage[];
   /** What was read of files. */
   readonly reads: { ref: string; path: string; offset: number; length: number }[];
   readonly returned: { result?: Buffer; error?: Buffer }[];
@@ -140,15 +152,42 @@ export async function startFakeBuildkit(
         ID,
         Enabled: true,
       })),
+      LLBCaps: (behaviour.llbCapabilities ?? []).map((ID) => ({ ID, Enabled: true })),
     })),
     Inputs: answer(() => ({ Definitions: behaviour.inputs ?? {} })),
     Solve: answer(async (request: AskedSolve) => {
       heard.solves.push(request);
       return { result: (await behaviour.solve?.(request)) ?? encodeResult({}) };
     }),
-    ResolveImageConfig: answer((request: { Ref: string; ResolveMode: string; Platform: unknown }) => {
+    ResolveImageConfig: answer((request: AskedImage) => {
       heard.resolves.push(request);
-      return { Digest: behaviour.resolve?.(request) ?? "", Ref: request.Ref };
+      const answered = behaviour.resolve?.(request) ?? "";
+      const { digest, config } =
+        typeof answered === "string" ? { digest: answered, config: undefined } : answered;
+      return { Digest: digest, Ref: request.Ref, ...(config && { Config: config }) };
+    }),
+    ResolveSourceMeta: answer(
+      ({
+        Source,
+        ResolveMode,
+        Platform,
+      }: {
+        Source: { identifier: string };
+        ResolveMode: string;
+        Platform: unknown;
+      }) => {
+        const request = { Ref: Source.identifier.replace("docker-image://", ""), ResolveMode, Platform };
+        heard.resolves.push(request);
+        const answered = behaviour.resolve?.(request) ?? "";
+        const { digest, config } =
+          typeof answered === "string" ? { digest: answered, config: undefined } : answered;
+        return { Source, Image: { Digest: digest, ...(config && { Config: config }) } };
+      },
+    ),
+    StatFile: answer(({ Ref, Path }: { Ref: string; Path: string }) => {
+      const file = behaviour.files?.(Ref)[Path];
+      if (file === undefined) throw new FakeFailure(`stat ${Path}: no such file or directory`);
+      return { stat: { path: Path, mode: 0o644, size: contentOf(file).length } };
     }),
     ReadDir: answer((request: { Ref: string; DirPath: string; IncludePattern: string }) => ({
       entries: listed(behaviour.files?.(request.Ref) ?? {}, request),
@@ -199,7 +238,7 @@ export async function startFakeBuildkit(
       error ? reject(error) : resolve(),
     );
   });
-  const bridge = new Bridge(target);
+  const bridge = new Bridge(connect(target.replace("unix:", "")));
   return {
     bridge,
     heard,

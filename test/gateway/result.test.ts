@@ -71,6 +71,7 @@ describe("everything in a result that can be built or exported is seen", () => {
           place: "attestation /sbom.json of linux/amd64",
           platform: "linux/amd64",
           attestation: true,
+          predicateType: "",
           id: "s",
           definition: LLB,
         },

@@ -2,21 +2,11 @@
 import { expect, test } from "vitest";
 import { pb } from "../../gen/gateway.js";
 import { readDefinition } from "../../src/llb/definition.ts";
-import { imageSources } from "../../src/llb/image-sources.ts";
-import { marker } from "../../src/llb/marker.ts";
 import { progressVertices } from "../../src/llb/progress-vertices.ts";
-
-test("a marker is one operation that nothing else has, and asks for no image", () => {
-  const [one, other] = [marker("a"), marker("b")];
-  expect(one.digest).not.toBe(other.digest);
-  const definition = readDefinition(one.definition);
-  expect(definition.operations.map(({ digest }) => digest)).toContain(one.digest);
-  expect(imageSources([definition])).toEqual([]);
-});
 
 test("each progress line is a step with its text, and solving the last one runs them all", () => {
   const lines = ["one", "two", "three"];
-  const encoded = pb.Definition.encode(progressVertices(lines).definition).finish();
+  const encoded = progressVertices(lines).definition;
   const { operations } = readDefinition(encoded);
   const names = Object.values(pb.Definition.decode(encoded).metadata ?? {}).map(
     ({ description }) => description?.["llb.customname"],
@@ -29,7 +19,7 @@ test("each progress line is a step with its text, and solving the last one runs 
 });
 
 test("one progress line is one step", () => {
-  const { operations } = readDefinition(pb.Definition.encode(progressVertices(["one"]).definition).finish());
+  const { operations } = readDefinition(progressVertices(["one"]).definition);
   expect(operations).toHaveLength(2);
   expect(operations[1]?.op.inputs).toMatchObject([{ digest: operations[0]?.digest }]);
 });

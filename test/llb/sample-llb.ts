@@ -81,7 +81,9 @@ export function sampleLlb(file: SampleFile): SampleLlb {
       def.push(pb.Op.encode({ inputs: [{ digest, index: 0 }] }).finish());
       const located = Object.fromEntries(Object.entries(locations).filter(([each]) => reached.has(each)));
       const Source = Object.keys(located).length > 0 ? { infos, locations: located } : undefined;
-      return pb.Definition.encode({ def, ...(Source && { Source }) }).finish();
+      // BuildKit's client says something of each operation, if only that there is nothing to say.
+      const metadata = Object.fromEntries([...reached].map((each) => [each, {}]));
+      return pb.Definition.encode({ def, metadata, ...(Source && { Source }) }).finish();
     },
   };
 }

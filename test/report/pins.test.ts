@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { printPins } from "../../src/pins-answer.ts";
+import { printPins } from "../../src/subrequests/pins.ts";
 import { regoData, sourcePolicy, tagPins } from "../../src/report/pins.ts";
 import { ALPINE, GOT, JUDGEMENTS, RECORD, WANT } from "./sample-judgements.ts";
 

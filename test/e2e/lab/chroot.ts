@@ -71,7 +71,7 @@ export async function chroot(labDir = labDirectory()): Promise<Chroot> {
   const made = await read(labDir);
   if (made !== undefined) return made;
   await checkMachine(labDir);
-  const unlock = await lock(labDir);
+  const unlock = await lockLab(labDir);
   try {
     const meanwhile = await read(labDir);
     if (meanwhile !== undefined) return meanwhile;
@@ -108,11 +108,17 @@ async function checkMachine(labDir: string): Promise<void> {
   const { bavail, bsize } = await statfs(labDir);
   if (bavail * bsize < NEEDED_BYTES)
     throw cannot(`it takes ${NEEDED_BYTES} bytes of disk, only ${bavail * bsize} are free`);
+  await markLab(labDir);
+}
+
+/** Says in the directory that it is a lab, and makes it if it is not there. */
+export async function markLab(labDir: string): Promise<void> {
+  await mkdir(labDir, { recursive: true });
   await writeFile(markerFile(labDir), "A lab of tlog-dockerfile. Remove it with: npm run lab:remove\n");
 }
 
 /** Holds the lab's lock until the returned function is called; the kernel frees it when this process ends. */
-async function lock(labDir: string): Promise<() => void> {
+export async function lockLab(labDir: string): Promise<() => void> {
   const holder = spawn("flock", ["--exclusive", join(labDir, "lock"), "sh", "-c", "echo locked; exec cat"], {
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -71,7 +71,8 @@ async function installMmdebstrap(): Promise<void> {
   await mustRun("apt-get", install, settings);
 }
 
-function inheritedEnvironment(): Record<string, string> {
+/** The environment of this process, for a command that needs more than PATH. */
+export function inheritedEnvironment(): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   );

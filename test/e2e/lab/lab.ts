@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { RELEASE } from "../../../src/conversion/release.ts";
 import { atExit } from "./at-exit.ts";
 import { type BuildOutcome, type BuildRequest, build, dockerClient, writeFiles } from "./builds.ts";
 import { type Chroot, chroot, labDirectory } from "./chroot.ts";
 import { type Outcome, mustRun, run } from "./command.ts";
+import { type Channel, conversionProgram } from "./conversion-program.ts";
 import { type Engine, startEngine } from "./engine.ts";
 import { findEngine } from "./found-engine.ts";
 import { REPOSITORY, checkBundle, nodeFiles } from "./frontend-image.ts";
@@ -52,6 +55,8 @@ export interface Lab {
   busybox(): Promise<Files>;
   /** Builds `Dockerfile.frontend` over `context` (the repository) and pushes it; gives its reference. Done once per context. */
   buildFrontend(options?: { readonly context?: string }): Promise<string>;
+  /** Pushes the image of BuildKit's own Dockerfile frontend, of the release that we bring along, once per channel. */
+  upstreamFrontend(channel?: Channel): Promise<PushedImage>;
   /** An image from our frontend (or `from`) with these files in /etc/tlog-dockerfile, under a tag of its own. */
   deriveFrontend(files: Readonly<Record<string, string | Uint8Array>>, from?: string): Promise<string>;
   /** What the engine logged so far, with what frontends wrote to standard error; empty for a found engine. */
@@ -59,6 +64,13 @@ export interface Lab {
   /** Stops everything and removes what it left, but not the logs. */
   stop(): Promise<void>;
 }
+
+/** As on the upstream frontend's own image; without the first one every build would also set up a network for it. */
+const UPSTREAM_LABELS = {
+  "moby.buildkit.frontend.network.none": "true",
+  "moby.buildkit.frontend.caps":
+    "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring,moby.buildkit.frontend.contexts.zstd",
+};
 
 export type EngineName = "main" | "legacy";
 
@@ -141,17 +153,39 @@ async function assemble(parts: {
   };
   const push = (name: string, content: ImageContent) => pushImage(registry, name, content);
 
+  const upstream = new Map<Channel, Promise<PushedImage>>();
+  const upstreamFrontend = (channel: Channel = "mainline") => {
+    const pushed = upstream.get(channel) ?? pushUpstream(channel);
+    upstream.set(channel, pushed);
+    return pushed;
+  };
+  const pushUpstream = async (channel: Channel) => {
+    const { path } = await conversionProgram(channel, system.labDir);
+    return push(`docker/dockerfile:${RELEASE.dockerfile}${channel === "labs" ? "-labs" : ""}`, {
+      files: { "bin/dockerfile-frontend": { content: await readFile(path), mode: 0o755 } },
+      entrypoint: ["/bin/dockerfile-frontend"],
+      labels: UPSTREAM_LABELS,
+    });
+  };
+
   let nodeImage: Promise<PushedImage> | undefined;
   const frontends = new Map<string, Promise<string>>();
   const buildFrontendFrom = async (context: string) => {
     checkBundle(context);
     // In the repository of the images built on it, so that its large layer is not uploaded again.
     nodeImage ??= nodeFiles(system).then((files) => push("tlog-dockerfile:node", { files, compress: false }));
-    const node = await nodeImage;
+    const [node, conversion] = await Promise.all([nodeImage, upstreamFrontend("mainline")]);
     const tag = frontends.size <= 1 ? "dev" : `dev-${frontends.size}`;
     const reference = `${registry.address}/tlog-dockerfile:${tag}`;
     await mustBuild(
-      ["-f", join(REPOSITORY, "Dockerfile.frontend"), "--build-arg", `NODE_IMAGE=${node.reference}`],
+      [
+        "-f",
+        join(REPOSITORY, "Dockerfile.frontend"),
+        "--build-arg",
+        `NODE_IMAGE=${node.reference}`,
+        "--build-arg",
+        `DOCKERFILE_IMAGE=${conversion.reference}`,
+      ],
       reference,
       context,
     );
@@ -191,6 +225,7 @@ async function assemble(parts: {
     busybox: () => busybox(system),
     build: async ({ engine: name, ...request }) => build(client, (await engineOf(name)).dockerHost, request),
     buildFrontend,
+    upstreamFrontend,
     async deriveFrontend(files, from) {
       const base = from ?? (await buildFrontend());
       const number = (derived += 1);

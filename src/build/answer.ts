@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+import { build } from "./build.ts";
+import { failureStatus } from "./failure.ts";
+import { type BuildStart, type Setup, setUp } from "./setup.ts";
+
+/** What to return to BuildKit: an encoded Result, or an encoded google.rpc.Status. */
+export type Answer = { readonly result: Uint8Array } | { readonly error: Uint8Array };
+
+/**
+ * Judges a build and has an answer to it, whatever happens; `shipped` is the directory that this program lies in, with
+ * all that belongs to it. Never throws.
+ */
+export async function answerBuild(start: BuildStart, shipped: string): Promise<Answer> {
+  let setup: Setup | undefined;
+  try {
+    setup = setUp(start, shipped);
+    return { result: await build(start, setup) };
+  } catch (error) {
+    return { error: failureStatus(error) };
+  } finally {
+    await setup?.close();
+  }
+}

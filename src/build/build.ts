@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+import { openCheck } from "../check/check.ts";
+import type { ReadDockerfile } from "../gate/gate.ts";
+import type { Judge } from "../gate/judged-images.ts";
+import { readEngine } from "../gateway/engine.ts";
+import { askedPlatforms } from "../gateway/options.ts";
+import { readResult } from "../gateway/result.ts";
+import { LOCK_FILE } from "../record/lock-file.ts";
+import { showPolicy } from "../subrequests/policy.ts";
+import { isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
+import { withOwnRequests } from "../subrequests/text-answer.ts";
+import { DESCRIBE } from "../subrequests/text-requests.ts";
+import { verifyImage } from "../verify-image.ts";
+import { buildFiles } from "./build-files.ts";
+import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
+import { respond } from "./respond.ts";
+import { type BuildStart, type OpenedCheck, POLICY_FILE, type Setup } from "./setup.ts";
+
+/**
+ * The whole way of one build: convert behind the gate, judge every image on the way, say so. Answers the encoded Result to
+ * return.
+ *
+ * Throws BuildRefused, what the conversion says of the Dockerfile (CallError), and the errors of what could not be judged at
+ * all; then nothing may be returned but an error.
+ */
+export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array> {
+  const { bridge, buildOptions, started } = start;
+  const { options } = buildOptions;
+  const request = ownRequest(options, setup.commands);
+  const pong = bridge.forward("Ping", new Uint8Array());
+  const inputs = bridge.inputs();
+  // An old engine may fail at it, and what is told then is that it is old.
+  inputs.catch(() => undefined);
+  const { attestations } = readEngine(await pong);
+
+  const dockerfile = Promise.withResolvers<ReadDockerfile>();
+  dockerfile.promise.catch(() => undefined);
+  const origin = {
+    buildOptions,
+    inputs: inputs.then((all) => Object.keys(all)),
+    dockerfile: dockerfile.promise,
+  };
+  const files = buildFiles(bridge, origin, [POLICY_FILE, LOCK_FILE]);
+  let opening: Promise<OpenedCheck> | undefined;
+  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files));
+  const context: ConvertContext = {
+    ...start,
+    pong,
+    inputs,
+    judge: judgeOnceOpened(open),
+    policy: async () => (await open()).policy as object,
+  };
+  const conversion: ConvertRequest = {
+    options: withoutRequest(options, request),
+    // What the text of a Dockerfile answers needs no policy and no log.
+    isTextRequest: isStandardText(options),
+    stopsAtDockerfile: request === "policy" || request === "verify",
+    onDockerfile: dockerfile.resolve,
+  };
+  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() =>
+    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")),
+  );
+  converting.catch(() => undefined);
+
+  if (request === "policy") return showPolicy((await open()).policy);
+  if (request === "verify") {
+    const { image } = setup.commands;
+    return verifyImage(bridge, { image, platforms: askedPlatforms(options), opened: await open() });
+  }
+  const converted = await converting;
+  if (conversion.isTextRequest) {
+    const result = readResult(resultOf(converted));
+    return options["requestid"] === DESCRIBE ? withOwnRequests(result) : result.bytes;
+  }
+  return respond({
+    bridge,
+    buildOptions,
+    request,
+    commands: setup.commands,
+    attestations,
+    opened: open(),
+    converted,
+    convertFor: (changed) =>
+      convert(context, {
+        options: { ...conversion.options, ...changed },
+        isTextRequest: isStandardText(changed),
+        images: converted.images,
+      }),
+  });
+}
+
+/** Judges by the policy and the lock file of the build, which are read while the Dockerfile is. */
+function judgeOnceOpened(open: () => Promise<OpenedCheck>): Judge {
+  let check: Promise<ReturnType<typeof openCheck>> | undefined;
+  return async (image) => {
+    check ??= open().then(({ context }) => openCheck(context));
+    const [judgement] = await (await check)([image]);
+    if (judgement === undefined) throw new Error("a check without a judgement");
+    return judgement;
+  };
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Judgement } from "../check/judgement.ts";
+import type { JudgedImage } from "../gate/judged-images.ts";
+import { formatReference, taggedName } from "../image/reference.ts";
+import { type ImageSource, imageSources, type SourceLocation } from "../llb/image-sources.ts";
+import type { Converted } from "./convert.ts";
+import { linesNaming } from "./dockerfile-lines.ts";
+
+/** The images of a build and what is said of each, once each, as one reads the Dockerfile. */
+export interface BuildImages {
+  readonly judgements: readonly Judgement[];
+  /** Where each is named, in no order. */
+  readonly images: readonly ImageSource[];
+}
+
+const GRAVITY = { pass: 0, warn: 1, refuse: 2 } as const;
+
+/** The images of conversions of one Dockerfile. Of several judgements on an image the gravest counts: one platform's may be refused alone. */
+export function imagesOf(all: readonly Converted[], options: Readonly<Record<string, string>>): BuildImages {
+  const [first] = all;
+  const distinct = new Map<string, { judgement: Judgement; platforms: Set<string>; isVague: boolean }>();
+  for (const { judgement, platforms } of first?.images.all ?? []) {
+    const name = formatReference(judgement.reference);
+    const known = distinct.get(name) ?? { judgement, platforms: new Set(), isVague: false };
+    distinct.set(name, known);
+    if (GRAVITY[judgement.outcome] > GRAVITY[known.judgement.outcome]) known.judgement = judgement;
+    for (const platform of platforms) known.platforms.add(platform);
+    known.isVague ||= platforms.length === 0;
+  }
+  const shown = new Map(
+    imageSources(all.flatMap(({ definitions }) => definitions)).map((image) => [
+      formatReference(image.reference),
+      image,
+    ]),
+  );
+  const images = [...distinct.values()].map(({ judgement, platforms, isVague }) => {
+    const known = shown.get(formatReference(judgement.reference))?.locations ?? [];
+    const locations = known.length > 0 ? known : linesInText(judgement, first, options);
+    return { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
+  });
+  return {
+    judgements: inDockerfileOrder(
+      [...distinct.values()].map(({ judgement }) => judgement),
+      images,
+    ),
+    images,
+  };
+}
+
+/**
+ * The lines of an image that leaves no trace in the LLB, from the Dockerfile's text: those that name it, or those that name
+ * the image whose ONBUILD names it.
+ */
+function linesInText(
+  judgement: Judgement,
+  converted: Converted | undefined,
+  options: Readonly<Record<string, string>>,
+): readonly SourceLocation[] {
+  const { dockerfile, frontend, images } = converted ?? {};
+  if (dockerfile === undefined) return [];
+  const place = {
+    filename: options["filename"] ?? "Dockerfile",
+    data: dockerfile.data,
+    language: "Dockerfile",
+  };
+  const { line, reference } = frontend ?? {};
+  if (line !== undefined && reference !== undefined && isSame(reference, judgement.reference))
+    return [{ ...place, start: line.line, end: line.line }];
+  const text = new TextDecoder().decode(dockerfile.data);
+  const own = linesNaming(text, judgement.reference, options);
+  const lines =
+    own.length > 0
+      ? own
+      : parentsOf(judgement, images?.all ?? []).flatMap((each) => linesNaming(text, each, options));
+  return lines.map(({ start, end }) => ({ ...place, start, end }));
+}
+
+/** The images with an ONBUILD that has this image's name in it. */
+function parentsOf({ reference }: Judgement, all: readonly JudgedImage[]): Judgement["reference"][] {
+  if (reference.tag === undefined) return [];
+  const { registry, repository, tag } = reference;
+  const names = [
+    taggedName(reference),
+    `${repository}:${tag}`,
+    `${repository.replace(/^library\//, "")}:${tag}`,
+  ];
+  return all
+    .filter(({ onbuild }) =>
+      onbuild.some(
+        (trigger) =>
+          names.some((name) => trigger.includes(name)) || trigger.includes(`${registry}/${repository}`),
+      ),
+    )
+    .map(({ judgement }) => judgement.reference);
+}
+
+function isSame(one: Judgement["reference"], other: Judgement["reference"]): boolean {
+  return one.registry === other.registry && one.repository === other.repository && one.tag === other.tag;
+}
+
+/** From the top; what has no line comes last, by name. */
+function inDockerfileOrder(
+  judgements: readonly Judgement[],
+  images: readonly ImageSource[],
+): readonly Judgement[] {
+  const lines = new Map(
+    images.map(({ reference, locations }) => [
+      formatReference(reference),
+      Math.min(Number.MAX_SAFE_INTEGER, ...locations.map(({ start }) => start)),
+    ]),
+  );
+  return judgements
+    .map((judgement) => ({ judgement, name: formatReference(judgement.reference) }))
+    .toSorted((one, other) => {
+      const [a = 0, b = 0] = [lines.get(one.name), lines.get(other.name)];
+      return a - b || (one.name < other.name ? -1 : 1);
+    })
+    .map(({ judgement }) => judgement);
+}

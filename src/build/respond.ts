@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+import { CheckError } from "../check/signers.ts";
+import type { Judgement } from "../check/judgement.ts";
+import { dayOf } from "../day.ts";
+import type { Bridge } from "../gateway/bridge.ts";
+import type { BuildOptions } from "../gateway/options.ts";
+import { withMetadata } from "../gateway/result-additions.ts";
+import { readResult } from "../gateway/result.ts";
+import { taggedName } from "../image/reference.ts";
+import type { ImageSource } from "../llb/image-sources.ts";
+import type { Commands } from "../policy/commands.ts";
+import { makeReport } from "../report/report.ts";
+import { showCheck } from "../subrequests/check.ts";
+import { newLock, printLock, writeLock } from "../subrequests/lock.ts";
+import { printPins } from "../subrequests/pins.ts";
+import type { OwnRequest } from "../subrequests/request.ts";
+import { convertAllTargets } from "./all-targets.ts";
+import { isProvenanceWanted, requireSbom } from "./attest-options.ts";
+import { type Converted, resultOf } from "./convert.ts";
+import { withEvidence } from "./evidence.ts";
+import { type BuildImages, imagesOf } from "./images.ts";
+import { showJudgements } from "./progress.ts";
+import type { OpenedCheck } from "./setup.ts";
+
+/** A build that consumes images which the policy refuses. Nothing of it has run. */
+export class BuildRefused extends Error {
+  override readonly name = "BuildRefused";
+  readonly judgements: readonly Judgement[];
+  readonly images: readonly ImageSource[];
+  constructor(judgements: readonly Judgement[], images: readonly ImageSource[]) {
+    super("the build consumes images that are refused");
+    this.judgements = judgements;
+    this.images = images;
+  }
+}
+
+/** A build whose Dockerfile is converted, and what is wanted of it. */
+export interface ResponseContext {
+  readonly bridge: Bridge;
+  readonly buildOptions: BuildOptions;
+  readonly request: OwnRequest | undefined;
+  readonly commands: Commands;
+  /** Whether the engine puts attestations beside images. */
+  readonly attestations: boolean;
+  readonly opened: Promise<OpenedCheck>;
+  readonly converted: Converted;
+  /** Converts the same Dockerfile with other options. */
+  readonly convertFor: (changed: Readonly<Record<string, string>>) => Promise<Converted>;
+}
+
+/**
+ * The encoded Result that answers a build or a request of ours, once every image is judged. Throws BuildRefused for a
+ * build with refused images, the conversion's own failure, and CheckError for an approval of an image that is not used.
+ */
+export async function respond(context: ResponseContext): Promise<Uint8Array> {
+  const { bridge, request, commands, converted, buildOptions } = context;
+  const { options } = buildOptions;
+  if (request === "lock" || commands.lock === "update") return respondWithLock(context);
+  const found = imagesOf([converted], options);
+  const { judgements, images } = found;
+  // A refused build has no result that anybody may have, whatever the conversion says of the rest.
+  const refused = judgements.some(({ outcome }) => outcome === "refuse");
+  const bytes = refused ? undefined : resultOf(converted);
+  const { policy } = await context.opened;
+  if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
+  const report = makeReport(judgements, { images, policy });
+  if (request === "check") return showCheck(report, judgements);
+  if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements);
+  await refuseOrShow(bridge, found);
+  const result = readResult(bytes ?? resultOf(converted));
+  requireSbom(result, options);
+  const evidenced = await withEvidence(bridge, result, {
+    judgements,
+    images,
+    policy,
+    attestations: context.attestations && isProvenanceWanted(options),
+  });
+  return judgements.length === 0
+    ? evidenced
+    : withMetadata(evidenced, { "frontend.tlog": JSON.stringify(report) });
+}
+
+/** The new lock file, printed or as the result of the build. Throws BuildRefused for images that are refused. */
+async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
+  const { bridge, commands, converted, buildOptions } = context;
+  const all = await convertAllTargets(converted, { ...context, options: buildOptions.options });
+  const found = imagesOf(all, buildOptions.options);
+  if (found.judgements.every(({ outcome }) => outcome !== "refuse")) for (const each of all) resultOf(each);
+  const { policy, lock, context: check } = await context.opened;
+  if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
+  await refuseOrShow(bridge, found);
+  const isDated = policy.recheck === "daily";
+  const update = newLock(lock, found.judgements, isDated ? dayOf(check.now()) : undefined);
+  return commands.lock === "update"
+    ? writeLock(bridge, update, policy.lock)
+    : printLock(update, { isCheck: commands.lock === "check" });
+}
+
+/** Shows what there is to say of images that may be used. Throws BuildRefused when there are others. */
+async function refuseOrShow(bridge: Bridge, { judgements, images }: BuildImages): Promise<void> {
+  const refused = judgements.filter(({ outcome }) => outcome === "refuse");
+  const used = judgements.filter(({ outcome }) => outcome !== "refuse");
+  await showJudgements(bridge, used, images);
+  if (refused.length > 0) throw new BuildRefused(refused, images);
+}
+
+function requireUsed(tag: NonNullable<Commands["approve"]>, judgements: readonly Judgement[]): void {
+  const used = judgements.flatMap(({ reference }) =>
+    reference.tag === undefined ? [] : [taggedName(reference)],
+  );
+  if (used.includes(taggedName(tag))) return;
+  const list =
+    used.length === 0 ? "it uses no image by a tag" : `its images are ${[...new Set(used)].join(", ")}`;
+  throw new CheckError(`approve "${taggedName(tag)}": the build does not use it; ${list}`);
+}

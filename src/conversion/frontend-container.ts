@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+import { Duplex } from "node:stream";
+import * as v from "valibot";
+import { pb } from "../../gen/gateway.js";
+import type { Bridge } from "../gateway/bridge.ts";
+import { startContainer } from "../gateway/container.ts";
+import { sha256 } from "../image/digest.ts";
+import { formatReference, type Reference } from "../image/reference.ts";
+import { type Conversion, ConversionError } from "./conversion.ts";
+
+/** A judged image whose program converts Dockerfiles, or files of its own syntax. */
+export interface FrontendImage {
+  /** With its digest. */
+  readonly reference: Reference;
+  /** Its configuration, as JSON. */
+  readonly config: Uint8Array;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** How long its end is waited for, in milliseconds: BuildKit cancels what runs when we return. */
+const MAX_END_MS = 2_000;
+
+const Config = v.object({
+  config: v.object({
+    Entrypoint: v.nullish(v.array(v.string()), []),
+    Cmd: v.nullish(v.array(v.string()), []),
+    Env: v.nullish(v.array(v.string()), []),
+    WorkingDir: v.nullish(v.string(), ""),
+  }),
+});
+
+/**
+ * Starts a frontend image in a container of its own, without a network and without secrets. Throws ConversionError for an
+ * image that is no frontend, and what starting a container throws.
+ */
+export async function startFrontendContainer(
+  bridge: Bridge,
+  { reference, config, environment }: FrontendImage,
+): Promise<Conversion> {
+  const name = `the frontend "${formatReference(reference)}"`;
+  const { Entrypoint, Cmd, Env, WorkingDir } = readConfig(config, name);
+  const args = [...(Entrypoint ?? []), ...(Cmd ?? [])];
+  if (args.length === 0) throw new ConversionError(`${name} has no entrypoint, so it is no frontend`);
+  const own = Object.entries(environment).map(([key, value]) => `${key}=${value}`);
+  const container = await startContainer(bridge, {
+    name,
+    rootfs: imageDefinition(reference),
+    writable: true,
+    args,
+    directory: WorkingDir || "/",
+    env: [...(Env ?? []), ...own],
+    network: false,
+    secrets: [],
+  });
+  const stream = Duplex.from({
+    readable: container.output,
+    writable: async (written: AsyncIterable<Uint8Array>) => {
+      for await (const bytes of written) container.write(bytes);
+    },
+  });
+  stream.on("error", () => undefined);
+  const ended = new Promise<ConversionError>((resolve) => {
+    container.output.once("error", ({ message }) => resolve(new ConversionError(`${name}: ${message}`)));
+    container.output.once("end", () => resolve(new ConversionError(`${name} ended without an answer`)));
+  });
+  return {
+    stream,
+    ended,
+    async end() {
+      container.close();
+      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, MAX_END_MS).unref())]);
+    },
+  };
+}
+
+function readConfig(config: Uint8Array, name: string): v.InferOutput<typeof Config>["config"] {
+  try {
+    return v.parse(Config, JSON.parse(new TextDecoder().decode(config))).config;
+  } catch (cause) {
+    throw new ConversionError(`${name} has a configuration that is not an image's`, { cause });
+  }
+}
+
+/** An encoded definition of the image's filesystem. */
+function imageDefinition(reference: Reference): Uint8Array {
+  const op = pb.Op.encode({
+    source: { identifier: `docker-image://${formatReference(reference)}` },
+  }).finish();
+  const end = pb.Op.encode({ inputs: [{ digest: sha256(op), index: 0 }] }).finish();
+  return pb.Definition.encode({ def: [op, end] }).finish();
+}
