@@ -48,7 +48,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     pong,
     inputs,
     judge: judgeOnceOpened(open),
-    policy: async () => (await open()).policy as object,
+    policy: async () => (await open()).policy,
   };
   const conversion: ConvertRequest = {
     options: withoutRequest(options, request),

@@ -13,12 +13,7 @@ import type { BuildOptions } from "../gateway/options.ts";
 import { CallError } from "../gateway/status.ts";
 import type { Reference } from "../image/reference.ts";
 import type { Definition } from "../llb/definition.ts";
-
-/** What a policy says of the frontends that convert. */
-interface FrontendPolicy {
-  readonly conversion?: Reference | undefined;
-  readonly syntax?: "allow" | "block";
-}
+import type { EffectivePolicy } from "../policy/policy.ts";
 
 /** What conversions of one build are made with. */
 export interface ConvertContext {
@@ -31,7 +26,7 @@ export interface ConvertContext {
   readonly inputs: GateContext["inputs"];
   readonly judge: Judge;
   /** The policy in effect, once it has been read. */
-  readonly policy: () => Promise<FrontendPolicy>;
+  readonly policy: () => Promise<Pick<EffectivePolicy, "conversion" | "syntax">>;
 }
 
 /** What is converted. */
