@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The kinds of builds that are compared. */
-export const KINDS = ["none", "upstream", "ours"] as const;
+export const KINDS = ["none", "upstream", "locked", "ours"] as const;
 export type Kind = (typeof KINDS)[number];
 
-/** The name of the file with the syntax line of this kind. */
+/** The path of the file with the syntax line of this kind: each in a directory of its own, so that one may have a lock file. */
 export function dockerfileName(kind: Kind): string {
-  return `${kind}.Dockerfile`;
+  return `${kind}/Dockerfile`;
 }
 
 /** A small Dockerfile that takes its files from these images: a FROM, a COPY from each other one, a COPY, two RUNs. */
@@ -37,7 +37,7 @@ const VERDICT = /^#\d+ \[tlog\] (\S+) (.*)$/gm;
 
 /**
  * Why the plain progress output is not that of a fully cached build of this kind, or undefined when it is: through
- * the frontend it names, every step from the cache, and with ours, every image found unchanged in the log.
+ * the frontend it names, every step from the cache, and with ours, every image found unchanged.
  */
 export function deviation(output: string, { kind, images, frontend }: Expectation): string | undefined {
   const steps = [...output.matchAll(STEP)].map(([, number]) => number);
@@ -59,7 +59,7 @@ export function deviation(output: string, { kind, images, frontend }: Expectatio
     verdict?.startsWith("unchanged since "),
   );
   const judged = unchanged.map(([, image]) => image).toSorted();
-  const toJudge = kind === "ours" ? images.toSorted() : [];
+  const toJudge = kind === "ours" || kind === "locked" ? images.toSorted() : [];
   if (judged.join() !== toJudge.join()) {
     return `it found ${list(judged)} unchanged instead of ${list(toJudge)}`;
   }

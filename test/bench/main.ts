@@ -14,7 +14,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const { rounds, images } = options;
   const setting = await openSetting(options, say);
   try {
-    say(`timing ${rounds} rounds of three builds …`);
+    say(`timing ${rounds} rounds of four builds …`);
     const before = loadavg()[0] ?? 0;
     const samples = await measure(setting, {
       rounds,

@@ -18,12 +18,13 @@ export interface BenchOptions {
 export const USAGE = `usage: npm run bench -- [--rounds N] [--images K] [--upstream IMAGE] [--context DIR] [--json]
 
 Times fully cached builds of one Dockerfile in alternation: without a syntax line,
-with the upstream docker/dockerfile frontend, and with ours.
+with the upstream docker/dockerfile frontend of the same version, and with ours:
+by a lock file, and by asking a log on this machine.
 
   --rounds N        timed builds of each kind, 1 to 1000 (15)
   --images K        base images of the Dockerfile, 1 to 100 (1)
-  --upstream IMAGE  an image of the upstream frontend; without it, it is built
-                    with the go command from its module
+  --upstream IMAGE  an image of the upstream frontend; without it, that of the
+                    conversion that we bring along
   --context DIR     a built copy of the repository whose frontend is measured
   --json            results as JSON on standard output`;
 

@@ -3,7 +3,12 @@ import { expect, test } from "vitest";
 import { jsonReport, summarize, textReport } from "./report.ts";
 
 const results = {
-  samples: { none: [300, 310, 290], upstream: [400, 420, 380], ours: [500, 700, 480] },
+  samples: {
+    none: [300, 310, 290],
+    upstream: [400, 420, 380],
+    locked: [440, 430, 460],
+    ours: [500, 700, 480],
+  },
   rounds: 3,
   images: 1,
   engine: "28.0.0",
@@ -25,14 +30,16 @@ test("nothing is summed up without samples", () => {
 });
 
 test("the text shows medians and the ratios of medians", () => {
-  expect(textReport(results)).toBe(`fully cached build, ms  median  min  max  over none
-no syntax line             300  290  310
-upstream frontend          400  380  420       +100
-tlog-dockerfile            500  480  700       +200
+  expect(textReport(results)).toBe(`fully cached build, ms      median  min  max  over none
+no syntax line                 300  290  310
+upstream frontend              400  380  420       +100
+tlog-dockerfile, lock file     440  430  460       +140
+tlog-dockerfile, log           500  480  700       +200
 
-ours / upstream  1.25
-ours / none      1.67
-upstream / none  1.33
+lock file / upstream  1.10
+log / upstream        1.25
+log / none            1.67
+upstream / none       1.33
 
 3 rounds in alternation, 1 base image, Docker Engine 28.0.0
 upstream: example.test/frontend:1
@@ -44,7 +51,7 @@ test("the JSON has every sample and the same ratios", () => {
   expect(JSON.parse(jsonReport(results))).toMatchObject({
     rounds: 3,
     milliseconds: { ours: { median: 500, min: 480, max: 700 } },
-    ratios: { oursToUpstream: 1.25 },
+    ratios: { lockedToUpstream: 1.1, oursToUpstream: 1.25 },
     samples: { ours: [500, 700, 480] },
   });
 });

@@ -24,7 +24,8 @@ export interface Summary {
 const NAMES: Readonly<Record<Kind, string>> = {
   none: "no syntax line",
   upstream: "upstream frontend",
-  ours: "tlog-dockerfile",
+  locked: "tlog-dockerfile, lock file",
+  ours: "tlog-dockerfile, log",
 };
 
 /** Sums up at least one sample. Throws RangeError without any. */
@@ -54,9 +55,10 @@ export function textReport(results: Results): string {
   const { rounds, images, engine, upstream, cores, load } = results;
   return `${table([["fully cached build, ms", "median", "min", "max", "over none"], ...rows])}
 
-ours / upstream  ${ratios.oursToUpstream.toFixed(2)}
-ours / none      ${ratios.oursToNone.toFixed(2)}
-upstream / none  ${ratios.upstreamToNone.toFixed(2)}
+lock file / upstream  ${ratios.lockedToUpstream.toFixed(2)}
+log / upstream        ${ratios.oursToUpstream.toFixed(2)}
+log / none            ${ratios.oursToNone.toFixed(2)}
+upstream / none       ${ratios.upstreamToNone.toFixed(2)}
 
 ${counted(rounds, "round")} in alternation, ${counted(images, "base image")}, Docker Engine ${engine}
 upstream: ${upstream}
@@ -67,10 +69,12 @@ ${counted(cores, "core")}, load average ${load[0].toFixed(1)} before and ${load[
 function evaluate({ samples }: Results) {
   const none = summarize(samples.none);
   const upstream = summarize(samples.upstream);
+  const locked = summarize(samples.locked);
   const ours = summarize(samples.ours);
   return {
-    summaries: { none, upstream, ours } satisfies Record<Kind, Summary>,
+    summaries: { none, upstream, locked, ours } satisfies Record<Kind, Summary>,
     ratios: {
+      lockedToUpstream: locked.median / upstream.median,
       oursToUpstream: ours.median / upstream.median,
       oursToNone: ours.median / none.median,
       upstreamToNone: upstream.median / none.median,

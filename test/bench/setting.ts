@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { RELEASE } from "../../src/conversion/release.ts";
@@ -76,11 +76,12 @@ async function furnish(
     }),
     await lab.buildFrontend(options.context === undefined ? {} : { context: options.context }),
   );
-  const frontends = { none: undefined, upstream: upstream.reference, ours };
+  const frontends = { none: undefined, upstream: upstream.reference, locked: ours, ours };
 
   writeFileSync(join(directory, "hello.txt"), "hello\n");
   writeFileSync(join(directory, ".dockerignore"), "*\n!hello.txt\n");
   for (const kind of KINDS) {
+    mkdirSync(join(directory, kind));
     writeFileSync(join(directory, dockerfileName(kind)), dockerfileOf(images, frontends[kind]));
   }
   const build = (kind: Kind, args: readonly string[] = []) => {
@@ -91,6 +92,7 @@ async function furnish(
   const keyFile = join(directory, "signing-key.pem");
   writeFileSync(keyFile, privateKey.export({ format: "pem", type: "pkcs8" }), { mode: 0o600 });
   await build("ours", ["--secret", `id=tlog-signing-key,src=${keyFile}`]);
+  await build("locked", ["--build-arg", "TLOG_LOCK=update", "--output", join(directory, "locked")]);
 
   const { stdout } = await lab.docker(["version", "--format", "{{.Server.Version}}"]);
   return { images, frontends, upstream: upstream.origin, engine: stdout.trim(), build, close: parts.close };
