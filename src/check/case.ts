@@ -23,6 +23,8 @@ export interface ConsumedImage {
   readonly platforms: readonly string[];
   /** Whether the person who builds wrote the digest, and the registry was not asked for it. */
   readonly claimed: boolean;
+  /** The image whose ONBUILD names this one, where no line of the Dockerfile does. */
+  readonly namedBy?: Reference | undefined;
 }
 
 /** What a check needs from outside. */

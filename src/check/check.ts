@@ -63,7 +63,15 @@ async function judge(start: Omit<Case, "rule">): Promise<Judgement> {
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
   const records = lookup.kind === "found" ? restsOn(lookup, rule) : [];
   const outcome = outcomeOf(verdict, rule, context.policy.profile);
-  return { reference, verdict, rule, outcome, rejected, records };
+  return {
+    reference,
+    ...(image.namedBy && { namedBy: image.namedBy }),
+    verdict,
+    rule,
+    outcome,
+    rejected,
+    records,
+  };
 }
 
 /**

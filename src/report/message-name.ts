@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import { UNKNOWN_NAMES } from "./unknown-messages.ts";
+import type { UnknownReason, UnrecordedReason } from "../check/verdict.ts";
 
-/**
- * The names of all that is said of an image. People search for them and tools compare them, so that they stay as they
- * are; docs/messages.md has a section for each, in this order.
- */
+/** The names of all messages. People search for them and tools compare them: a name never changes; docs/messages.md has a section for each, in this order. */
 export const MESSAGE_NAMES = [
   "TagUnchanged",
   "SamePlatforms",
@@ -46,7 +43,15 @@ const UNRECORDED = {
   policy: "UnrecordedByPolicy",
   "not-public": "UnrecordedNotPublic",
   "registry-differs": "UnrecordedRegistryDiffers",
-} as const;
+} as const satisfies Readonly<Record<UnrecordedReason, MessageName>>;
+
+const UNKNOWN = {
+  unreachable: "LogUnreachable",
+  unproven: "LogUnproven",
+  unsearchable: "NotInLockFile",
+  contradicted: "LockContradicted",
+  unwritten: "RecordingFailed",
+} as const satisfies Readonly<Record<UnknownReason, MessageName>>;
 
 /** What is to be said of an image. Whether it stops the build is said by the outcome, not by the name. */
 export function messageName({ verdict, rule }: Pick<Judgement, "verdict" | "rule">): MessageName {
@@ -60,8 +65,8 @@ export function messageName({ verdict, rule }: Pick<Judgement, "verdict" | "rule
       return "TagApproved";
     case "moved":
       if (verdict.gone !== undefined) return "PinnedImageGone";
-      if (rule?.action === "follow") return "TagFollowed";
-      return rule?.action === "warn" ? "MovedWarned" : "TagMoved";
+      if (rule.action === "follow") return "TagFollowed";
+      return rule.action === "warn" ? "MovedWarned" : "TagMoved";
     case "pinned":
       return "TagPinned";
     case "too-new":
@@ -69,7 +74,7 @@ export function messageName({ verdict, rule }: Pick<Judgement, "verdict" | "rule
     case "unrecorded":
       return UNRECORDED[verdict.reason];
     case "unknown":
-      return UNKNOWN_NAMES[verdict.reason];
+      return UNKNOWN[verdict.reason];
     case "unpinned":
       return "Unpinned";
     case "by-digest":

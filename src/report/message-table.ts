@@ -1,103 +1,78 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Judgement } from "../check/judgement.ts";
+import type { Verdict } from "../check/verdict.ts";
 import { formatReference } from "../image/reference.ts";
-import { day, evidence, evidenceLines, isoTime } from "./evidence.ts";
-import type { MessageName } from "./message-name.ts";
-import { type About, BY_DIGEST, digestOf, nameOf, type Row } from "./message-row.ts";
-import { ageLine, minAgeLine, ruleLine, unseenLine } from "./rule-lines.ts";
-import { UNKNOWN_MESSAGES, type UnknownMessageName } from "./unknown-messages.ts";
-import { approve, keepRecorded, takeByDigest } from "./ways-out.ts";
+import type { Record as LogRecord } from "../record/verification.ts";
+import {
+  ageLine,
+  approve,
+  BY_DIGEST,
+  day,
+  digestOf,
+  evidence,
+  evidenceLines,
+  folded,
+  isoTime,
+  keepRecorded,
+  minAgeLine,
+  nameOf,
+  ruleLine,
+  takeByDigest,
+  unseenLine,
+} from "./phrases.ts";
+import { UNKNOWN, UNRECORDED } from "./reasons.ts";
 
-/** Which kind of verdict each message is about. */
-export interface MessageKinds extends Readonly<Record<UnknownMessageName, "unknown">> {
-  TagUnchanged: "unchanged";
-  SamePlatforms: "unchanged";
-  Superseded: "unchanged";
-  FirstSeen: "first-seen";
-  TagApproved: "approved";
-  TagFollowed: "moved";
-  TagPinned: "pinned";
-  PinnedImageGone: "moved";
-  TagMoved: "moved";
-  MovedWarned: "moved";
-  TooNew: "too-new";
-  UnrecordedNoSigner: "unrecorded";
-  UnrecordedByPolicy: "unrecorded";
-  UnrecordedNotPublic: "unrecorded";
-  UnrecordedRegistryDiffers: "unrecorded";
-  Unpinned: "unpinned";
-  ByDigest: "by-digest";
-  Exempt: "exempt";
-}
-
-/** A tag that moved although the policy does not let it. */
-const MOVED: Row<"moved"> = {
-  line: ({ reference, verdict: { record } }) =>
-    `${nameOf(reference)} MOVED: got ${digestOf(reference)}, want ${record.digest} (${evidence(record)})`,
-  trouble: {
-    short: ({ reference, verdict: { record } }) => `tag "${nameOf(reference)}" moved since ${day(record)}`,
-    headline: mismatch,
-    details: ({ reference, verdict: { record }, rule, outcome }) => [
-      ...evidenceLines(record),
-      outcome === "refuse"
-        ? "the tag has moved since; nothing of the new image was run"
-        : "the tag has moved since; this build uses the new image",
-      ...ruleLine(rule),
-      ...(rule.action === "warn" ? ageLine(rule) : []),
-      ...keepRecorded(reference, record),
-      ...approve(reference, record),
-      ...takeByDigest(reference, { digest: reference.digest, saying: "accept it in this Dockerfile alone" }),
-    ],
-  },
-};
-
-/** A tag that nobody recorded, and that is not recorded now: for this reason, with these ways out. */
-function unrecorded(
-  why: (about: About<"unrecorded">) => string,
-  details: (about: About<"unrecorded">) => readonly string[],
-): Row<"unrecorded"> {
-  return {
-    line: (about) => `${nameOf(about.reference)} NOT RECORDED: ${digestOf(about.reference)} (${why(about)})`,
-    trouble: {
-      short: ({ reference, outcome }) =>
-        `tag "${nameOf(reference)}" has no record in the log${outcome === "refuse" ? ", and the policy refuses such tags" : ""}`,
-      details: (about) => [...details(about), ...unseenLine(about.rule)],
-    },
+/** Every text about one image. */
+export interface Texts {
+  /** One line for the build's progress. */
+  readonly line: string;
+  /** For verdicts that can warn or stop a build. */
+  readonly trouble?: {
+    /** The one line of a warning that most people see. */
+    readonly short: string;
+    /** The first line of an error, where it is not `short`: complete in itself. */
+    readonly headline?: string;
+    /** Since when, by whom, by which rule, and what to do: a line each. */
+    readonly details: readonly string[];
   };
 }
 
-/** Every text that says a verdict to a person. */
-export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]> } = {
-  TagUnchanged: {
-    line: ({ reference, verdict: { record } }) =>
-      `${nameOf(reference)} unchanged since ${day(record)}: ${digestOf(reference)} (${evidence(record)})`,
-  },
-  SamePlatforms: {
-    line: ({ reference, verdict: { record } }) =>
-      `${nameOf(reference)} unchanged since ${day(record)} for the platforms built: ${digestOf(reference)} (a new index of the recorded manifests; ${evidence(record)})`,
-  },
-  Superseded: {
-    line: ({ reference, verdict: { record } }) =>
-      `${nameOf(reference)} named by a digest that was superseded later: ${digestOf(reference)} (${evidence(record)})`,
-  },
-  FirstSeen: {
-    line: ({ reference, verdict: { record } }) =>
-      `${nameOf(reference)} first seen, recorded: ${digestOf(reference)} (${evidence(record)})`,
-  },
-  TagApproved: {
-    line: ({ reference, verdict: { record, superseded } }) =>
-      `${nameOf(reference)} approved: ${digestOf(reference)} instead of ${superseded.digest} (${evidence(record)})`,
-  },
-  TagFollowed: {
-    line: ({ reference, verdict: { record, newer } }) =>
-      `${nameOf(reference)} followed: ${digestOf(reference)}, on ${day(record)} it was ${record.digest} (${newer ? evidence(newer) : "the new image is not recorded"})`,
-  },
-  TagPinned: {
-    line: ({ reference, verdict: { record, served } }) =>
-      `${nameOf(reference)} PINNED as recorded on ${day(record)}: ${record.digest}; the tag names ${served} now (${evidence(record)})`,
+type Verdicts = { readonly [Kind in Verdict["kind"]]: Extract<Verdict, { readonly kind: Kind }> };
+type VerdictOf<Kind extends keyof Verdicts> = {
+  [K in Kind]: { readonly kind: K } & Verdicts[K];
+}[Kind];
+/** The texts of one kind of verdict. */
+type Row<Kind extends keyof Verdicts> = (judgement: Judgement, verdict: Verdicts[Kind]) => Texts;
+
+/** The texts about the image of a judgement. */
+export function textsOf(judgement: Judgement): Texts {
+  return textsOfVerdict(judgement, judgement.verdict);
+}
+
+function textsOfVerdict<Kind extends keyof Verdicts>(judgement: Judgement, verdict: VerdictOf<Kind>): Texts {
+  return TEXTS[verdict.kind](judgement, verdict);
+}
+
+/** Each verdict with everything that a person may read about it. */
+const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
+  unchanged: ({ reference }, { record, note }) => ({
+    line: `${nameOf(reference)} ${UNCHANGED[note ?? "as-recorded"](digestOf(reference), record)}`,
+  }),
+  "first-seen": ({ reference }, { record }) => ({
+    line: `${nameOf(reference)} first seen, recorded: ${digestOf(reference)} (${evidence(record)})`,
+  }),
+  approved: ({ reference }, { record, superseded }) => ({
+    line: `${nameOf(reference)} approved: ${digestOf(reference)} instead of ${superseded.digest} (${evidence(record)})`,
+  }),
+  moved: (judgement, verdict) =>
+    judgement.rule.action === "follow" && verdict.gone === undefined
+      ? followed(judgement, verdict)
+      : moved(judgement, verdict),
+  pinned: ({ reference, rule }, { record, served }) => ({
+    line: `${nameOf(reference)} PINNED as recorded on ${day(record)}: ${record.digest}; the tag names ${served} now (${evidence(record)})`,
     trouble: {
-      short: ({ reference, verdict: { record } }) =>
-        `tag "${nameOf(reference)}" is built as recorded on ${day(record)}, and has moved since`,
-      details: ({ reference, verdict: { record, served }, rule }) => [
+      short: `tag "${nameOf(reference)}" is built as recorded on ${day(record)}, and has moved since`,
+      details: [
         ...evidenceLines(record),
         `built: ${record.digest}`,
         `named: ${served}`,
@@ -105,108 +80,115 @@ export const MESSAGES: { readonly [Name in MessageName]: Row<MessageKinds[Name]>
         ...approve(reference, record),
       ],
     },
-  },
-  PinnedImageGone: {
-    line: MOVED.line,
+  }),
+  "too-new": ({ reference, rule }, { record, until }) => ({
+    line: `${nameOf(reference)} TOO NEW until ${isoTime(until)}: ${digestOf(reference)} (${evidence(record)})`,
     trouble: {
-      short: ({ reference, verdict: { record } }) =>
-        `tag "${nameOf(reference)}" moved since ${day(record)}, and the recorded image cannot be used`,
-      headline: mismatch,
-      details: ({ reference, verdict: { record, gone = "" }, rule }) => [
-        ...evidenceLines(record),
-        "the policy builds this tag as recorded, and the recorded image cannot be used:",
-        `  ${gone}`,
-        ...ruleLine(rule),
-        "bring the recorded image back into its registry, under any tag; or",
-        ...approve(reference, record),
-        ...takeByDigest(reference, {
-          digest: reference.digest,
-          saying: "accept it in this Dockerfile alone",
-        }),
-      ],
-    },
-  },
-  TagMoved: MOVED,
-  MovedWarned: MOVED,
-  TooNew: {
-    line: ({ reference, verdict: { record, until } }) =>
-      `${nameOf(reference)} TOO NEW until ${isoTime(until)}: ${digestOf(reference)} (${evidence(record)})`,
-    trouble: {
-      short: ({ reference, verdict: { until } }) =>
-        `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
-      details: ({ reference, verdict: { record }, rule }) => [
+      short: `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
+      details: [
         ...evidenceLines(record),
         ...minAgeLine(rule),
-        ...takeByDigest(reference, {
-          digest: reference.digest,
-          saying: `build again after that time, ${BY_DIGEST}`,
-        }),
+        ...takeByDigest(reference, `build again after that time, ${BY_DIGEST}`),
       ],
     },
+  }),
+  unrecorded: (judgement, verdict) => {
+    const { reference, rule, outcome } = judgement;
+    const { why, details } = UNRECORDED[verdict.reason](judgement, verdict.detail);
+    const refused = outcome === "refuse" ? ", and the policy refuses such tags" : "";
+    return {
+      line: `${nameOf(reference)} NOT RECORDED: ${digestOf(reference)} (${why})`,
+      trouble: {
+        short: `tag "${nameOf(reference)}" has no record in the log${refused}`,
+        details: [...details, ...unseenLine(rule)],
+      },
+    };
   },
-  UnrecordedNoSigner: unrecorded(
-    () =>
-      "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE",
-    () => [
-      "this build had nothing to sign a record with; give it one of these:",
-      "  --secret id=tlog-signing-key,src=key.pem    (a P-256 key)",
-      "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
-    ],
-  ),
-  UnrecordedByPolicy: unrecorded(
-    ({ rule }) =>
-      rule?.unseen === "block"
-        ? "the policy does not have new tags recorded by this build"
-        : "the policy lets new tags through without a record",
-    ({ reference }) =>
-      takeByDigest(reference, {
-        digest: reference.digest,
-        saying: `record it first in a build that records new tags, ${BY_DIGEST}`,
-      }),
-  ),
-  UnrecordedNotPublic: unrecorded(
-    ({ verdict: { detail } }) => `only what a registry shows to everybody is recorded: ${detail}`,
-    ({ verdict: { detail } }) => [
-      "only what a registry shows to everybody is recorded:",
-      `  ${detail}`,
-      'a rule with "private: true" lets its images be named to the log all the same',
-    ],
-  ),
-  UnrecordedRegistryDiffers: unrecorded(
-    ({ verdict: { detail } }) =>
-      `the registry serves ${detail} for this tag: a local image, or a mirror that differs`,
-    ({ reference, verdict: { detail } }) => [
-      "it is a local image, or one of a mirror that differs from the registry:",
-      `  the build has        ${digestOf(reference)}`,
-      `  the registry serves  ${detail}`,
-      "build with --pull to have the registry's image instead of a local one",
-    ],
-  ),
-  ...UNKNOWN_MESSAGES,
-  Unpinned: {
-    line: ({ reference }) => `${formatReference(reference)} UNPINNED: BuildKit gives no digest for it`,
+  unknown: ({ reference, rule, outcome }, { reason, detail }) => {
+    const { matter, isOurs, steps = [], remedy } = UNKNOWN[reason];
+    return {
+      line: `${nameOf(reference)} UNKNOWN: ${digestOf(reference)} could not be checked: ${detail}`,
+      trouble: {
+        short: `tag "${nameOf(reference)}" ${matter}${outcome === "refuse" ? ", so the build stops before it is used" : ""}`,
+        details: [
+          // What a server said stays on one line, so that people can search for it.
+          ...(isOurs ? folded(detail) : [detail]),
+          ...ruleLine(rule, "unknown"),
+          ...steps,
+          ...takeByDigest(reference, remedy),
+        ],
+      },
+    };
+  },
+  unpinned: ({ reference }, { detail }) => ({
+    line: `${formatReference(reference)} UNPINNED: BuildKit gives no digest for it`,
     trouble: {
-      short: ({ reference }) =>
-        `image "${formatReference(reference)}" cannot be judged: BuildKit gives no digest for it`,
-      details: ({ verdict: { detail } }) => [
+      short: `image "${formatReference(reference)}" cannot be judged: BuildKit gives no digest for it`,
+      details: [
         "it would resolve the tag again when the build runs",
         detail || "it seems to be in the local image store only, which knows no digest of it",
         "push it to a registry and name it there; Docker's containerd image store keeps",
         "digests of local images too",
       ],
     },
-  },
-  ByDigest: {
-    line: ({ reference }) =>
-      `${formatReference(reference)} is named by digest: there is no tag that could move`,
-  },
-  Exempt: {
-    line: ({ reference, rule }) =>
-      `${formatReference(reference)} is not checked${rule ? ` (${rule.source}: ${rule.why})` : ""}`,
-  },
+  }),
+  "by-digest": ({ reference }) => ({
+    line: `${formatReference(reference)} is named by digest: there is no tag that could move`,
+  }),
+  exempt: ({ reference, rule }) => ({
+    line: `${formatReference(reference)} is not checked (${rule.source}: ${rule.why})`,
+  }),
 };
 
-/** Tests and people know a moved tag by these words. */
-function mismatch({ reference, verdict: { record } }: About<"moved">): string {
-  return `tag "${nameOf(reference)}" mismatch; got "${digestOf(reference)}", want "${record.digest}"`;
+/** What follows the name of an image that is as recorded, by the verdict's note. */
+const UNCHANGED: Readonly<
+  Record<"as-recorded" | "same-platforms" | "superseded", (digest: string, record: LogRecord) => string>
+> = {
+  "as-recorded": (digest, record) => `unchanged since ${day(record)}: ${digest} (${evidence(record)})`,
+  "same-platforms": (digest, record) =>
+    `unchanged since ${day(record)} for the platforms built: ${digest} (a new index of the recorded manifests; ${evidence(record)})`,
+  superseded: (digest, record) =>
+    `named by a digest that was superseded later: ${digest} (${evidence(record)})`,
+};
+
+function followed({ reference }: Judgement, { record, newer }: Verdicts["moved"]): Texts {
+  const now = newer ? evidence(newer) : "the new image is not recorded";
+  return {
+    line: `${nameOf(reference)} followed: ${digestOf(reference)}, on ${day(record)} it was ${record.digest} (${now})`,
+  };
+}
+
+/** A tag that moved although the policy does not let it. */
+function moved({ reference, rule, outcome }: Judgement, { record, gone }: Verdicts["moved"]): Texts {
+  const since = `tag "${nameOf(reference)}" moved since ${day(record)}`;
+  const middle =
+    gone === undefined
+      ? [
+          outcome === "refuse"
+            ? "the tag has moved since; nothing of the new image was run"
+            : "the tag has moved since; this build uses the new image",
+          ...ruleLine(rule),
+          ...(rule.action === "warn" ? ageLine(rule) : []),
+          ...keepRecorded(reference, record),
+        ]
+      : [
+          "the policy builds this tag as recorded, and the recorded image cannot be used:",
+          `  ${gone}`,
+          ...ruleLine(rule),
+          "push the recorded image to its registry again, under any tag; or",
+        ];
+  return {
+    line: `${nameOf(reference)} MOVED: got ${digestOf(reference)}, want ${record.digest} (${evidence(record)})`,
+    trouble: {
+      short: gone === undefined ? since : `${since}, and the recorded image cannot be used`,
+      // Tests and people know a moved tag by these words.
+      headline: `tag "${nameOf(reference)}" mismatch; got "${digestOf(reference)}", want "${record.digest}"`,
+      details: [
+        ...evidenceLines(record),
+        ...middle,
+        ...approve(reference, record),
+        ...takeByDigest(reference, "accept it in this Dockerfile alone"),
+      ],
+    },
+  };
 }

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { Verdict } from "../check/verdict.ts";
-import { ignoredEntries } from "./evidence.ts";
 import { messageName, messageUrl } from "./message-name.ts";
-import type { About, Row } from "./message-row.ts";
-import { MESSAGES } from "./message-table.ts";
+import { textsOf } from "./message-table.ts";
+import { ignoredEntries, namedByLine } from "./phrases.ts";
 
-/** What a client shows of an image that is built although something is the matter with it. */
+/** What a client shows of an image that is built with a warning. */
 export interface WarningText {
   /** One line with the message's name, which most clients show alone. */
   readonly short: string;
@@ -17,20 +15,16 @@ export interface WarningText {
 
 /** The progress line of a judgement. */
 export function progressLine(judgement: Judgement): string {
-  const { row, about } = rowOf(judgement);
-  return [row.line(about), ignoredEntries(judgement.rejected)].filter(Boolean).join("; ");
+  return [textsOf(judgement).line, ignoredEntries(judgement.rejected)].filter(Boolean).join("; ");
 }
 
 /** The warning about a judgement whose outcome is one. */
 export function warningText(judgement: Judgement): WarningText {
-  const { row, about } = rowOf(judgement);
+  const { line, trouble } = textsOf(judgement);
   const name = messageName(judgement);
-  const { short = row.line, headline, details } = row.trouble ?? {};
   return {
-    short: `${name}: ${short(about)}`,
-    detail: [headline?.(about) ?? "", ...(details?.(about) ?? []), ignoredEntries(judgement.rejected)].filter(
-      Boolean,
-    ),
+    short: `${name}: ${trouble?.short ?? line}`,
+    detail: [trouble?.headline ?? "", ...detailsOf(judgement)].filter(Boolean),
     url: messageUrl(name),
   };
 }
@@ -40,19 +34,15 @@ export function refusalMessage(judgements: readonly Judgement[]): string {
   return judgements.flatMap(refusalLines).join("\n");
 }
 
-/** The lines of one refused image: the first says it all, and those below it are indented. */
+/** The lines of one refused image: the first is complete in itself, and those below it are indented. */
 function refusalLines(judgement: Judgement): string[] {
-  const { row, about } = rowOf(judgement);
+  const { line, trouble } = textsOf(judgement);
   const name = messageName(judgement);
-  const { short = row.line, headline = short, details } = row.trouble ?? {};
-  const below = [...(details?.(about) ?? []), ignoredEntries(judgement.rejected)].filter(Boolean);
-  return [headline(about), ...[...below, `${name}: ${messageUrl(name)}`].map((line) => `  ${line}`)];
+  const below = [...detailsOf(judgement), `${name}: ${messageUrl(name)}`];
+  return [trouble?.headline ?? trouble?.short ?? line, ...below.map((each) => `  ${each}`)];
 }
 
-/** The row of a judgement's message. TypeScript does not follow that the name decides the kind of the verdict. */
-function rowOf(judgement: Judgement): { row: Row<Verdict["kind"]>; about: About<Verdict["kind"]> } {
-  return {
-    row: MESSAGES[messageName(judgement)] as unknown as Row<Verdict["kind"]>,
-    about: judgement as About<Verdict["kind"]>,
-  };
+function detailsOf(judgement: Judgement): string[] {
+  const details = textsOf(judgement).trouble?.details ?? [];
+  return [...namedByLine(judgement.namedBy), ...details, ignoredEntries(judgement.rejected)].filter(Boolean);
 }

@@ -105,6 +105,7 @@ const ReportedImage = v.pipe(
     text: text("What is said of it, in one line"),
     rule: v.exactOptional(ReportedRule),
     lines: list(Lines, "Where it is named; empty when no line names it"),
+    namedBy: v.exactOptional(text("The image whose ONBUILD names it, where no line of the Dockerfile does")),
     record: v.exactOptional(
       v.pipe(ReportedRecord, v.description("The record that the verdict rests on: the one that stands")),
     ),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Record } from "../record/verification.ts";
-import { ignoredEntries, isoTime, logHost, signerOf } from "./evidence.ts";
+import { ignoredEntries, isoTime, logHost, signerOf } from "./phrases.ts";
 import type { Judgement } from "../check/judgement.ts";
 import type { MessageName } from "./message-name.ts";
 import { refusalMessage } from "./messages.ts";
@@ -53,11 +53,12 @@ function aligned(rows: readonly (readonly string[])[]): string[] {
 }
 
 function details(image: ReportedImage, judgement: Judgement | undefined): string[] {
-  const { message, digest, record, newer, served, superseded, until, detail, rule } = image;
+  const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy } = image;
   const shown = recordOf(judgement);
   // No rule is about an image without a tag or a digest.
   const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
+    ["named", namedBy && `by an ONBUILD of ${namedBy}`],
     ["digest", digest],
     // The same digest twice would only have to be compared.
     ["record", record?.digest === digest ? undefined : record?.digest],

@@ -2,7 +2,7 @@
 import { formatReference, type Reference } from "../image/reference.ts";
 import type { Signer } from "../record/signer.ts";
 import type { Record } from "../record/verification.ts";
-import { isoTime } from "./evidence.ts";
+import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { Judgement } from "../check/judgement.ts";
@@ -46,7 +46,7 @@ function worst(judgements: readonly Judgement[]): Report["outcome"] {
 }
 
 function reportImage(judgement: Judgement, image: NamedImage | undefined): ReportedImage {
-  const { reference, verdict, rule, outcome, rejected } = judgement;
+  const { reference, namedBy, verdict, rule, outcome, rejected } = judgement;
   const { registry, repository, tag, digest } = reference;
   return {
     reference: formatReference({ registry, repository, ...(tag !== undefined && { tag }) }),
@@ -56,8 +56,9 @@ function reportImage(judgement: Judgement, image: NamedImage | undefined): Repor
     message: messageName(judgement),
     outcome,
     text: progressLine(judgement),
-    ...(rule && { rule: reportRule(rule) }),
+    rule: reportRule(rule),
     lines: (image?.locations ?? []).map(({ filename, start, end }) => ({ file: filename, start, end })),
+    ...(namedBy && { namedBy: formatReference(namedBy) }),
     ...reportVerdict(verdict),
     rejected: Object.fromEntries(rejected),
   };

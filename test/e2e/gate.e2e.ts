@@ -121,7 +121,7 @@ describe.concurrent("an image without a tag that could move", () => {
     const built = await site.build({ dockerfile: `FROM ${image}\nRUN cat /made\n` });
     expectBuilt(built);
     expect(verdictLines(built.output)).toEqual([
-      expect.stringMatching(`^${image} NOT RECORDED: .*only what a registry shows to everybody is recorded`),
+      expect.stringMatching(`^${image} NOT RECORDED: .*only images that anyone can pull are recorded`),
     ]);
     expect(site.entriesOf(image)).toEqual([]);
   });

@@ -229,7 +229,7 @@ describe("when a registry is in trouble", () => {
       row: "wants credentials from us",
       tag: "private",
       answer: { status: 401, body: "{}" },
-      says: "only what a registry shows to everybody is recorded",
+      says: "only images that anyone can pull are recorded",
     },
     {
       row: "shows everybody another image than BuildKit got",

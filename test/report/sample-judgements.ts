@@ -15,6 +15,7 @@ export const WANT = `sha256:${"c8".repeat(32)}` as const;
 export const NO_ANSWER = "POST https://rekor.example.org/api/v1/index/retrieve: connect ECONNREFUSED";
 const NOT_SHOWN =
   'GET https://registry-1.docker.io/v2/…: status 401: "…" does not exist or needs credentials';
+const BASE = parseReference("registry.example/base:1.0");
 const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
 
 export const RECORD: Record = {
@@ -155,6 +156,8 @@ export const JUDGEMENTS = {
   "moved, latest of a registry with a port": judgement(moved, {
     image: `localhost:5000/team/app:latest@${GOT}`,
   }),
+  "moved, named by an ONBUILD": { ...judgement(moved, {}), namedBy: BASE },
+  "moved, named by an ONBUILD, and only observed": { ...judgement(moved, WARN), namedBy: BASE },
   "moved, with an entry that does not count": judgement(moved, {
     rejected: new Map([["untrusted-signer", 1]]),
   }),

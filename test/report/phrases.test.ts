@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { COLUMNS, folded } from "../../src/report/folded-text.ts";
+import { COLUMNS, folded } from "../../src/report/phrases.ts";
 
 const DIGEST = `"sha256:${"c8".repeat(32)}"`;
 

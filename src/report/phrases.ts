@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+import { familiarName, formatReference, type Reference, taggedName } from "../image/reference.ts";
+import type { Rule } from "../policy/rule.ts";
+import { signerName } from "../record/signer.ts";
+import type { Record } from "../record/verification.ts";
+
+// The phrases that texts are made of: names, records, the policy's words, and what to do next.
+
+/** The image as all texts call it: by its tag if it has one. */
+export function nameOf(image: Reference): string {
+  return image.tag === undefined ? formatReference(image) : taggedName(image);
+}
+
+export function digestOf(image: Reference): string {
+  return image.digest ?? "no digest";
+}
+
+/** The remedy that works for every image. */
+export const BY_DIGEST = "or name the image by digest";
+
+/** Why an image is in the build that no Dockerfile line names: the ONBUILD of that image names it. */
+export function namedByLine(namedBy: Reference | undefined): string[] {
+  return namedBy === undefined ? [] : [`named by an ONBUILD of "${formatReference(namedBy)}"`];
+}
+
+/** The width of an indented line in a terminal of 80 columns. */
+export const COLUMNS = 78;
+
+/** A sentence in lines that fit, broken between words; a word that does not fit has a line of its own. */
+export function folded(sentence: string): string[] {
+  return sentence.match(new RegExp(`\\S{${COLUMNS},}|\\S.{0,${COLUMNS - 2}}(?=\\s|$)`, "g")) ?? [sentence];
+}
+
+/** What a record rests on, in one line for the progress: where it is, since when, and by whom. */
+export function evidence(record: Record): string {
+  return `log index ${record.logIndex}, ${isoTime(record.loggedAt)}, by ${signerOf(record)}`;
+}
+
+/** The same for an error: a line that says when and by whom, and one that says where. */
+export function evidenceLines(record: Record): string[] {
+  return [
+    `recorded ${isoTime(record.loggedAt)} by ${signerOf(record)}`,
+    `log index ${record.logIndex} of ${logHost(record)}`,
+  ];
+}
+
+/** Who signed, and whether in the older form that proves less. */
+export function signerOf({ signer, strength }: Pick<Record, "signer" | "strength">): string {
+  return strength === "tlogistry" ? `${signerName(signer)}, with tlogistry` : signerName(signer);
+}
+
+/** The log's host, as in `rekor.example.org`; the whole text when it is no URL. */
+export function logHost({ logUrl }: Pick<Record, "logUrl">): string {
+  return URL.canParse(logUrl) ? new URL(logUrl).host : logUrl;
+}
+
+/** The day on which the log took a record in, in UTC. */
+export function day(record: Pick<Record, "loggedAt">): string {
+  return isoTime(record.loggedAt).slice(0, 10);
+}
+
+/** RFC 3339 in UTC with whole seconds, as logs give it. */
+export function isoTime(time: Date): string {
+  return time.toISOString().replace(/\.\d+Z$/, "Z");
+}
+
+/** How many entries under a tag's name are no records for us, and why; empty when there are none. */
+export function ignoredEntries(rejected: ReadonlyMap<string, number>): string {
+  const total = [...rejected.values()].reduce((sum, count) => sum + count, 0);
+  if (total === 0) return "";
+  const reasons = [...rejected].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  const what =
+    total === 1 ? "entry under this name in the log does" : "entries under this name in the log do";
+  return `${total} ${what} not count (${reasons})`;
+}
+
+/** What the policy says of such an image, as it stands there, and where. */
+export function ruleLine(rule: Rule, key: "action" | "unseen" | "unknown" = "action"): string[] {
+  // Where it stands, and why, is said of the action alone.
+  if (key !== "action") return [`the policy says "${key}: ${rule[key]}"`];
+  const line = `rule: "action: ${rule.action}" (${rule.source})`;
+  const whole = `${line}: ${rule.why}`;
+  return whole.length <= COLUMNS ? [whole] : [line, ...folded(rule.why)];
+}
+
+/** Why a tag that nobody has recorded is a trouble: because the policy wants records, or old ones. */
+export function unseenLine(rule: Rule): string[] {
+  return rule.minAge === undefined || rule.unseen === "block" ? ruleLine(rule, "unseen") : ageLine(rule);
+}
+
+/** That an image without a record has no age that is proven; nothing where none is wanted. */
+export function ageLine(rule: Rule): string[] {
+  if (rule.minAge === undefined) return [];
+  return [`the policy says "min-age: ${rule.minAge.days}", and nothing proves how old this is`];
+}
+
+/** How old records have to be; nothing when they may be new. */
+export function minAgeLine(rule: Rule): string[] {
+  if (rule.minAge === undefined) return [];
+  const { days } = rule.minAge;
+  return [`the policy says "min-age: ${days}": records count after ${days} ${days === 1 ? "day" : "days"}`];
+}
+
+/** What goes below a line that announces it, such as a command. */
+const INDENT = "  ";
+
+/** Name the tag with the digest that its record has: it is built whatever the tag names. */
+export function keepRecorded(image: Reference, record: Record): string[] {
+  return ["keep the recorded image:", `${INDENT}FROM ${familiarName({ ...image, digest: record.digest })}`];
+}
+
+/** Log that the new image is as good as the old: holds for everybody who trusts the one who signs it. */
+export function approve({ registry, repository, tag = "latest" }: Reference, record: Record): string[] {
+  // Who recorded the tag without a key has none to approve with.
+  const secret =
+    record.signer.kind === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";
+  return [
+    "accept the new image for all builds that trust you:",
+    `${INDENT}docker buildx build --call tlog \\`,
+    `${INDENT}  --build-arg TLOG_APPROVE=${familiarName({ registry, repository })}:${tag} \\`,
+    `${INDENT}  --secret ${secret} .`,
+  ];
+}
+
+/** Have all tags of the Dockerfile recorded, and their records beside it. */
+export function updateLockFile(saying: string): string[] {
+  return [`${saying}:`, `${INDENT}docker buildx build --build-arg TLOG_LOCK=update -o . .`];
+}
+
+/** Name the image by digest alone: there is nothing to check then. */
+export function takeByDigest({ registry, repository, digest }: Reference, saying: string): string[] {
+  if (digest === undefined) return [];
+  return [`${saying}:`, `${INDENT}FROM ${familiarName({ registry, repository, digest })}`];
+}
