@@ -67,13 +67,19 @@ export interface OtherFrontend {
 export async function convert(context: ConvertContext, request: ConvertRequest): Promise<Converted> {
   const first = await convertStandard(context, request);
   if (!("other" in first)) return first;
-  return convertOther(context, request, first.other);
+  return convertOther(context, request, first);
+}
+
+/** That another frontend converts, and the Dockerfile if it has been read. */
+interface Switched {
+  readonly other: OtherFrontend;
+  readonly read: ReadDockerfile | undefined;
 }
 
 async function convertStandard(
   context: ConvertContext,
   request: ConvertRequest,
-): Promise<Converted | { readonly other: OtherFrontend }> {
+): Promise<Converted | Switched> {
   const { environment, program, policy } = context;
   const images = request.images ?? new JudgedImages(context.bridge, context.judge);
   let dockerfile: ReadDockerfile | undefined;
@@ -105,7 +111,7 @@ async function convertStandard(
     failure,
   }));
   await byPolicy;
-  if (other !== undefined) return { other };
+  if (other !== undefined) return { other, read: dockerfile };
   return { returned, images, definitions: gate.definitions, dockerfile, frontend: undefined };
 }
 
@@ -121,7 +127,7 @@ async function chosenByPolicy(
 async function convertOther(
   context: ConvertContext,
   request: ConvertRequest,
-  frontend: OtherFrontend,
+  { other: frontend, read }: Switched,
 ): Promise<Converted> {
   const { bridge, environment, buildOptions } = context;
   const { syntax } = await context.policy();
@@ -139,15 +145,15 @@ async function convertOther(
     logName: "[internal] resolve the frontend of the Dockerfile",
     by: "ResolveImageConfig",
   });
-  let dockerfile: ReadDockerfile | undefined;
+  let dockerfile = read;
   const gate = new Gate({
     ...context,
     options: request.options,
     isTextRequest: request.isTextRequest,
     images,
-    onDockerfile(read) {
-      dockerfile = read;
-      request.onDockerfile?.(read);
+    onDockerfile(again) {
+      dockerfile = again;
+      request.onDockerfile?.(again);
     },
   });
   const run = async (): Promise<Returned> => {
