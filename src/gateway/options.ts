@@ -72,3 +72,20 @@ export function buildArgs(options: Readonly<Record<string, string>>): Record<str
       .map(([name, value]) => [name.slice(BUILD_ARG.length), value]),
   );
 }
+
+/** How a build asks for attestations (BuildKit, frontend/attestations): by options, or by build args. */
+const ATTEST = /^(?:attest:|build-arg:BUILDKIT_ATTEST_)(.+)$/;
+
+function wants(options: Readonly<Record<string, string>>, kind: string): boolean {
+  return Object.keys(options).some((name) => ATTEST.exec(name)?.[1]?.toLowerCase() === kind);
+}
+
+/** Whether the build wants a provenance attestation, and so attestations beside the image. */
+export function isProvenanceWanted(options: Readonly<Record<string, string>>): boolean {
+  return wants(options, "provenance");
+}
+
+/** Whether the build wants a software bill of materials, which a generator image makes. */
+export function isSbomWanted(options: Readonly<Record<string, string>>): boolean {
+  return wants(options, "sbom");
+}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { DESCRIBE, TEXT_REQUESTS } from "./text-requests.ts";
+import { isSbomWanted } from "../gateway/options.ts";
 import { formatReference } from "../image/reference.ts";
 import type { Commands } from "../policy/commands.ts";
 
@@ -31,6 +32,10 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
   if (lock === "update" && id !== undefined)
     throw new RequestError(
       'TLOG_LOCK=update is for "docker buildx build --build-arg TLOG_LOCK=update -o . ." without --call',
+    );
+  if (lock === "update" && isSbomWanted(options))
+    throw new RequestError(
+      "TLOG_LOCK=update goes without --sbom: its result is one file, and BuildKit would run the generator by its tag to look into it",
     );
   if (lock === "check" && own !== "lock")
     throw new RequestError('TLOG_LOCK=check is for "docker buildx build --call tlog.lock" alone');

@@ -131,7 +131,7 @@ describe.concurrent("a mistake in a Dockerfile looks as it does without us", () 
   });
 
   test.for([
-    { row: "no Dockerfile", request: {}, says: "failed to read dockerfile: open Dockerfile: no such file" },
+    { row: "no Dockerfile", request: {}, says: "open Dockerfile: no such file" },
     { row: "an empty Dockerfile", request: { dockerfile: "" }, says: "the Dockerfile cannot be empty" },
   ])("$row", async ({ request, says }) => {
     const by = (frontend: string) =>

@@ -99,3 +99,12 @@ test("the Dockerfile is converted as for a build when the question is ours, and 
   expect(withoutRequest(options, "check")).toEqual({ target: "app" });
   expect(withoutRequest(options, undefined)).toBe(options);
 });
+
+test.for(["attest:sbom", "attest:SBOM", "build-arg:BUILDKIT_ATTEST_SBOM"])(
+  "the lock file is not updated with %s, for which BuildKit would run an image that nobody judged",
+  (name) => {
+    const options = { [name]: "generator=org/scanner:1" };
+    expect(() => ownRequest(options, { lock: "update" })).toThrow("TLOG_LOCK=update goes without --sbom");
+    expect(ownRequest(options, {})).toBeUndefined();
+  },
+);

@@ -1,23 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import { GateError } from "../gate/gate-error.ts";
+import { GateError } from "./gate-error.ts";
+import { isSbomWanted } from "../gateway/options.ts";
 import type { SolvedResult } from "../gateway/result.ts";
-
-/** How a build asks for attestations (BuildKit, frontend/attestations): by options, or by build args. */
-const ATTEST = /^(?:attest:|build-arg:BUILDKIT_ATTEST_)(.+)$/;
-
-function wants(options: Readonly<Record<string, string>>, kind: string): boolean {
-  return Object.keys(options).some((name) => ATTEST.exec(name)?.[1]?.toLowerCase() === kind);
-}
-
-/** Whether the build wants a provenance attestation, and so attestations beside the image. */
-export function isProvenanceWanted(options: Readonly<Record<string, string>>): boolean {
-  return wants(options, "provenance");
-}
-
-/** Whether the build wants a software bill of materials, which a generator image makes. */
-export function isSbomWanted(options: Readonly<Record<string, string>>): boolean {
-  return wants(options, "sbom");
-}
 
 /** How an attestation is known for a bill of materials (SPDX), as BuildKit knows it. */
 const SPDX = "https://spdx.dev/Document";
