@@ -4,7 +4,6 @@ import type { JudgedImage } from "../gate/judged-images.ts";
 import { formatReference, taggedName } from "../image/reference.ts";
 import { type ImageSource, imageSources, type SourceLocation } from "../llb/image-sources.ts";
 import type { Converted } from "./convert.ts";
-import { linesNaming } from "./dockerfile-lines.ts";
 
 /** The images of a build and what is said of each, once each, as one reads the Dockerfile. */
 export interface BuildImages {
@@ -16,7 +15,10 @@ export interface BuildImages {
 const GRAVITY = { pass: 0, warn: 1, refuse: 2 } as const;
 
 /** The images of conversions of one Dockerfile. Of several judgements on an image the gravest counts: one platform's may be refused alone. */
-export function imagesOf(all: readonly Converted[], options: Readonly<Record<string, string>>): BuildImages {
+export async function imagesOf(
+  all: readonly Converted[],
+  options: Readonly<Record<string, string>>,
+): Promise<BuildImages> {
   const [first] = all;
   const distinct = new Map<string, { judgement: Judgement; platforms: Set<string>; isVague: boolean }>();
   for (const { judgement, platforms } of first?.images.all ?? []) {
@@ -33,11 +35,13 @@ export function imagesOf(all: readonly Converted[], options: Readonly<Record<str
       image,
     ]),
   );
-  const images = [...distinct.values()].map(({ judgement, platforms, isVague }) => {
-    const known = shown.get(formatReference(judgement.reference))?.locations ?? [];
-    const locations = known.length > 0 ? known : linesInText(judgement, first, options);
-    return { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
-  });
+  const images = await Promise.all(
+    [...distinct.values()].map(async ({ judgement, platforms, isVague }) => {
+      const known = shown.get(formatReference(judgement.reference))?.locations ?? [];
+      const locations = known.length > 0 ? known : await linesInText(judgement, first, options);
+      return { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
+    }),
+  );
   return {
     judgements: inDockerfileOrder(
       [...distinct.values()].map(({ judgement }) => judgement),
@@ -51,11 +55,11 @@ export function imagesOf(all: readonly Converted[], options: Readonly<Record<str
  * The lines of an image that leaves no trace in the LLB, from the Dockerfile's text: those that name it, or those that name
  * the image whose ONBUILD names it.
  */
-function linesInText(
+async function linesInText(
   judgement: Judgement,
   converted: Converted | undefined,
   options: Readonly<Record<string, string>>,
-): readonly SourceLocation[] {
+): Promise<readonly SourceLocation[]> {
   const { dockerfile, frontend, images } = converted ?? {};
   if (dockerfile === undefined) return [];
   const place = {
@@ -66,6 +70,8 @@ function linesInText(
   const { line, reference } = frontend ?? {};
   if (line !== undefined && reference !== undefined && isSame(reference, judgement.reference))
     return [{ ...place, start: line.line, end: line.line }];
+  // Most builds do without, and it takes a while to load.
+  const { linesNaming } = await import("./dockerfile-lines.ts");
   const text = new TextDecoder().decode(dockerfile.data);
   const own = linesNaming(text, judgement.reference, options);
   const lines =

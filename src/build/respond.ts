@@ -56,7 +56,7 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   const { bridge, request, commands, converted, buildOptions } = context;
   const { options } = buildOptions;
   if (request === "lock" || commands.lock === "update") return respondWithLock(context);
-  const found = imagesOf([converted], options);
+  const found = await imagesOf([converted], options);
   const { judgements, images } = found;
   // A refused build has no result that anybody may have, whatever the conversion says of the rest.
   const refused = judgements.some(({ outcome }) => outcome === "refuse");
@@ -84,7 +84,7 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
 async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   const { bridge, commands, converted, buildOptions } = context;
   const all = await convertAllTargets(converted, { ...context, options: buildOptions.options });
-  const found = imagesOf(all, buildOptions.options);
+  const found = await imagesOf(all, buildOptions.options);
   if (found.judgements.every(({ outcome }) => outcome !== "refuse")) for (const each of all) resultOf(each);
   const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
