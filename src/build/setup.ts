@@ -10,9 +10,13 @@ import type { Bridge } from "../gateway/bridge.ts";
 import { buildArgs, type BuildOptions } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/text-requests.ts";
 import { type Commands, readCommands } from "../policy/commands.ts";
-import { isRecheckDue } from "../policy/recheck.ts";
-import { checkLogsAreTrusted } from "../policy/trusted-logs.ts";
-import { type EffectivePolicy, type PolicyText, readPolicy } from "../policy/policy.ts";
+import {
+  checkLogsAreTrusted,
+  type EffectivePolicy,
+  isRecheckDue,
+  type PolicyText,
+  readPolicy,
+} from "../policy/policy.ts";
 import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "../record/lock-file.ts";
 import type { TrustedRoot } from "../record/trusted-root.ts";
 import { lockedRecords } from "../locked-records.ts";

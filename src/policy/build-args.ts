@@ -3,18 +3,12 @@ import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
 import { COMMANDS } from "./commands.ts";
-import { mayUsePlainHttp, readRegistryHost } from "./host.ts";
-import { readLogUrl, shownUrl } from "./log-url.ts";
+import { mayUsePlainHttp, readLogUrl, readRegistryHost, type RegistryAccess, shownUrl } from "./address.ts";
+import { apiOf } from "./keys.ts";
 import { nearest, quotedList, suggestion } from "./near-miss.ts";
 import { type PolicyProblem, throwProblems } from "./policy-error.ts";
-import { DOUBTS, PROFILES, type RuleParts, UNSEEN } from "./rule.ts";
-import {
-  NO_SETTINGS,
-  type RegistryAccess,
-  type Setting,
-  type Settings,
-  type SingleSettings,
-} from "./settings.ts";
+import { PROFILES, type RuleParts, type Setting, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
+import { NO_SETTINGS, type Settings, type SingleSettings } from "./settings.ts";
 
 const MAX_TIMEOUT_S = 600;
 const MAX_HOSTS = 100;
@@ -93,7 +87,7 @@ export function readBuildArgs(
   const api = read("TLOG_LOG_API", (value) => (choose(value, APIS) === "1" ? 1 : 2));
   const logs = read("TLOG_REKOR_URL", (value) => {
     const url = readUrl(value);
-    return [{ url, api: api?.value ?? services.logs.find((log) => log.url === url)?.api ?? 1 }];
+    return [{ url, api: api?.value ?? apiOf(url, services) }];
   });
   const single = {
     profile: read("TLOG_PROFILE", (value) => choose(value, PROFILES)),
@@ -106,7 +100,7 @@ export function readBuildArgs(
   } satisfies { [Key in keyof SingleSettings]?: Setting<SingleSettings[Key]> | undefined };
   const rules = {
     unseen: read("TLOG_UNSEEN", (value) => choose(value, UNSEEN)),
-    unknown: read("TLOG_UNKNOWN", (value) => choose(value, DOUBTS)),
+    unknown: read("TLOG_UNKNOWN", (value) => choose(value, WARN_OR_BLOCK)),
   };
   throwProblems(problems.toSorted((one, other) => rank(one) - rank(other)));
   return {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SigningServices } from "../log/signing-config.ts";
-import { OBJECTIONS } from "./floor-objections.ts";
+import type { RegistryAccess } from "./address.ts";
+import { type Key, KEY_NAMES, KEYS } from "./keys.ts";
 import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
-import type { Loosenable, RegistryAccess, Setting, Settings, SingleSettings, Source } from "./settings.ts";
+import type { Setting, Source } from "./rule.ts";
+import type { Settings } from "./settings.ts";
 
 /** The `TLOG_*` build arguments take the place of what the repository's file says. */
 export function withArgs(file: Settings, args: Settings): Settings {
@@ -27,24 +29,6 @@ function both(
   return { value: [...others, ...args.value], source: args.source };
 }
 
-/** By which key `allow-looser` frees a setting. Those that are not here, anybody may say. */
-const ALLOWED_BY: Readonly<Partial<Record<keyof SingleSettings, Loosenable>>> = {
-  profile: "profile",
-  logs: "logs",
-  fulcio: "signing",
-  timestamps: "signing",
-  trust: "trust",
-  registries: "registries",
-  recheck: "recheck",
-  attest: "attest",
-  conversion: "conversion",
-  syntax: "syntax",
-  tuf: "tuf",
-};
-
-/** The strictness of a word is all that may change: where records come from and who counts stays as it is. */
-const MAY_TIGHTEN = new Set<keyof SingleSettings>(["profile", "recheck", "attest", "syntax"]);
-
 /**
  * The settings of the baked file with what is above it, and what of it would loosen or redirect what the file says.
  * What a baked file does not say, the others may; but it is not put into observe mode, the identity token goes to no
@@ -61,30 +45,18 @@ export function aboveFloor(
     ...(isSettled && { logs: baked.logs ?? { value: services.logs, source: baked.trust.source } }),
   };
   const problems: PolicyProblem[] = [];
-  const single = <Key extends keyof SingleSettings>(
-    key: Key,
-  ): { [_ in Key]?: Setting<SingleSettings[Key]> } => {
-    // TypeScript does not follow a mapped type's key through the union.
-    const low = floor[key] as Setting<SingleSettings[Key]> | undefined;
-    const high = above[key] as Setting<SingleSettings[Key]> | undefined;
-    const { stands, problem } = combine(key, { low, high, mayLoosen: floor.mayLoosen });
+  const single = KEY_NAMES.flatMap((name) => {
+    const { stands, problem } = combine<unknown>(KEYS[name], {
+      low: floor[name],
+      high: above[name],
+      mayLoosen: floor.mayLoosen,
+    });
     if (problem !== undefined) problems.push(problem);
-    return (stands && { [key]: stands }) as { [_ in Key]?: Setting<SingleSettings[Key]> };
-  };
+    return stands === undefined ? [] : [[name, stands] as const];
+  });
   const settings: Settings = {
-    ...single("profile"),
-    ...single("logs"),
-    ...single("fulcio"),
-    ...single("timestamps"),
-    ...single("trust"),
-    ...single("registries"),
-    ...single("lock"),
-    ...single("recheck"),
-    ...single("attest"),
-    ...single("conversion"),
-    ...single("syntax"),
-    ...single("tuf"),
-    ...single("timeoutMs"),
+    // Each name has the setting of its own row, which TypeScript cannot see in a list.
+    ...(Object.fromEntries(single) as Pick<Settings, (typeof KEY_NAMES)[number]>),
     logSources: new Map([...(floor.logSources ?? []), ...(above.logSources ?? [])]),
     rules: above.rules,
     default: above.default,
@@ -93,32 +65,33 @@ export function aboveFloor(
   return { settings, problems: [...problems, ...unsaid(floor, above, services)] };
 }
 
-function combine<Key extends keyof SingleSettings>(
-  key: Key,
+function combine<T>(
+  { floor }: Key<T>,
   {
     low,
     high,
     mayLoosen,
   }: {
-    low: Setting<SingleSettings[Key]> | undefined;
-    high: Setting<SingleSettings[Key]> | undefined;
+    low: Setting<T> | undefined;
+    high: Setting<T> | undefined;
     mayLoosen: Settings["mayLoosen"];
   },
-): { readonly stands: Setting<SingleSettings[Key]> | undefined; readonly problem?: PolicyProblem } {
-  const allowed = ALLOWED_BY[key];
-  if (low === undefined || high === undefined || allowed === undefined || mayLoosen.has(allowed)) {
+): { readonly stands: Setting<T> | undefined; readonly problem?: PolicyProblem } {
+  if (low === undefined || high === undefined || floor === undefined || mayLoosen.has(floor.freedBy)) {
     return { stands: high ?? low };
   }
-  const objection = OBJECTIONS[key]?.(high.value, low.value, high.source);
-  if (objection !== undefined)
-    return { stands: low, problem: loosens(objection, { high: high.source, low: low.source, allowed }) };
-  return { stands: MAY_TIGHTEN.has(key) && high.value !== low.value ? high : low };
+  const objection = floor.objection(high.value, low.value, high.source);
+  if (objection !== undefined) {
+    const places = { high: high.source, low: low.source, allowed: floor.freedBy };
+    return { stands: low, problem: loosens(objection, places) };
+  }
+  return { stands: floor.mayTighten === true && high.value !== low.value ? high : low };
 }
 
 /** What is not let through although the floor does not say a word about it. */
 function unsaid(floor: Settings, { profile, fulcio }: Settings, services: SigningServices): PolicyProblem[] {
   const problems: PolicyProblem[] = [];
-  const refuse = (text: string, { source, allowed }: { source: Source; allowed: Loosenable }) => {
+  const refuse = (text: string, { source, allowed }: { source: Source; allowed: string }) => {
     if (floor.mayLoosen.has(allowed)) return;
     problems.push({ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` });
   };
@@ -156,7 +129,7 @@ export function passedOver(
 /** The problem of something that the floor does not let through. */
 export function loosens(
   objection: string,
-  { high, low, allowed }: { high: Source; low: Source; allowed: Loosenable },
+  { high, low, allowed }: { high: Source; low: Source; allowed: string },
 ): PolicyProblem {
   const [, shape] = /^default: (.*)$/.exec(low) ?? [];
   const set = shape === undefined ? `${low} sets` : `is the default ("${shape}")`;
@@ -164,7 +137,7 @@ export function loosens(
   return { code: "loosens", ...placeOf(high), text };
 }
 
-function wayOut(source: Source, allowed: Loosenable): string {
+function wayOut(source: Source, allowed: string): string {
   const it = isArg(source) ? "leave the argument out" : "leave it out";
   return `${it}, or change that file, which may allow it with "allow-looser: [${allowed}]"`;
 }

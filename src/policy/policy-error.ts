@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { excerpt } from "../log/excerpt.ts";
 
 /**
  * - `too-large`, `syntax`: the file is not YAML as we take it
@@ -63,4 +64,22 @@ export function placeOf(source: string): Pick<PolicyProblem, "place" | "line"> {
 /** Whether the source is a build argument: files are named with their line. */
 export function isArg(source: string): boolean {
   return /^TLOG_[A-Z_]+$/.test(source);
+}
+
+/** The way from a file's root to a value: keys, and places in lists. */
+export type KeyPath = readonly (string | number)[];
+
+/** Something wrong at a path of a file. */
+export interface FileProblem {
+  readonly path: KeyPath;
+  readonly code: PolicyErrorCode;
+  readonly text: string;
+}
+
+/** The path as people write it, in quotes: `"registries[0].host"`. */
+export function quotedPath(path: KeyPath): string {
+  const parts = path.map((part, index) =>
+    typeof part === "number" ? `[${part}]` : `${index > 0 ? "." : ""}${excerpt(part)}`,
+  );
+  return `"${parts.join("")}"`;
 }

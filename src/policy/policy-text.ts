@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatReference } from "../image/reference.ts";
+import { type Sha256, sha256 } from "../image/digest.ts";
 import type { Trust } from "../record/signer.ts";
 import { placeOf } from "./policy-error.ts";
 import type { EffectivePolicy } from "./policy.ts";
-import type { MinAge, RuleParts } from "./rule.ts";
-import { PART_KEYS, type RuleSet } from "./rule-for.ts";
-import { NOT_SET, type Setting, type Source } from "./settings.ts";
+import { type Key, KEYS } from "./keys.ts";
+import { type MinAge, NOT_SET, PART_KEYS, type RuleParts, type Setting, type Source } from "./rule.ts";
+import type { RuleSet } from "./rule-for.ts";
 import { TAG_CLASSES } from "./tag-classes.ts";
 
 /**
@@ -30,7 +30,7 @@ export function renderPolicy(policy: EffectivePolicy): string {
 }
 
 function services(policy: EffectivePolicy): string[] {
-  const { logs, logSources, signing, trust, registries, lock, conversion, tuf, sources } = policy;
+  const { logs, logSources, signing, trust, registries, sources } = policy;
   return [
     ...list("logs", {
       source: sources.logs,
@@ -61,20 +61,20 @@ function services(policy: EffectivePolicy): string[] {
             ({ host, plainHttp }) => `  - { host: ${quoted(host)}, plain-http: ${plainHttp} }`,
           ),
         ]),
-    lock === undefined
-      ? "# lock: tlog.lock beside the Dockerfile"
-      : `lock: ${quoted(lock)}${from(sources.lock)}`,
-    `${comment([sources.recheck])}recheck: ${policy.recheck}${from(sources.recheck)}`,
-    `${comment([sources.attest])}attest: ${policy.attest}${from(sources.attest)}`,
-    conversion === undefined
-      ? "# conversion: the built-in one"
-      : `conversion: ${quoted(formatReference(conversion))}${from(sources.conversion)}`,
-    `${comment([sources.syntax])}syntax: ${policy.syntax}${from(sources.syntax)}`,
-    tuf === undefined
-      ? "# tuf: that of the public Sigstore instance"
-      : `tuf: ${quoted(tuf)}${from(sources.tuf)}`,
-    `${comment([sources.timeoutMs])}timeout: ${policy.timeoutMs / 1_000}${from(sources.timeoutMs)}`,
+    ...SHOWN.map((name) => keyLine<unknown>(KEYS[name], { value: policy[name], source: sources[name] })),
   ];
+}
+
+/** The keys that are printed in one line each. */
+const SHOWN = ["lock", "recheck", "attest", "conversion", "syntax", "tuf", "timeoutMs"] as const;
+
+function keyLine<T>(
+  { at, show, unsaid }: Key<T>,
+  { value, source }: { value: T | undefined; source: Source },
+): string {
+  const [name] = at;
+  if (value === undefined) return `# ${name}: ${unsaid ?? "nobody says"}`;
+  return `${comment([source])}${name}: ${show?.(value) ?? ""}${from(source)}`;
 }
 
 function list(key: string, { source, entries }: { source: Source; entries: readonly string[] }): string[] {
@@ -157,4 +157,19 @@ function classes({ profile, default: { unseen, unknown } }: EffectivePolicy): st
       : [...shapes].map(([shape, why]) => `#   ${shape} (${why})`)),
     ...(profile === "observe" ? ["# and nothing stops the build: the profile is observe"] : []),
   ];
+}
+
+/** What says only where something was set; and a key, which has its fingerprint beside it. */
+const NO_VALUES: ReadonlySet<string> = new Set(["sources", "logSources", "source", "publicKey"]);
+
+/** The digest of all values of a policy: the same for two that say the same, wherever and with whatever comments. */
+export function policyDigest(policy: EffectivePolicy): Sha256 {
+  return sha256(
+    JSON.stringify(policy, (key, value: unknown) => {
+      if (NO_VALUES.has(key)) return undefined;
+      if (value instanceof Set) return [...value].toSorted();
+      if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+      return Object.fromEntries(Object.entries(value).toSorted(([one], [other]) => (one < other ? -1 : 1)));
+    }),
+  );
 }

@@ -3,21 +3,13 @@ import type { Reference } from "../image/reference.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
 import { aboveFloor, passedOver, withArgs } from "./floor.ts";
-import { mayUsePlainHttp } from "./host.ts";
-import { PolicyError, throwProblems } from "./policy-error.ts";
-import type { Profile, Unknown, Unseen } from "./rule.ts";
+import { mayUsePlainHttp, plainUrl, type RegistryAccess } from "./address.ts";
+import { KEY_NAMES, type Recheck, type Syntax } from "./keys.ts";
+import { placeOf, PolicyError, throwProblems } from "./policy-error.ts";
+import { NOT_SET, type Profile, type Source, type Unknown, type Unseen } from "./rule.ts";
 import { loosenedRules } from "./rule-floor.ts";
 import { type RuleSet, sayGenerally } from "./rule-for.ts";
-import {
-  NO_SETTINGS,
-  NOT_SET,
-  type Recheck,
-  type RegistryAccess,
-  type Settings,
-  type SingleSettings,
-  type Source,
-  type Syntax,
-} from "./settings.ts";
+import { NO_SETTINGS, type Settings, type SingleSettings } from "./settings.ts";
 import type { Trust } from "../record/signer.ts";
 
 /** The rules by which one build is judged. */
@@ -130,44 +122,29 @@ function effective(
   settings: Settings,
   { services, rules, args }: { services: SigningServices; rules: readonly RuleSet[]; args: ArgSettings },
 ): EffectivePolicy {
-  const { profile, logs, fulcio, timestamps, trust, registries, lock, recheck, attest, tuf, timeoutMs } =
-    settings;
-  const { conversion, syntax } = settings;
-  const of = (setting: { readonly source: Source } | undefined): Source => setting?.source ?? NOT_SET;
+  const { lock, conversion, tuf } = settings;
   return {
-    profile: profile?.value ?? "default",
-    logs: writtenFirst(logs?.value ?? services.logs, args.writeTo),
+    profile: settings.profile?.value ?? "default",
+    logs: writtenFirst(settings.logs?.value ?? services.logs, args.writeTo),
     signing: {
-      fulcio: fulcio?.value ?? services.fulcio,
-      timestamps: timestamps?.value ?? services.timestamps,
+      fulcio: settings.fulcio?.value ?? services.fulcio,
+      timestamps: settings.timestamps?.value ?? services.timestamps,
     },
-    trust: trust?.value ?? [],
+    trust: settings.trust?.value ?? [],
     rules,
     default: sayGenerally(rules),
-    registries: registries?.value ?? [],
-    timeoutMs: timeoutMs?.value ?? TIMEOUT_MS,
+    registries: settings.registries?.value ?? [],
+    timeoutMs: settings.timeoutMs?.value ?? TIMEOUT_MS,
     ...(lock && { lock: lock.value }),
-    recheck: recheck?.value ?? "never",
-    attest: attest?.value ?? true,
+    recheck: settings.recheck?.value ?? "never",
+    attest: settings.attest?.value ?? true,
     ...(conversion && { conversion: conversion.value }),
-    syntax: syntax?.value ?? "allow",
+    syntax: settings.syntax?.value ?? "allow",
     ...(tuf && { tuf: tuf.value }),
     logSources: settings.logSources ?? new Map<string, Source>(),
-    sources: {
-      profile: of(profile),
-      logs: of(logs),
-      fulcio: of(fulcio),
-      timestamps: of(timestamps),
-      trust: of(trust),
-      registries: of(registries),
-      lock: of(lock),
-      recheck: of(recheck),
-      attest: of(attest),
-      conversion: of(conversion),
-      syntax: of(syntax),
-      tuf: of(tuf),
-      timeoutMs: of(timeoutMs),
-    },
+    sources: Object.fromEntries(
+      KEY_NAMES.map((name) => [name, settings[name]?.source ?? NOT_SET]),
+    ) as EffectivePolicy["sources"],
   };
 }
 
@@ -197,4 +174,41 @@ export function namedLogs({
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or the policy names it so. */
 export function allowsPlainHttp({ registries }: Pick<Policy, "registries">, host: string): boolean {
   return mayUsePlainHttp(host, registries);
+}
+
+/**
+ * Throws PolicyError (`unknown-log`) when the policy names a log that is not among these, the base URLs of the trusted
+ * root's logs: nothing that such a log says could ever be proven, and every tag would be unknown.
+ */
+export function checkLogsAreTrusted(
+  { logs, logSources, sources }: Pick<EffectivePolicy, "logs" | "logSources" | "sources">,
+  trusted: Iterable<string>,
+): void {
+  const known = [...trusted].map(plainUrl);
+  const other = logs.find(({ url }) => !known.includes(plainUrl(url)));
+  if (other === undefined) return;
+  const source = logSources.get(other.url) ?? sources.logs;
+  const has = known.length === 0 ? "it has none" : `it has ${known.map((url) => `"${url}"`).join(", ")}`;
+  const text = `the log "${other.url}" is not in the trusted root, so nothing that it says can be proven (${has}); name one of these, or use a trusted_root.json with this log`;
+  const place = source === NOT_SET ? { place: "signing_config.json" } : placeOf(source);
+  throw new PolicyError({ code: "unknown-log", ...place, text });
+}
+
+/**
+ * Whether the log is to be asked about what a lock file has already. `checked` is the day that the file says it was
+ * checked on, and `today` is one too (UTC, `2026-11-21`): builders remember nothing between builds, so the file does.
+ * A file that claims a day to come was not checked.
+ */
+export function isRecheckDue(
+  recheck: Recheck,
+  { checked, today }: { readonly checked: string | undefined; readonly today: string },
+): boolean {
+  switch (recheck) {
+    case "never":
+      return false;
+    case "daily":
+      return checked !== today;
+    case "always":
+      return true;
+  }
 }

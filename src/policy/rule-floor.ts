@@ -2,9 +2,8 @@
 import { loosens } from "./floor.ts";
 import { areApart, covers, literalReference, type Pattern } from "./pattern.ts";
 import type { PolicyProblem } from "./policy-error.ts";
-import { type MinAge, type RuleParts, STRICTER } from "./rule.ts";
-import { PART_KEYS, type RuleSet, wordsOf } from "./rule-for.ts";
-import type { Setting } from "./settings.ts";
+import { type MinAge, PART_KEYS, type RuleParts, type Setting, STRICTER } from "./rule.ts";
+import { type RuleSet, wordsOf } from "./rule-for.ts";
 
 type Part = keyof RuleParts;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
 import { matches } from "./pattern.ts";
-import { type Rule, type RuleParts, STRICTER } from "./rule.ts";
-import type { Loosenable, PatternRule, Setting, Settings } from "./settings.ts";
+import { PART_KEYS, type PatternRule, type Rule, type RuleParts, type Setting, STRICTER } from "./rule.ts";
+import type { Settings } from "./settings.ts";
 import { tagClass } from "./tag-classes.ts";
 
 /** What one file says of images. */
@@ -21,15 +21,6 @@ interface Word<T> extends Setting<T> {
 
 /** What one file says about each part; undefined where it says nothing. */
 export type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
-
-/** The names by which a policy file knows the parts. */
-export const PART_KEYS = {
-  action: "action",
-  unseen: "unseen",
-  unknown: "unknown",
-  minAge: "min-age",
-  private: "private",
-} as const satisfies Readonly<Record<Part, Loosenable>>;
 
 /** What holds where nobody says anything. */
 const UNSAID = { unseen: "record", unknown: "block", private: false } as const;
@@ -71,7 +62,7 @@ export function sayGenerally(sets: readonly RuleSet[]): Pick<Rule, "unseen" | "u
 /** What the sets say together, each being the floor of the next. */
 function allWords(sets: readonly RuleSet[], say: (set: RuleSet) => Words): Words {
   let words = SILENT;
-  let mayLoosen: ReadonlySet<Loosenable> = new Set();
+  let mayLoosen: ReadonlySet<string> = new Set();
   for (const set of sets) {
     words = combined(words, { above: say(set), mayLoosen });
     ({ mayLoosen } = set);
@@ -81,7 +72,7 @@ function allWords(sets: readonly RuleSet[], say: (set: RuleSet) => Words): Words
 
 function combined(
   floor: Words,
-  { above, mayLoosen }: { above: Words; mayLoosen: ReadonlySet<Loosenable> },
+  { above, mayLoosen }: { above: Words; mayLoosen: ReadonlySet<string> },
 ): Words {
   const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
     const [low, high]: (Word<ValueOf<P>> | undefined)[] = [floor[name], above[name]];

@@ -1,5 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Setting, Source } from "./settings.ts";
+import type { Pattern } from "./pattern.ts";
+
+/** Where a part of a policy was set: nowhere, at a line (`policy.yaml:3`), or by a build argument (`TLOG_UNSEEN`). */
+export type Source = string;
+
+/** The source of what nobody has set. */
+export const NOT_SET: Source = "default";
+
+/** One part of a policy and where it was set. */
+export interface Setting<T> {
+  readonly value: T;
+  readonly source: Source;
+}
 
 /**
  * What happens to an image whose tag names another digest than the one that stands, the loosest first.
@@ -14,13 +26,13 @@ export const ACTIONS = ["ignore", "follow", "warn", "pin", "block"] as const;
 /** What may happen to a tag that nobody has recorded, the loosest first. */
 export const UNSEEN = ["allow", "record", "block"] as const;
 /** What may happen when a log could not be asked, and to a tag that is too new; the loosest first. */
-export const DOUBTS = ["warn", "block"] as const;
+export const WARN_OR_BLOCK = ["warn", "block"] as const;
 /** The named sets of defaults, the loosest first. `observe` stops no build, whatever the rules say. */
 export const PROFILES = ["observe", "default", "strict"] as const;
 
 export type Action = (typeof ACTIONS)[number];
 export type Unseen = (typeof UNSEEN)[number];
-export type Unknown = (typeof DOUBTS)[number];
+export type Unknown = (typeof WARN_OR_BLOCK)[number];
 export type Profile = (typeof PROFILES)[number];
 
 /** How long a tag must have been in the log, by the log's proven time, before it is accepted. */
@@ -53,6 +65,21 @@ export interface RuleParts {
   readonly private?: Setting<boolean>;
 }
 
+/** The names of the parts in a policy file. */
+export const PART_KEYS = {
+  action: "action",
+  unseen: "unseen",
+  unknown: "unknown",
+  minAge: "min-age",
+  private: "private",
+} as const satisfies Readonly<Record<keyof RuleParts, string>>;
+
+/** One entry of `rules`: what applies to the images that one of its patterns matches. */
+export interface PatternRule extends RuleParts {
+  readonly patterns: readonly Pattern[];
+  readonly source: Source;
+}
+
 /** The strictest of two words of a list that has the loosest first. */
 export function stricterOf<T extends string>(order: readonly T[], one: T, other: T): T {
   return order.indexOf(one) < order.indexOf(other) ? other : one;
@@ -67,10 +94,10 @@ export const STRICTER: {
 } = {
   action: (one, other) => stricterOf(ACTIONS, one, other),
   unseen: (one, other) => stricterOf(UNSEEN, one, other),
-  unknown: (one, other) => stricterOf(DOUBTS, one, other),
+  unknown: (one, other) => stricterOf(WARN_OR_BLOCK, one, other),
   minAge: (one, other) => ({
     days: Math.max(one.days, other.days),
-    otherwise: stricterOf(DOUBTS, one.otherwise, other.otherwise),
+    otherwise: stricterOf(WARN_OR_BLOCK, one.otherwise, other.otherwise),
   }),
   // To name an image to a log that everybody can read is the looser answer.
   private: (one, other) => one && other,

@@ -50,3 +50,42 @@ function readSigner({ key, issuer, identity, "identity-pattern": pattern }: Trus
 export function trustId({ signer }: Trust): string {
   return signerId(signer);
 }
+
+/** Whether the entry lets a signer do no more than the floor's entry does. */
+function isWithin(above: Trust, floor: Trust): boolean {
+  return (
+    trustId(above) === trustId(floor) &&
+    [...above.may].every((each) => floor.may.has(each)) &&
+    (above.tlogistry !== true || floor.tlogistry === true)
+  );
+}
+
+/**
+ * What the floor has against these signers; `isArg` says whether a build argument names them. Whoever trusts fewer
+ * signers sees fewer records and takes a moved tag for a new one: so the floor's list stands, and an argument only has
+ * to name somebody in it.
+ */
+export function trustObjection(
+  above: readonly Trust[],
+  floor: readonly Trust[],
+  { isArg }: { readonly isArg: boolean },
+): string | undefined {
+  const other = above.find(
+    (each) => !floor.some((trust) => (isArg ? trustId(each) === trustId(trust) : isWithin(each, trust))),
+  );
+  if (other === undefined) return undefined;
+  return floor.some((trust) => trustId(trust) === trustId(other))
+    ? `${shownSigner(other)} may do more than it may among the signers`
+    : `${shownSigner(other)} is not among the signers`;
+}
+
+function shownSigner({ signer }: Trust): string {
+  switch (signer.kind) {
+    case "key":
+      return `the key "${signer.fingerprint}"`;
+    case "identity":
+      return `the identity "${signer.identity}" of "${signer.issuer}"`;
+    case "identity-pattern":
+      return `the pattern "${signer.pattern}" of "${signer.issuer}"`;
+  }
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import { sha256 } from "../image/digest.ts";
+import type { Sha256 } from "../image/digest.ts";
 import { formatReference } from "../image/reference.ts";
 import type { EvidenceImage, EvidencePredicate } from "../record/evidence-predicate.ts";
 import type { NamedImage } from "./report.ts";
@@ -8,8 +8,8 @@ import type { NamedImage } from "./report.ts";
 /** What the evidence of a build is made with. */
 export interface EvidenceContext {
   readonly images: readonly NamedImage[];
-  /** The policy in effect, as `renderPolicy` writes it. */
-  readonly policyText: string;
+  /** The digest of the policy in effect. */
+  readonly policy: Sha256;
   /** This frontend's. */
   readonly version: string;
 }
@@ -23,7 +23,7 @@ export interface EvidenceContext {
  */
 export function makeEvidence(
   judgements: readonly Judgement[],
-  { images, policyText, version }: EvidenceContext,
+  { images, policy, version }: EvidenceContext,
 ): EvidencePredicate {
   const platforms = new Map(images.map((image) => [formatReference(image.reference), image.platforms]));
   const all = judgements.map((judgement) => {
@@ -32,7 +32,7 @@ export function makeEvidence(
   });
   return {
     frontend: { name: "tlog-dockerfile", version },
-    policy: sha256(policyText),
+    policy,
     images: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(({ image }) => image),
   };
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { ACTIONS, DOUBTS, PROFILES, UNSEEN } from "../policy/rule.ts";
+import { ACTIONS, WARN_OR_BLOCK, PROFILES, UNSEEN } from "../policy/rule.ts";
 import { MESSAGE_NAMES } from "./message-name.ts";
 
 /** In the order of their messages; what the verdict may say and is not here does not compile where it is reported. */
@@ -74,7 +74,7 @@ const ReportedRule = v.pipe(
   v.strictObject({
     action: v.picklist(ACTIONS),
     unseen: v.picklist(UNSEEN),
-    unknown: v.picklist(DOUBTS),
+    unknown: v.picklist(WARN_OR_BLOCK),
     minAgeDays: v.exactOptional(v.number()),
     source: text('Where the action was set, as in "policy.yaml:12"'),
     why: text("Why it is so, in a few words"),

@@ -6,7 +6,7 @@ import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { EffectivePolicy } from "../../src/policy/policy.ts";
 import type { Rule } from "../../src/policy/rule.ts";
-import { NOT_SET } from "../../src/policy/settings.ts";
+import { NOT_SET } from "../../src/policy/rule.ts";
 import { certify, rootWith, type SampleAuthority, signCertified } from "../record/sample-identity.ts";
 import { type SampleKey, type SampleLog, sampleLog, signEnvelope } from "../record/sample-log.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { readRegistryHost } from "../../src/policy/host.ts";
-import { readLogUrl } from "../../src/policy/log-url.ts";
+import { readRegistryHost } from "../../src/policy/address.ts";
+import { readLogUrl } from "../../src/policy/address.ts";
 import { allowsPlainHttp } from "../../src/policy/policy.ts";
 
 const POLICY = {

@@ -2,10 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import type { EffectivePolicy } from "../../src/policy/policy.ts";
-import { renderPolicy } from "../../src/policy/policy-text.ts";
+import { policyDigest, renderPolicy } from "../../src/policy/policy-text.ts";
 import { ruleFor } from "../../src/policy/rule-for.ts";
 import { policyOf, type Texts } from "./sample-policy.ts";
-import { ALICE, asBlock } from "./signers.ts";
+import { ALICE, asBlock, BOB } from "./signers.ts";
 
 const BAKED = `version: 1
 profile: default
@@ -177,4 +177,33 @@ test("each part says where it comes from, and what nobody set is a comment", asy
 
 test("no line of it goes on for ever, and none is a control character's", async () => {
   expect(renderPolicy(await policyOf({ baked: BAKED }))).not.toMatch(/[^\n\x20-\x7e]/);
+});
+
+describe("two policies have one digest", () => {
+  const digestOf = async (texts: Texts) => policyDigest(await policyOf(texts));
+
+  test("when they say the same in other lines, with other comments, or by other ways", async () => {
+    const moved = `# ours\n\n${BAKED.replace("may: [record, approve, vouch]", "may: [vouch, record, approve]")}`;
+    expect(await digestOf({ baked: moved })).toBe(await digestOf({ baked: BAKED }));
+    expect(await digestOf({ repository: "version: 1\nattest: false\n" })).toBe(
+      await digestOf({ args: { TLOG_ATTEST: "false" } }),
+    );
+  });
+
+  test.for([
+    { row: "a signer's permission", from: "approve, vouch]", to: "approve]" },
+    { row: "a key", from: asBlock(ALICE.publicPem), to: asBlock(BOB.publicPem) },
+    { row: "a host", from: "registry.local:5000", to: "registry.local:5001" },
+    { row: "a pattern", from: '"node:2*"', to: '"node:3*"' },
+    { row: "the days", from: "min-age: 3", to: "min-age: 4" },
+    { row: "a log", from: "https://rekor.example.org", to: "https://rekor2.example.org" },
+    { row: "a default", from: "unknown: warn", to: "unknown: block" },
+    { row: "what may be loosened", from: "[unseen, recheck]", to: "[unseen]" },
+    { row: "the conversion's image", from: "dockerfile:1.19", to: "dockerfile:1.20" },
+    { row: "a word", from: "syntax: block", to: "syntax: allow" },
+  ])("and not when $row differs", async ({ from, to }) => {
+    expect(BAKED).toContain(from);
+    const other = BAKED.replace(from, to);
+    expect(await digestOf({ baked: other })).not.toBe(await digestOf({ baked: BAKED }));
+  });
 });

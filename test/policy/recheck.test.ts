@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { isRecheckDue } from "../../src/policy/recheck.ts";
+import { isRecheckDue } from "../../src/policy/policy.ts";
 
 const TODAY = "2026-11-21";
 

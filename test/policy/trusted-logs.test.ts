@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { PolicyError } from "../../src/policy/policy-error.ts";
-import { checkLogsAreTrusted } from "../../src/policy/trusted-logs.ts";
+import { checkLogsAreTrusted } from "../../src/policy/policy.ts";
 import { policyOf, SERVICES, type Texts } from "./sample-policy.ts";
 
 const KNOWN = ["https://rekor.example.org/", "https://log2.example.org"];

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import { parseReference } from "../image/reference.ts";
+import { excerpt } from "../log/excerpt.ts";
+
+/** How one registry is reached. */
+export interface RegistryAccess {
+  /** `host[:port]` in lower case, as in references. */
+  readonly host: string;
+  readonly plainHttp: boolean;
+}
+
+/** A host and its port, apart; `[…]` around an IPv6 address taken off. */
+function splitHost(host: string): { name: string; port: string | undefined } {
+  const [, bracketed, name, port] = /^(?:\[([^\]]*)\]|([^:]*))(?::([0-9]+))?$/.exec(host) ?? [];
+  return { name: bracketed ?? name ?? host, port };
+}
+
+/** Whether `host[:port]` is this machine itself: `localhost`, `::1` or an address in 127.0.0.0/8 written in full. */
+function isLoopback(host: string): boolean {
+  const { name } = splitHost(host.toLowerCase());
+  if (name === "localhost" || name === "::1") return true;
+  const parts = name.split(".");
+  return (
+    parts.length === 4 &&
+    parts[0] === "127" &&
+    parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+  );
+}
+
+/**
+ * The one spelling of a registry's host, or why the text is none: `host[:port]` as in image references, in lower
+ * case; Docker Hub's old name becomes `docker.io`.
+ */
+export function readRegistryHost(text: string): { readonly host: string } | { readonly problem: string } {
+  if (text.includes("://")) return { problem: 'write the host alone, without "http://"' };
+  if (text.includes("/")) return { problem: "write the host alone, without a path" };
+  let host: string;
+  try {
+    host = parseReference(`${text}/x`).registry;
+  } catch {
+    return { problem: 'it is not a host with an optional port, as in "registry.example.org:5000"' };
+  }
+  if (host !== text && text !== "index.docker.io") {
+    return {
+      problem: `in an image reference that is no host but a path; write it with its port, as in "${text}:5000"`,
+    };
+  }
+  const { port } = splitHost(host);
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
+    return { problem: "its port is not between 1 and 65535" };
+  }
+  return { host: host.toLowerCase() };
+}
+
+/** Whether this `host[:port]` may be asked without TLS: it is this machine, or one of the registries that are. */
+export function mayUsePlainHttp(host: string, registries: readonly RegistryAccess[]): boolean {
+  const name = host.toLowerCase();
+  return isLoopback(name) || registries.some((registry) => registry.plainHttp && registry.host === name);
+}
+
+const MAX_LENGTH = 2_048;
+const DEFAULT_PORT = "80";
+
+/** The hosts by which a `http:` URL may be allowed: as written, and with its port when that is the usual one. */
+function hostsOf(url: URL): string[] {
+  return url.port === "" ? [`${url.hostname}:${DEFAULT_PORT}`, url.hostname] : [url.host];
+}
+
+type Outcome = { readonly url: string } | { readonly problem: string };
+
+/**
+ * The address of a log, a certificate authority or a TUF repository, without a slash at its end, or why the text is
+ * none: https, or http where `allowsPlainHttp` lets the host; no credentials, query or fragment.
+ */
+export function readLogUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
+  const outcome = readServiceUrl(text, allowsPlainHttp);
+  return "url" in outcome ? { url: outcome.url.replace(/\/+$/, "") } : outcome;
+}
+
+/** The whole address of a service that is asked at this very path, such as a timestamp authority; or why it is none. */
+export function readServiceUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
+  if (text.length > MAX_LENGTH) return { problem: `it is longer than ${MAX_LENGTH} characters` };
+  // URL itself would silently drop or turn these.
+  if (/[\s\\\p{Cc}]/u.test(text)) return { problem: "it has a blank, a backslash or a control character" };
+  const url = URL.parse(text);
+  if (
+    url === null ||
+    (url.protocol !== "https:" && url.protocol !== "http:") ||
+    !/^https?:\/\//i.test(text)
+  ) {
+    return { problem: 'it is not a URL that begins with "https://"' };
+  }
+  if (text.includes("@")) return { problem: 'it has credentials, or an "@"; it is asked without any' };
+  if (text.includes("?") || text.includes("#")) return { problem: "it has a query or a fragment" };
+  if (url.protocol === "http:" && !hostsOf(url).some(allowsPlainHttp)) {
+    return {
+      problem: `plain http is for loopback and for hosts named in "registries" with "plain-http: true"; use https, or name "${url.host}" there`,
+    };
+  }
+  return { url: `${url.origin}${url.pathname}` };
+}
+
+/** A URL fit for a message: what stands before an `@` may be a password. */
+export function shownUrl(text: string): string {
+  const at = text.lastIndexOf("@");
+  return excerpt(at < 0 ? text : `…${text.slice(at)}`, 160);
+}
+
+/** The one spelling of a log's address in which two of them are compared. */
+export function plainUrl(url: string): string {
+  const parsed = URL.parse(url);
+  return (parsed === null ? url : `${parsed.origin}${parsed.pathname}`).replace(/\/+$/, "");
+}
