@@ -71,9 +71,6 @@ const RULES: Readonly<Record<string, Rule>> = {
   Return: (gate, request) => gate.return(request),
 };
 
-/** The methods that a conversion may call; everything else is refused. */
-export const PASSED_METHODS: readonly string[] = Object.keys(RULES);
-
 /** Which attributes an image source may have: all are about how to get what its digest names. */
 const IMAGE_ATTRIBUTES = new Set([
   "image.resolvemode",

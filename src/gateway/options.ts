@@ -53,12 +53,6 @@ function firstPlatform(workers: string): string {
   return platform ? [platform.os, platform.architecture, platform.variant].filter(Boolean).join("/") : "";
 }
 
-/** The platforms that the build is for: those of `--platform`, or else the builder's own. */
-export function targetPlatforms({ options, buildPlatform }: BuildOptions): string[] {
-  const asked = askedPlatforms(options);
-  return asked.length > 0 ? asked : [buildPlatform];
-}
-
 /** The platforms of `--platform`; none when it is not given. */
 export function askedPlatforms(options: Readonly<Record<string, string>>): string[] {
   return (options["platform"] ?? "").split(",").filter((platform) => platform !== "");

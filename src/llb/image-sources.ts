@@ -55,16 +55,6 @@ export function imageSources(definitions: readonly Definition[]): ImageSource[] 
   }));
 }
 
-/** The text of the build's own Dockerfile, from the source maps of its LLB. `undefined` when no operation carries one. */
-export function dockerfileIn(definitions: readonly Definition[], filename: string): Uint8Array | undefined {
-  for (const { source } of definitions) {
-    // Bake puts the Dockerfiles of linked targets before the target's own.
-    const own = source?.infos?.findLast((info) => info.filename === filename) ?? source?.infos?.at(-1);
-    if (own?.data) return own.data;
-  }
-  return undefined;
-}
-
 /** What stands before `://` in a source's identifier; empty when there is none. */
 export function schemeOf(identifier: string): string {
   return identifier.slice(0, Math.max(0, identifier.indexOf("://")));

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { pb } from "../../gen/gateway.js";
 import { formatReference } from "../../src/image/reference.ts";
 import { DefinitionError, readDefinition } from "../../src/llb/definition.ts";
-import { dockerfileIn, imageSources, platformName } from "../../src/llb/image-sources.ts";
+import { imageSources, platformName } from "../../src/llb/image-sources.ts";
 import { AMD64, ARM64, digestOf, run, sampleLlb, source } from "./sample-llb.ts";
 
 const DIGEST = digestOf("aa");
@@ -171,23 +171,6 @@ describe("a source map that is wrong costs lines, never an image", () => {
       Source: { infos: [{ data: Buffer.from("x") }], locations: { [digest]: { locations: [location] } } },
     }).finish();
     expect(imageSources([readDefinition(bytes)])).toMatchObject([{ locations: [] }]);
-  });
-});
-
-describe("the build's own Dockerfile is found in its LLB", () => {
-  test("by its name", () => {
-    const linked = sampleLlb({ filename: "other.Dockerfile", text: "FROM other\n" });
-    const llb = sampleLlb({ filename: "Dockerfile", text: "FROM own\n" });
-    const base = llb.add(source(ALPINE), [[1, 1]]);
-    const other = llb.addAll(linked.endAt(linked.add(source("docker-image://other"), [[1, 1]])));
-    const definition = readDefinition(llb.endAt(llb.add(run("x", [base, other]), [[2, 2]])));
-    expect(Buffer.from(dockerfileIn([definition], "Dockerfile") ?? []).toString()).toBe("FROM own\n");
-  });
-
-  test("not at all when no operation has a line", () => {
-    const llb = sampleLlb(DOCKERFILE);
-    const definition = readDefinition(llb.endAt(llb.add(source(ALPINE))));
-    expect(dockerfileIn([definition], "Dockerfile")).toBeUndefined();
   });
 });
 
