@@ -194,6 +194,23 @@ describe("a conversion that lies ends the build", () => {
         call("ReadFile", api.ReadFileRequest.encode({ Ref: "guessed", FilePath: "a" }).finish()),
     },
     {
+      row: "by listing something that it did not solve",
+      says: "reads from something that it did not solve",
+      lie: ({ call }) =>
+        call("ReadDir", api.ReadDirRequest.encode({ Ref: "guessed", DirPath: "." }).finish()),
+    },
+    {
+      row: "by looking at a file of something that it did not solve",
+      says: "reads from something that it did not solve",
+      lie: ({ call }) => call("StatFile", api.StatFileRequest.encode({ Ref: "guessed", Path: "a" }).finish()),
+    },
+    {
+      row: "by a warning with a part that nobody knows",
+      says: "a Warn with a part that this version",
+      lie: ({ call }) =>
+        call("Warn", Buffer.concat([api.WarnRequest.encode({ level: 1 }).finish(), UNKNOWN])),
+    },
+    {
       row: "by running something that it did not solve",
       says: "reads from something that it did not solve",
       lie: ({ call }) => call("Evaluate", api.EvaluateRequest.encode({ Ref: "guessed" }).finish()),
@@ -309,6 +326,17 @@ test("by the older call it is answered the same way", async () => {
     Ref: GOOD_DIGEST,
     Digest: DIGESTS[GOOD],
   });
+});
+
+test("a linked build's definition is passed on once its images are judged, and what is refused in it is used by nothing", async () => {
+  const linked = { a: image(`${BAD}@${DIGESTS[BAD]}`), b: image(GOOD_DIGEST) };
+  const { call, heard, images } = await open({ inputs: linked });
+  const { Definitions } = api.InputsResponse.decode(await call("Inputs"));
+  expect(Object.keys(Definitions ?? {})).toEqual(["a", "b"]);
+  expect(images.all.map(({ judgement }) => judgement.outcome).toSorted()).toEqual(["pass", "refuse"]);
+  await call("Solve", solve(linked.b));
+  await call("Solve", solve(linked.a));
+  expect(heard.solves, "BuildKit gets the good one alone").toHaveLength(1);
 });
 
 test("of a refused image the conversion gets the environment and no ONBUILD, and BuildKit nothing of what it makes of it", async () => {
