@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
 import type { JudgedImage } from "../gate/judged-images.ts";
-import { formatReference, taggedName } from "../image/reference.ts";
+import { formatReference, type Reference, taggedName } from "../image/reference.ts";
 import { type ImageSource, imageSources, type SourceLocation } from "../llb/image-sources.ts";
 import type { Converted } from "./convert.ts";
 
@@ -35,54 +35,70 @@ export async function imagesOf(
       image,
     ]),
   );
-  const images = await Promise.all(
+  const placed = await Promise.all(
     [...distinct.values()].map(async ({ judgement, platforms, isVague }) => {
       const known = shown.get(formatReference(judgement.reference))?.locations ?? [];
-      const locations = known.length > 0 ? known : await linesInText(judgement, first, options);
-      return { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
+      const { locations, namedBy } = await placeOf(judgement, { known, converted: first, options });
+      const image = { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
+      return { judgement: namedBy === undefined ? judgement : { ...judgement, namedBy }, image };
     }),
   );
+  const images = placed.map(({ image }) => image);
   return {
     judgements: inDockerfileOrder(
-      [...distinct.values()].map(({ judgement }) => judgement),
+      placed.map(({ judgement }) => judgement),
       images,
     ),
     images,
   };
 }
 
+/** Where an image is named, and the image whose ONBUILD names it when no line of the Dockerfile does. */
+interface Place {
+  readonly locations: readonly SourceLocation[];
+  readonly namedBy?: Reference;
+}
+
 /**
- * The lines of an image that leaves no trace in the LLB, from the Dockerfile's text: those that name it, or those that name
- * the image whose ONBUILD names it.
+ * The place of an image: the lines that the LLB has for it, or for one that leaves no trace there, the lines of the Dockerfile's
+ * text that name it, or that name the image whose ONBUILD does.
  */
-async function linesInText(
-  judgement: Judgement,
-  converted: Converted | undefined,
-  options: Readonly<Record<string, string>>,
-): Promise<readonly SourceLocation[]> {
+async function placeOf(
+  { reference }: Judgement,
+  {
+    known,
+    converted,
+    options,
+  }: {
+    readonly known: readonly SourceLocation[];
+    readonly converted: Converted | undefined;
+    readonly options: Readonly<Record<string, string>>;
+  },
+): Promise<Place> {
   const { dockerfile, frontend, images } = converted ?? {};
-  if (dockerfile === undefined) return [];
-  const place = {
+  const parents = parentsOf(reference, images?.all ?? []);
+  if (dockerfile === undefined || (known.length > 0 && parents.length === 0)) return { locations: known };
+  const at = ({ start, end }: { readonly start: number; readonly end: number }): SourceLocation => ({
     filename: options["filename"] ?? "Dockerfile",
     data: dockerfile.data,
     language: "Dockerfile",
-  };
-  const { line, reference } = frontend ?? {};
-  if (line !== undefined && reference !== undefined && isSame(reference, judgement.reference))
-    return [{ ...place, start: line.line, end: line.line }];
+    start,
+    end,
+  });
+  const { line, reference: syntax } = frontend ?? {};
+  if (line !== undefined && syntax !== undefined && isSame(syntax, reference))
+    return { locations: [at({ start: line.line, end: line.line })] };
   // Most builds do without, and it takes a while to load.
   const { linesNaming } = await import("./dockerfile-lines.ts");
   const text = new TextDecoder().decode(dockerfile.data);
-  const own = linesNaming(text, judgement.reference, options);
-  const lines =
-    own.length > 0
-      ? own
-      : parentsOf(judgement, images?.all ?? []).flatMap((each) => linesNaming(text, each, options));
-  return lines.map(({ start, end }) => ({ ...place, start, end }));
+  const own = linesNaming(text, reference, options);
+  const [parent] = own.length > 0 ? [] : parents;
+  const lines = parent === undefined ? own : linesNaming(text, parent, options);
+  return { locations: known.length > 0 ? known : lines.map(at), ...(parent && { namedBy: parent }) };
 }
 
 /** The images with an ONBUILD that has this image's name in it. */
-function parentsOf({ reference }: Judgement, all: readonly JudgedImage[]): Judgement["reference"][] {
+function parentsOf(reference: Reference, all: readonly JudgedImage[]): Reference[] {
   if (reference.tag === undefined) return [];
   const { registry, repository, tag } = reference;
   const names = [
@@ -100,7 +116,7 @@ function parentsOf({ reference }: Judgement, all: readonly JudgedImage[]): Judge
     .map(({ judgement }) => judgement.reference);
 }
 
-function isSame(one: Judgement["reference"], other: Judgement["reference"]): boolean {
+function isSame(one: Reference, other: Reference): boolean {
   return one.registry === other.registry && one.repository === other.repository && one.tag === other.tag;
 }
 

@@ -246,6 +246,26 @@ test("a tag is asked for once, and the one answer is judged and built", async ()
   expect(new Set(sources)).toEqual(new Set([`docker-image://docker.io/library/moved:1@${OLD}`]));
 });
 
+test("an image that only an ONBUILD names is told with the image that has the ONBUILD", async () => {
+  const built = await start({
+    dockerfile: "FROM good:1\nCOPY --from=triggers:1 a a\nRUN --mount=from=moved:2,target=/t x\n",
+    images: {
+      "triggers:1": { ...GOOD, onbuild: ["COPY --from=moved:1 a a", "COPY --from=moved:2 a a"] },
+      "moved:2": MOVED,
+    },
+    log: logOf({ "good:1": good.digest, "triggers:1": good.digest, "moved:1": OLD, "moved:2": OLD }),
+  });
+  const { judgements } = await refusalOf(built);
+  const named = judgements.map(({ reference, namedBy }) => [
+    reference.tag,
+    namedBy && formatReference(namedBy),
+  ]);
+  expect(named.toSorted()).toEqual([
+    ["1", `docker.io/library/triggers:1@${good.digest}`],
+    ["2", undefined],
+  ]);
+});
+
 test("a base without layers whose ONBUILD copies from the recorded digest of its own tag is refused alone", async () => {
   const built = await start({
     dockerfile: "FROM moved:1\nRUN x\n",
