@@ -1,6 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
 import { parseReference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { WrongValue } from "./near-miss.ts";
+import type { KeyPath } from "./policy-error.ts";
+import { flag, text as words } from "./schema.ts";
+
+/** An entry of `registries`. */
+export const REGISTRY = {
+  host: words("with its port, as in image references"),
+  "plain-http": v.optional(flag("whether it, or a log at this host, may be asked without TLS")),
+};
 
 /** How one registry is reached. */
 export interface RegistryAccess {
@@ -59,6 +69,7 @@ export function mayUsePlainHttp(host: string, registries: readonly RegistryAcces
 }
 
 const MAX_LENGTH = 2_048;
+const MAX_HOSTS = 100;
 const DEFAULT_PORT = "80";
 
 /** The hosts by which a `http:` URL may be allowed: as written, and with its port when that is the usual one. */
@@ -110,4 +121,31 @@ export function shownUrl(text: string): string {
 export function plainUrl(url: string): string {
   const parsed = URL.parse(url);
   return (parsed === null ? url : `${parsed.origin}${parsed.pathname}`).replace(/\/+$/, "");
+}
+
+/** The registries of a file, whose hosts are needed before any address is read. */
+export function readRegistries(
+  entries: readonly { readonly host: string; readonly "plain-http"?: boolean | undefined }[],
+  wrong: (path: KeyPath, why: string) => void,
+): readonly RegistryAccess[] {
+  const access: RegistryAccess[] = [];
+  for (const [index, entry] of entries.entries()) {
+    const outcome = readRegistryHost(entry.host);
+    if ("problem" in outcome) wrong([index, "host"], `"${excerpt(entry.host)}": ${outcome.problem}`);
+    else if (access.some(({ host }) => host === outcome.host))
+      wrong([index, "host"], `"${outcome.host}" is there twice`);
+    else access.push({ host: outcome.host, plainHttp: entry["plain-http"] ?? false });
+  }
+  return access;
+}
+
+/** The hosts that a build argument names, between commas. Throws WrongValue. */
+export function readHosts(value: string): readonly RegistryAccess[] {
+  const hosts = value.split(",").map((each) => each.trim());
+  if (hosts.length > MAX_HOSTS) throw new WrongValue(`it names more than ${MAX_HOSTS} hosts`);
+  return hosts.map((text) => {
+    const outcome = readRegistryHost(text);
+    if ("problem" in outcome) throw new WrongValue(`"${excerpt(text)}": ${outcome.problem}`);
+    return { host: outcome.host, plainHttp: true };
+  });
 }

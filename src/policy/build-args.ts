@@ -2,18 +2,17 @@
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
+import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess, shownUrl } from "./address.ts";
 import { COMMANDS } from "./commands.ts";
-import { mayUsePlainHttp, readLogUrl, readRegistryHost, type RegistryAccess, shownUrl } from "./address.ts";
-import { apiOf } from "./keys.ts";
-import { nearest, quotedList, suggestion } from "./near-miss.ts";
+import type { Key } from "./key.ts";
+import { KEYS } from "./keys.ts";
+import { apiOf } from "./logs.ts";
+import { choose, nearest, WrongValue } from "./near-miss.ts";
 import { type PolicyProblem, throwProblems } from "./policy-error.ts";
-import { PROFILES, type RuleParts, type Setting, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
-import { NO_SETTINGS, type Settings, type SingleSettings } from "./settings.ts";
+import { type RuleParts, type Setting, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
+import { NO_SETTINGS, type Settings } from "./settings.ts";
 
-const MAX_TIMEOUT_S = 600;
-const MAX_HOSTS = 100;
 const APIS = ["1", "2"] as const;
-const FLAGS = ["true", "false"] as const;
 
 /** What the build arguments say. */
 export interface ArgSettings extends Settings {
@@ -28,30 +27,22 @@ interface Surroundings {
   readonly registries: readonly RegistryAccess[];
 }
 
-/** The arguments that are part of the policy; those that need one another are read where one of them is. */
-const SETTINGS = [
-  "TLOG_PROFILE",
-  "TLOG_PLAIN_HTTP",
+const ROWS: readonly (readonly [string, Pick<Key<unknown>, "arg">])[] = Object.entries(KEYS);
+
+/** The arguments that are part of the policy, in the order of the table; behind them those that need one another. */
+const SETTINGS: readonly string[] = [
+  ...ROWS.flatMap(([, { arg }]) => arg?.name ?? []),
   "TLOG_REKOR_URL",
   "TLOG_LOG_API",
-  "TLOG_FULCIO_URL",
   "TLOG_TRUST_KEY",
   "TLOG_TRUST_ISSUER",
   "TLOG_TRUST_IDENTITY",
   "TLOG_UNSEEN",
   "TLOG_UNKNOWN",
-  "TLOG_ATTEST",
-  "TLOG_TIMEOUT",
-] as const;
-type SettingName = (typeof SETTINGS)[number];
+];
 
 /** All arguments that there are. */
 export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
-
-/** A value that is refused; the message is a problem's text. */
-class WrongValue extends Error {
-  override readonly name = "WrongValue";
-}
 
 /**
  * Reads the `TLOG_*` build arguments that are part of the policy, each by itself: whether a baked file lets them be is
@@ -63,7 +54,7 @@ export function readBuildArgs(
 ): ArgSettings {
   const given = Object.entries(buildArgs).filter(([name]) => name.startsWith("TLOG_"));
   const problems = given.filter(([name]) => !KNOWN_ARGS.includes(name)).map(([name]) => unknownProblem(name));
-  const read = <T>(name: SettingName, reader: (value: string) => T): Setting<T> | undefined => {
+  const read = <T>(name: string, reader: (value: string) => T): Setting<T> | undefined => {
     const value = buildArgs[name];
     if (value === undefined) return undefined;
     try {
@@ -89,15 +80,14 @@ export function readBuildArgs(
     const url = readUrl(value);
     return [{ url, api: api?.value ?? apiOf(url, services) }];
   });
-  const single = {
-    profile: read("TLOG_PROFILE", (value) => choose(value, PROFILES)),
-    registries,
-    logs,
-    fulcio: read("TLOG_FULCIO_URL", readUrl),
-    trust: readSigners(buildArgs, read),
-    attest: read("TLOG_ATTEST", (value) => choose(value, FLAGS) === "true"),
-    timeoutMs: read("TLOG_TIMEOUT", readSeconds),
-  } satisfies { [Key in keyof SingleSettings]?: Setting<SingleSettings[Key]> | undefined };
+  const simple = ROWS.flatMap(([name, { arg }]) => {
+    const setting =
+      name === "registries" || arg === undefined
+        ? undefined
+        : read(arg.name, (value) => arg.read(value, readUrl));
+    return setting === undefined ? [] : [[name, setting] as const];
+  });
+  const trust = readSigners(buildArgs, read);
   const rules = {
     unseen: read("TLOG_UNSEEN", (value) => choose(value, UNSEEN)),
     unknown: read("TLOG_UNKNOWN", (value) => choose(value, WARN_OR_BLOCK)),
@@ -105,7 +95,11 @@ export function readBuildArgs(
   throwProblems(problems.toSorted((one, other) => rank(one) - rank(other)));
   return {
     ...NO_SETTINGS,
-    ...(said(single) as Partial<Settings>),
+    // Each name has the value of its own row, which TypeScript cannot see in a list.
+    ...(Object.fromEntries(simple) as Partial<Settings>),
+    ...(registries && { registries }),
+    ...(logs && { logs }),
+    ...(trust && { trust }),
     default: said(rules) as RuleParts,
     ...(logs === undefined && api !== undefined && { writeTo: api }),
   };
@@ -121,33 +115,10 @@ function said(settings: object): object {
   return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined));
 }
 
-function choose<const T extends string>(value: string, choices: readonly T[]): T {
-  const choice = choices.find((each) => each === value);
-  if (choice !== undefined) return choice;
-  throw new WrongValue(`"${excerpt(value)}" is not ${quotedList(choices)}${suggestion(value, choices)}`);
-}
-
-function readHosts(value: string): readonly RegistryAccess[] {
-  const hosts = value.split(",").map((each) => each.trim());
-  if (hosts.length > MAX_HOSTS) throw new WrongValue(`it names more than ${MAX_HOSTS} hosts`);
-  return hosts.map((text) => {
-    const outcome = readRegistryHost(text);
-    if ("problem" in outcome) throw new WrongValue(`"${excerpt(text)}": ${outcome.problem}`);
-    return { host: outcome.host, plainHttp: true };
-  });
-}
-
-function readSeconds(value: string): number {
-  if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > MAX_TIMEOUT_S) {
-    throw new WrongValue(`"${excerpt(value)}" is not a whole number of seconds from 1 to ${MAX_TIMEOUT_S}`);
-  }
-  return Number(value) * 1_000;
-}
-
 /** The key and the identity that the arguments trust. Without a file nobody else could approve, so they may. */
 function readSigners(
   buildArgs: Readonly<Record<string, string>>,
-  read: <T>(name: SettingName, reader: (value: string) => T) => Setting<T> | undefined,
+  read: <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined,
 ): Setting<readonly Trust[]> | undefined {
   const may = new Set(["record", "approve"] as const);
   const key = read("TLOG_TRUST_KEY", (value): Trust => ({ signer: parsePublicKey(value), may }));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SigningServices } from "../log/signing-config.ts";
 import type { RegistryAccess } from "./address.ts";
-import { type Key, KEY_NAMES, KEYS } from "./keys.ts";
+import type { Key } from "./key.ts";
+import { KEY_NAMES, KEYS } from "./keys.ts";
 import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
 import type { Setting, Source } from "./rule.ts";
 import type { Settings } from "./settings.ts";

@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-import * as v from "valibot";
 import { formatReference, ImageReferenceError, parseReference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
-import type { LogService, SigningServices } from "../log/signing-config.ts";
 import type { Trust } from "../record/signer.ts";
 import {
   mayUsePlainHttp,
-  plainUrl,
   readLogUrl,
-  readRegistryHost,
+  readHosts,
+  readRegistries,
   readServiceUrl,
+  REGISTRY,
   type RegistryAccess,
 } from "./address.ts";
-import { isArg, type KeyPath } from "./policy-error.ts";
-import { PART_KEYS, PROFILES, type Source } from "./rule.ts";
+import { type FileReading, fixed, type Key, key, listed, ordered, quoted, same } from "./key.ts";
+import { LOG, logsObjection, readLogs } from "./logs.ts";
+import { choose, WrongValue } from "./near-miss.ts";
+import { isArg } from "./policy-error.ts";
+import { PART_KEYS, PROFILES } from "./rule.ts";
 import { choice, flag, list, mapping, number, text } from "./schema.ts";
-import { PERMISSIONS, readTrust, trustId, trustObjection } from "./trust.ts";
+import { readSigners, SIGNER, trustObjection } from "./trust.ts";
 
 /** When the log is asked whether it contradicts the lock file, the loosest first. */
 const RECHECKS = ["never", "daily", "always"] as const;
@@ -28,124 +30,6 @@ export type Syntax = (typeof SYNTAX)[number];
 const MAX_PATH = 255;
 const MAX_TIMEOUT_S = 600;
 
-/** What the value of a key in a file is read with. */
-export interface FileReading {
-  /** Where the value stands. */
-  readonly at: KeyPath;
-  readonly services: SigningServices;
-  readonly wrong: (path: KeyPath, why: string) => void;
-  /** The address of a service; an empty text for one that is told to be wrong. */
-  readonly url: (
-    path: KeyPath,
-    address: { readonly text: string; readonly read: typeof readLogUrl },
-  ) => string;
-}
-
-/** How a baked file's value binds those above it. */
-interface FloorRule<T> {
-  /** The name under `allow-looser` that frees the key. */
-  readonly freedBy: string;
-  /** The beginning of a sentence that ends with where the floor says so; undefined where it lets the other through. */
-  objection(above: T, floor: T, source: Source): string | undefined;
-  /** Whether a stricter value takes the floor's place; elsewhere the floor's stays. */
-  readonly mayTighten?: true;
-}
-
-/** A key of the policy that has one value for the whole build, and everything that follows from it. */
-export interface Key<T> {
-  /** Its name in a file. */
-  readonly at: readonly [string, ...string[]];
-  /** Its shape in a file; the description is what the reference says. */
-  readonly schema: v.GenericSchema;
-  /** Reads a value of that shape; undefined after `wrong`. */
-  readonly read: (value: unknown, file: FileReading) => T | undefined;
-  /** Without one, anybody may say it. */
-  readonly floor?: FloorRule<T>;
-  /** The value as the printed policy has it; keys without it are printed in lines of their own. */
-  show?(value: T): string;
-  /** The printed comment where it has no value. */
-  readonly unsaid?: string;
-}
-
-function key<Schema extends v.GenericSchema, T>(
-  row: Omit<Key<T>, "read" | "schema"> & {
-    readonly schema: Schema;
-    readonly read: (value: v.InferOutput<Schema>, file: FileReading) => T | undefined;
-  },
-): Key<T> & { readonly schema: Schema } {
-  // Files are checked against the whole schema before any value is read.
-  return { ...row, read: (value, file) => row.read(value as v.InferOutput<Schema>, file) };
-}
-
-function ordered<T>(freedBy: string, order: readonly T[]): FloorRule<T> {
-  return {
-    freedBy,
-    objection: (above, floor) =>
-      order.indexOf(above) < order.indexOf(floor)
-        ? `"${String(above)}" is looser than "${String(floor)}"`
-        : undefined,
-    mayTighten: true,
-  };
-}
-
-/** A value that stays as it is. */
-function fixed<T>(
-  freedBy: string,
-  { what, show = String }: { what: string; show?: (value: T) => string },
-): FloorRule<T> {
-  return {
-    freedBy,
-    objection: (above, floor) =>
-      show(above) === show(floor) ? undefined : `"${show(above)}" is not the ${what} "${show(floor)}"`,
-  };
-}
-
-const same = <T>(value: T): T => value;
-const quoted = (value: string): string => JSON.stringify(value);
-
-/** An entry of `logs`. */
-export const LOG = {
-  url: text("the log's address; plain http is for loopback and for `registries` that say so"),
-  api: v.optional(
-    v.pipe(
-      v.picklist([1, 2], "1 or 2"),
-      v.description(
-        "the version of Rekor's API there; not given, it is what the signing configuration says of this log, or 1",
-      ),
-    ),
-  ),
-};
-/** An entry of `trust`. Which of them stand together is looked at where they are read. */
-export const SIGNER = {
-  key: v.optional(text("a public key in PEM, P-256 or Ed25519; alone, without an issuer")),
-  issuer: v.optional(
-    text("the OpenID Connect issuer that vouches for the identity, as certificates have it: a URL"),
-  ),
-  identity: v.optional(
-    text("the certificates' subject, an email address or a URI, compared whole, letter by letter"),
-  ),
-  "identity-pattern": v.optional(
-    text(
-      "instead of `identity`: `*` matches any characters but `/`, `**` any at all; the whole subject must match",
-    ),
-  ),
-  may: v.optional(
-    list(choice(PERMISSIONS, "one permission"), {
-      max: PERMISSIONS.length,
-      description:
-        "`record`: first sightings count; `approve`: may replace what stands; `vouch`: a tag that this signer recorded is not too new. `[record]` when not given",
-    }),
-  ),
-  tlogistry: v.optional(
-    flag("records that tlogistry wrote for this identity (in-toto 0.0.1) count too, as weaker evidence"),
-  ),
-};
-/** An entry of `registries`. */
-export const REGISTRY = {
-  host: text("with its port, as in image references"),
-  "plain-http": v.optional(flag("whether it, or a log at this host, may be asked without TLS")),
-};
-
 /** The table of keys. Schema, values, floor, printed policy and reference follow from it, in this order. */
 export const KEYS = {
   profile: key({
@@ -156,6 +40,7 @@ export const KEYS = {
     ),
     read: same,
     floor: ordered("profile", PROFILES),
+    arg: { name: "TLOG_PROFILE", read: (value) => choose(value, PROFILES) },
   }),
   /** The log to write to comes first. */
   logs: key({
@@ -173,6 +58,7 @@ export const KEYS = {
     ),
     read: (value, { at, url }) => url(at, { text: value, read: readLogUrl }),
     floor: fixed<string>("signing", { what: "certificate authority" }),
+    arg: { name: "TLOG_FULCIO_URL", read: (value, url) => url(value) },
   }),
   timestamps: key({
     at: ["signing", "timestamps"],
@@ -212,6 +98,7 @@ export const KEYS = {
         return other && `"${other.host}" is not among the hosts for plain http`;
       },
     },
+    arg: { name: "TLOG_PLAIN_HTTP", read: readHosts },
   }),
   lock: key({
     at: ["lock"],
@@ -239,6 +126,7 @@ export const KEYS = {
     ),
     read: same,
     floor: ordered("attest", [false, true]),
+    arg: { name: "TLOG_ATTEST", read: (value) => choose(value, ["true", "false"]) === "true" },
     show: String,
   }),
   conversion: key({
@@ -278,6 +166,7 @@ export const KEYS = {
       description: "how long one question to a log or registry may take, in seconds; 30 when not given",
     }),
     read: (value) => value * 1_000,
+    arg: { name: "TLOG_TIMEOUT", read: readSeconds },
     show: (value: number) => String(value / 1_000),
   }),
 };
@@ -292,80 +181,6 @@ export const LOOSENABLE: readonly string[] = [
     ...Object.values<Pick<Key<never>, "floor">>(KEYS).flatMap(({ floor }) => floor?.freedBy ?? []),
   ]),
 ];
-
-function readLogs(
-  entries: readonly { readonly url: string; readonly api?: 1 | 2 | undefined }[],
-  { at, services, url, wrong }: FileReading,
-): readonly LogService[] {
-  const logs: LogService[] = [];
-  for (const [index, { url: written, api }] of entries.entries()) {
-    // `log` is one entry without a place in a list.
-    const place = at[0] === "log" ? [...at, "url"] : [...at, index, "url"];
-    const read = url(place, { text: written, read: readLogUrl });
-    if (read !== "" && logs.some((each) => each.url === read)) wrong(place, `"${read}" is there twice`);
-    logs.push({ url: read, api: api ?? apiOf(read, services) });
-  }
-  return logs;
-}
-
-/** The API of a log of which nobody says it. */
-export function apiOf(url: string, { logs }: SigningServices): 1 | 2 {
-  return logs.find((each) => plainUrl(each.url) === plainUrl(url))?.api ?? 1;
-}
-
-function logsObjection(above: readonly LogService[], floor: readonly LogService[]): string | undefined {
-  const isIn = (log: LogService, logs: readonly LogService[]) =>
-    logs.some(({ url, api }) => plainUrl(url) === plainUrl(log.url) && api === log.api);
-  const other = above.find((log) => !isIn(log, floor));
-  const missing = floor.find((log) => !isIn(log, above));
-  const known = listed(floor.map(shownLog));
-  if (other !== undefined) return `"${shownLog(other)}" is not the log ${known}`;
-  // A log that is not asked cannot say that a tag moved.
-  return missing && `the log "${shownLog(missing)}" is missing: the logs are ${known}`;
-}
-
-function shownLog({ url, api }: LogService): string {
-  return api === 1 ? url : `${url} (API ${api})`;
-}
-
-function listed(words: readonly string[]): string {
-  return words.map((word) => `"${word}"`).join(", ");
-}
-
-/** The registries of a file, whose hosts are needed before any address is read. */
-export function readRegistries(
-  entries: readonly { readonly host: string; readonly "plain-http"?: boolean | undefined }[],
-  wrong: (path: KeyPath, why: string) => void,
-): readonly RegistryAccess[] {
-  const access: RegistryAccess[] = [];
-  for (const [index, entry] of entries.entries()) {
-    const outcome = readRegistryHost(entry.host);
-    if ("problem" in outcome) wrong([index, "host"], `"${excerpt(entry.host)}": ${outcome.problem}`);
-    else if (access.some(({ host }) => host === outcome.host))
-      wrong([index, "host"], `"${outcome.host}" is there twice`);
-    else access.push({ host: outcome.host, plainHttp: entry["plain-http"] ?? false });
-  }
-  return access;
-}
-
-function readSigners(
-  entries: readonly Parameters<typeof readTrust>[0][],
-  { at, wrong }: FileReading,
-): readonly Trust[] {
-  const trust: Trust[] = [];
-  for (const [index, entry] of entries.entries()) {
-    try {
-      const read = readTrust(entry);
-      if (trust.some((each) => trustId(each) === trustId(read)))
-        wrong([...at, index], "this signer is there twice; write one entry with all that it may");
-      trust.push(read);
-    } catch (error) {
-      const path = [...at, index, ...(entry.key === undefined ? [] : ["key"])];
-      wrong(path, error instanceof Error ? error.message : "it names nobody");
-    }
-  }
-  return trust;
-}
 
 /** A path below the build context, written without detours. An update writes there: only lock files may be overwritten. */
 function readLockPath(path: string, { at, wrong }: FileReading): string | undefined {
@@ -394,4 +209,11 @@ function readConversion(written: string, { at, wrong }: FileReading) {
     fail(error.message);
   }
   return undefined;
+}
+
+function readSeconds(value: string): number {
+  if (!/^[1-9]\d{0,2}$/.test(value) || Number(value) > MAX_TIMEOUT_S) {
+    throw new WrongValue(`"${excerpt(value)}" is not a whole number of seconds from 1 to ${MAX_TIMEOUT_S}`);
+  }
+  return Number(value) * 1_000;
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { excerpt } from "../log/excerpt.ts";
 
 /** Longer words are nobody's slip of the finger. */
 const MAX_LENGTH = 64;
@@ -50,4 +51,16 @@ export function suggestion(word: string, known: readonly string[]): string {
 export function quotedList(words: readonly string[]): string {
   const quoted = words.map((word) => `"${word}"`);
   return quoted.length < 2 ? quoted.join("") : `${quoted.slice(0, -1).join(", ")} or ${quoted.at(-1)}`;
+}
+
+/** A value of a build argument that is refused; the message is a problem's text. */
+export class WrongValue extends Error {
+  override readonly name = "WrongValue";
+}
+
+/** The one of these words that an argument gives. Throws WrongValue. */
+export function choose<const T extends string>(value: string, choices: readonly T[]): T {
+  const choice = choices.find((each) => each === value);
+  if (choice !== undefined) return choice;
+  throw new WrongValue(`"${excerpt(value)}" is not ${quotedList(choices)}${suggestion(value, choices)}`);
 }

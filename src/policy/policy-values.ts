@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
-import { mayUsePlainHttp, type RegistryAccess, shownUrl } from "./address.ts";
-import { type FileReading, type Key, KEY_NAMES, KEYS, readRegistries } from "./keys.ts";
+import { mayUsePlainHttp, readRegistries, type RegistryAccess, shownUrl } from "./address.ts";
+import type { FileReading, Key } from "./key.ts";
+import { KEY_NAMES, KEYS } from "./keys.ts";
 import { covers, type Pattern, parsePattern } from "./pattern.ts";
 import { type FileProblem, type KeyPath, quotedPath } from "./policy-error.ts";
 import type { PartsShape, PolicyShape, RuleShape } from "./policy-schema.ts";

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { KEYS, Key } from "./keys.ts";
+import type { Key } from "./key.ts";
+import type { KEYS } from "./keys.ts";
 import type { PatternRule, RuleParts, Setting, Source } from "./rule.ts";
 
 /** The settings that have one value for the whole build, by their names in the table of keys. */

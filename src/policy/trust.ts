@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
 import {
   parseIdentity,
   parseIdentityPattern,
@@ -8,22 +9,43 @@ import {
   type Trust,
   type TrustedSigner,
 } from "../record/signer.ts";
+import type { FileReading } from "./key.ts";
+import { choice, flag, list, text } from "./schema.ts";
 
 /** What the records of a signer are good for. */
-export const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
+const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
+
+/** An entry of `trust`. Which of them stand together is looked at where they are read. */
+export const SIGNER = {
+  key: v.optional(text("a public key in PEM, P-256 or Ed25519; alone, without an issuer")),
+  issuer: v.optional(
+    text("the OpenID Connect issuer that vouches for the identity, as certificates have it: a URL"),
+  ),
+  identity: v.optional(
+    text("the certificates' subject, an email address or a URI, compared whole, letter by letter"),
+  ),
+  "identity-pattern": v.optional(
+    text(
+      "instead of `identity`: `*` matches any characters but `/`, `**` any at all; the whole subject must match",
+    ),
+  ),
+  may: v.optional(
+    list(choice(PERMISSIONS, "one permission"), {
+      max: PERMISSIONS.length,
+      description:
+        "`record`: first sightings count; `approve`: may replace what stands; `vouch`: a tag that this signer recorded is not too new. `[record]` when not given",
+    }),
+  ),
+  tlogistry: v.optional(
+    flag("records that tlogistry wrote for this identity (in-toto 0.0.1) count too, as weaker evidence"),
+  ),
+};
 
 /** An entry of `trust`, its shape checked and nothing else. */
-interface TrustShape {
-  readonly key?: string | undefined;
-  readonly issuer?: string | undefined;
-  readonly identity?: string | undefined;
-  readonly "identity-pattern"?: string | undefined;
-  readonly may?: readonly Permission[] | undefined;
-  readonly tlogistry?: boolean | undefined;
-}
+type TrustShape = v.InferOutput<v.StrictObjectSchema<typeof SIGNER, undefined>>;
 
 /** Reads one entry of `trust`. Throws TypeError and TrustError. */
-export function readTrust(entry: TrustShape): Trust {
+function readTrust(entry: TrustShape): Trust {
   const signer = readSigner(entry);
   if (entry.tlogistry === true && signer.kind === "key")
     throw new TypeError('"tlogistry" is for identities: tlogistry signed with certificates alone');
@@ -47,8 +69,25 @@ function readSigner({ key, issuer, identity, "identity-pattern": pattern }: Trus
 }
 
 /** What tells entries apart, but for what they may. */
-export function trustId({ signer }: Trust): string {
+function trustId({ signer }: Trust): string {
   return signerId(signer);
+}
+
+/** Reads the entries of `trust`. */
+export function readSigners(entries: readonly TrustShape[], { at, wrong }: FileReading): readonly Trust[] {
+  const trust: Trust[] = [];
+  for (const [index, entry] of entries.entries()) {
+    try {
+      const read = readTrust(entry);
+      if (trust.some((each) => trustId(each) === trustId(read)))
+        wrong([...at, index], "this signer is there twice; write one entry with all that it may");
+      trust.push(read);
+    } catch (error) {
+      const path = [...at, index, ...(entry.key === undefined ? [] : ["key"])];
+      wrong(path, error instanceof Error ? error.message : "it names nobody");
+    }
+  }
+  return trust;
 }
 
 /** Whether the entry lets a signer do no more than the floor's entry does. */

@@ -201,7 +201,7 @@ test.for([
     row: "a misspelt name",
     args: { TLOG_UNSEN: "block" },
     code: "unknown-key",
-    says: '--build-arg TLOG_UNSEN: no such argument (did you mean "TLOG_UNSEEN"?); there are TLOG_PROFILE, TLOG_PLAIN_HTTP, TLOG_REKOR_URL',
+    says: '--build-arg TLOG_UNSEN: no such argument (did you mean "TLOG_UNSEEN"?); there are TLOG_PROFILE, TLOG_FULCIO_URL, TLOG_PLAIN_HTTP, TLOG_ATTEST, TLOG_TIMEOUT, TLOG_REKOR_URL, TLOG_LOG_API, TLOG_TRUST_KEY, TLOG_TRUST_ISSUER, TLOG_TRUST_IDENTITY, TLOG_UNSEEN, TLOG_UNKNOWN, TLOG_APPROVE',
   },
   {
     row: "a name that nothing is near",
@@ -282,7 +282,7 @@ test("tells all that is wrong with the arguments at once", async () => {
   const error = await refusal({ TLOG_UNSEEN: "x", TLOG_TIMEOUT: "x", TLOG_X: "x" });
   expect(error.message.split("\n").map((line) => line.slice(0, 24))).toEqual([
     "--build-arg TLOG_X: no s",
-    "--build-arg TLOG_UNSEEN:",
     "--build-arg TLOG_TIMEOUT",
+    "--build-arg TLOG_UNSEEN:",
   ]);
 });

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+import type * as v from "valibot";
+import type { SigningServices } from "../log/signing-config.ts";
+import type { readLogUrl } from "./address.ts";
+import type { KeyPath } from "./policy-error.ts";
+import type { Source } from "./rule.ts";
+
+/** What the value of a key in a file is read with. */
+export interface FileReading {
+  /** Where the value stands. */
+  readonly at: KeyPath;
+  readonly services: SigningServices;
+  readonly wrong: (path: KeyPath, why: string) => void;
+  /** The address of a service; an empty text for one that is told to be wrong. */
+  readonly url: (
+    path: KeyPath,
+    address: { readonly text: string; readonly read: typeof readLogUrl },
+  ) => string;
+}
+
+/** How a baked file's value binds those above it. */
+interface FloorRule<T> {
+  /** The name under `allow-looser` that frees the key. */
+  readonly freedBy: string;
+  /** The beginning of a sentence that ends with where the floor says so; undefined where it lets the other through. */
+  objection(above: T, floor: T, source: Source): string | undefined;
+  /** Whether a stricter value takes the floor's place; elsewhere the floor's stays. */
+  readonly mayTighten?: true;
+}
+
+/** A key of the policy that has one value for the whole build, and everything that follows from it. */
+export interface Key<T> {
+  /** Its name in a file. */
+  readonly at: readonly [string, ...string[]];
+  /** Its shape in a file; the description is what the reference says. */
+  readonly schema: v.GenericSchema;
+  /** Reads a value of that shape; undefined after `wrong`. */
+  readonly read: (value: unknown, file: FileReading) => T | undefined;
+  /** Without one, anybody may say it. */
+  readonly floor?: FloorRule<T>;
+  /** The build argument that sets it; those that need one another are read in `build-args.ts`. */
+  readonly arg?: {
+    readonly name: string;
+    /** Throws WrongValue. */
+    read(value: string, url: (text: string) => string): T;
+  };
+  /** The value as the printed policy has it; keys without it are printed in lines of their own. */
+  show?(value: T): string;
+  /** The printed comment where it has no value. */
+  readonly unsaid?: string;
+}
+
+/** A row of the table. */
+export function key<Schema extends v.GenericSchema, T>(
+  row: Omit<Key<T>, "read" | "schema"> & {
+    readonly schema: Schema;
+    readonly read: (value: v.InferOutput<Schema>, file: FileReading) => T | undefined;
+  },
+): Key<T> & { readonly schema: Schema } {
+  // Files are checked against the whole schema before any value is read.
+  return { ...row, read: (value, file) => row.read(value as v.InferOutput<Schema>, file) };
+}
+
+/** Words of which a stricter one may take the floor's place; the loosest first. */
+export function ordered<T>(freedBy: string, order: readonly T[]): FloorRule<T> {
+  return {
+    freedBy,
+    objection: (above, floor) =>
+      order.indexOf(above) < order.indexOf(floor)
+        ? `"${String(above)}" is looser than "${String(floor)}"`
+        : undefined,
+    mayTighten: true,
+  };
+}
+
+/** A value that stays as it is. */
+export function fixed<T>(
+  freedBy: string,
+  { what, show = String }: { what: string; show?: (value: T) => string },
+): FloorRule<T> {
+  return {
+    freedBy,
+    objection: (above, floor) =>
+      show(above) === show(floor) ? undefined : `"${show(above)}" is not the ${what} "${show(floor)}"`,
+  };
+}
+
+export const same = <T>(value: T): T => value;
+export const quoted = (value: string): string => JSON.stringify(value);
+
+/** `"a", "b"`. */
+export function listed(words: readonly string[]): string {
+  return words.map((word) => `"${word}"`).join(", ");
+}
