@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckContext } from "./check/case.ts";
+import type { CheckContext } from "./check/context.ts";
 import { CheckError, openSigners } from "./check/signers.ts";
 import { taggedName } from "./image/reference.ts";
 import { withNewerRoot } from "./newer-root.ts";

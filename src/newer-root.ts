@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckContext } from "./check/case.ts";
+import type { CheckContext } from "./check/context.ts";
 import { ROOT_TOO_OLD } from "./record/error.ts";
 import { EvidenceError } from "./record/evidence-error.ts";
 import type { History } from "./record/history.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { carriedContext } from "./carried-records.ts";
-import { type CheckContext } from "./check/case.ts";
+import { type CheckContext } from "./check/context.ts";
 import { openCheck } from "./check/check.ts";
 import type { Bridge } from "./gateway/bridge.ts";
 import { CallError } from "./gateway/status.ts";

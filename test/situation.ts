@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
-import type { CheckContext } from "../src/check/case.ts";
+import type { CheckContext } from "../src/check/context.ts";
 import type { RawEntry } from "../src/check/courier.ts";
 import { type Digest, sha256 } from "../src/image/digest.ts";
 import { parseReference, taggedName } from "../src/image/reference.ts";

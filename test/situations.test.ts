@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { moby } from "../gen/gateway.js";
-import type { CheckContext } from "../src/check/case.ts";
+import type { CheckContext } from "../src/check/context.ts";
 import { parseReference } from "../src/image/reference.ts";
 import { lockedRecords } from "../src/locked-records.ts";
 import { PROFILES, type Profile } from "../src/policy/rule.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { CheckContext } from "../check/case.ts";
+import type { CheckContext } from "../check/context.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
 import { type Courier, startCourier } from "../courier-container.ts";
 import { ContainerError } from "../gateway/container.ts";

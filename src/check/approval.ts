@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import type { Record } from "../record/verification.ts";
-import {
-  type Case,
-  type Decided,
-  isLost,
-  isProven,
-  isToBeApproved,
-  unproven,
-  writeSighting,
-} from "./case.ts";
+import { type ImageCheck, isToBeApproved } from "./image-check.ts";
+import type { DecisionResult } from "./lookup.ts";
+import { isLost, isProven, unproven, writeSighting } from "./recording.ts";
 import { CheckError } from "./signers.ts";
 
 /**
  * The record that is to be superseded by what the image's tag names now: the one that stands, when this check is to
  * approve the tag and it names something else. What a rule follows is one thing, and what stands another.
  */
-export function toBeSuperseded(one: Case, { decision, lookup }: Decided): Record | undefined {
+export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionResult): Record | undefined {
   if (!isToBeApproved(one)) return undefined;
   const isCurrent =
     decision.kind === "moved" || (decision.kind === "unchanged" && decision.note === undefined);
@@ -29,7 +23,11 @@ export function toBeSuperseded(one: Case, { decision, lookup }: Decided): Record
  * Writes that the standing record's digest is superseded by the one that the tag names now, and reads the log again.
  * Throws CheckError when that cannot be done, when who signs here may not approve, and when another approval was first.
  */
-export async function approve(one: Case, asked: Decided, standing: Record): Promise<Decided> {
+export async function approve(
+  one: ImageCheck,
+  asked: DecisionResult,
+  standing: Record,
+): Promise<DecisionResult> {
   const name = taggedName(one.image.reference);
   if (isLost(one)) {
     throw new CheckError(

@@ -6,21 +6,12 @@ import type { Rule } from "../policy/rule.ts";
 import { type History, latest } from "../record/history.ts";
 import { readManifest } from "../record/manifest.ts";
 import { approve, toBeSuperseded } from "./approval.ts";
-import {
-  aged,
-  ask,
-  type Case,
-  type CheckContext,
-  type ConsumedImage,
-  type Decided,
-  decideOn,
-  isProven,
-  unprovenRecord,
-  writeSighting,
-} from "./case.ts";
+import type { CheckContext, ConsumedImage } from "./context.ts";
+import { aged, type Check, decideOn, type ImageCheck } from "./image-check.ts";
 import { follow } from "./following.ts";
 import { type Judgement, outcomeOf } from "./judgement.ts";
-import { NOTHING } from "./lookup.ts";
+import { ask, type AskedResult, type DecisionResult, NOTHING } from "./lookup.ts";
+import { isProven, unprovenRecord, writeSighting } from "./recording.ts";
 import { samePlatforms } from "./same-platforms.ts";
 import { openSigners } from "./signers.ts";
 import type { Lookup, Verdict } from "./verdict.ts";
@@ -34,30 +25,26 @@ export type JudgeImages = (images: readonly ConsumedImage[]) => Promise<readonly
  * Opens a check, which judges every image by its tag's history in the log; tags without one are recorded when the
  * policy says so and the build can sign. What it learns and writes for one image it knows for the next.
  *
- * Images of one tag are judged one after the other, so that the first one's record holds for the second.
+ * Images of one tag are judged one after the other, whichever calls name them: the first one's record holds for the second.
  */
 export function openCheck(context: CheckContext): JudgeImages {
-  const signers = openSigners(context);
-  const known = new Map<string, History>();
+  const check: Check = { context, signers: openSigners(context), known: new Map<string, History>() };
   const tags = new Map<string, Promise<unknown>>();
-  const judgeOne = (image: ConsumedImage): Promise<Judgement> => judge({ image, signers, context, known });
-  return (images) =>
-    Promise.all(
-      images.map((image) => {
-        if (image.reference.tag === undefined) return judgeOne(image);
-        const name = taggedName(image.reference);
-        const judgement = (tags.get(name) ?? Promise.resolve()).then(() => judgeOne(image));
-        tags.set(name, judgement);
-        return judgement;
-      }),
-    );
+  const judgeInTurn = (image: ConsumedImage): Promise<Judgement> => {
+    if (image.reference.tag === undefined) return judge(check, image);
+    const name = taggedName(image.reference);
+    const judgement = (tags.get(name) ?? Promise.resolve()).then(() => judge(check, image));
+    tags.set(name, judgement);
+    return judgement;
+  };
+  return (images) => Promise.all(images.map(judgeInTurn));
 }
 
-async function judge(start: Omit<Case, "rule">): Promise<Judgement> {
-  const { image, context, known } = start;
+async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
+  const { context, known } = check;
   const { reference } = image;
   const rule = ruleFor(context.policy, reference);
-  const { decision, rejected, lookup } = await settle({ ...start, rule });
+  const { decision, rejected, lookup } = await settle({ ...check, image, rule });
   if (lookup.kind === "found") known.set(taggedName(reference), lookup.history);
   const verdict: Verdict =
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
@@ -91,14 +78,14 @@ function restsOn(
   return history.records.filter((each) => needed.has(each));
 }
 
-async function settle(one: Case): Promise<Decided> {
+async function settle(one: ImageCheck): Promise<DecisionResult> {
   // What is decided without any record needs nobody to be asked.
   const decision = decideOn(one, NOTHING.lookup);
   return decision.kind === "unseen" ? act(one, await ask(one)) : { ...NOTHING, decision };
 }
 
 /** Does what the rule says of what was decided: records what is new, approves what is to be, looks at platforms. */
-async function act(one: Case, asked: Decided): Promise<Decided> {
+async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult> {
   const { decision } = asked;
   const standing = toBeSuperseded(one, asked);
   if (standing !== undefined) return approve(one, asked, standing);
@@ -118,12 +105,11 @@ async function act(one: Case, asked: Decided): Promise<Decided> {
 }
 
 /** Records a tag that nobody recorded before. */
-async function recordTag(one: Case, asked: Decided): Promise<Decided> {
+async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionResult> {
   const { signers } = one;
-  const before = signers.trusted().length;
   await signers.signing();
-  // The build's own signer may be trusted only since now, and its records may have been there all along.
-  if (signers.trusted().length > before) {
+  // The build's own signer may be trusted only since the log was asked, and its records may have been there all along.
+  if (signers.trusted() !== asked.trust) {
     const again = await ask(one);
     if (again.decision.kind !== "unseen") return act(one, again);
   }
@@ -139,14 +125,14 @@ async function recordTag(one: Case, asked: Decided): Promise<Decided> {
   return { ...wrote, decision };
 }
 
-function mayNotRecord({ context: { policy } }: Case): Verdict {
+function mayNotRecord({ context: { policy } }: ImageCheck): Verdict {
   const detail = `recorded, but who signs here may not record by the policy (${policy.sources.trust}), so its record lets no tag stand`;
   return { kind: "unknown", reason: "unwritten", detail };
 }
 
 /** Whether the image, another index than the recorded one, is the same for the platforms that are built. */
 async function isSameForPlatforms(
-  { image: { reference, platforms }, signers, context }: Case,
+  { image: { reference, platforms }, signers, context }: ImageCheck,
   recorded: Moved["record"],
 ): Promise<boolean> {
   const { registry, repository, digest } = reference;

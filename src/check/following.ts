@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { latest } from "../record/history.ts";
-import { aged, ask, type Case, type Decided, isProven, unprovenRecord, writeSighting } from "./case.ts";
+import { aged, type ImageCheck } from "./image-check.ts";
+import { ask, type DecisionResult } from "./lookup.ts";
+import { isProven, unprovenRecord, writeSighting } from "./recording.ts";
 import type { UnrecordedReason, Verdict } from "./verdict.ts";
 
 type Moved = Extract<Verdict, { kind: "moved" }>;
 
 /** Records that a followed tag names another image now, when that can be recorded; it is followed in any case. */
-export async function follow(one: Case, asked: Decided, moved: Moved): Promise<Decided> {
+export async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Promise<DecisionResult> {
   const { rule, signers } = one;
   if (rule.unseen !== "record") return unwritten(one, asked, { moved, reason: "policy" });
   // A lock file does not know what was recorded since, and each change is recorded once.
   if (asked.isOffline && (await signers.signing()) !== undefined) {
-    const again = await ask({ ...one, context: { ...one.context, recheck: true } });
+    const again = await ask(one, { recheck: true });
     return again.decision.kind === "moved" ? follow(one, again, again.decision) : again;
   }
   const wrote = await writeSighting(one, asked);
@@ -32,10 +34,10 @@ export async function follow(one: Case, asked: Decided, moved: Moved): Promise<D
 
 /** The decision on a followed image that nobody records now. Where an age is wanted, a record has to prove it. */
 function unwritten(
-  one: Case,
-  asked: Decided,
+  one: ImageCheck,
+  asked: DecisionResult,
   { moved, reason, detail = "" }: { moved: Moved; reason: UnrecordedReason; detail?: string },
-): Decided {
+): DecisionResult {
   if (one.rule.minAge === undefined) return asked;
   const { digest } = one.image.reference;
   const seen = asked.records.findLast((record) => record.digest === digest && record.may.has("record"));

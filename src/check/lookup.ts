@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Reference } from "../image/reference.ts";
-import type { LogService } from "../log/signing-config.ts";
+import { type Reference, taggedName } from "../image/reference.ts";
+import { namedLogs } from "../policy/policy.ts";
 import { type RecordErrorCode, ROOT_TOO_OLD, UNPROVEN } from "../record/error.ts";
 import { type Evidence, type History, readHistory, standing } from "../record/history.ts";
 import { joinHistories } from "../record/joined-history.ts";
@@ -9,32 +9,12 @@ import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../record/trusted-root.ts";
 import type { Record } from "../record/verification.ts";
-import type { Signers } from "./signers.ts";
-import type { Lookup } from "./verdict.ts";
-
-/** Where records of tags are looked for. */
-export interface Places {
-  /** The logs that count, the one that is written to first. */
-  readonly logs: readonly LogService[];
-  /** The URLs of the logs whose records count, where the policy names them; all of the trusted root's otherwise. */
-  readonly counted: readonly string[] | undefined;
-  /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
-  readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
-  /** Whether the log is asked although records were brought along. */
-  readonly recheck: boolean;
-  /**
-   * Whether somebody keeps what is written now, in a lock file. Only then is a tag new that no place knows although a
-   * log without search may have it, and only then is anything written to such a log.
-   */
-  readonly keepsRecords: boolean;
-  readonly trustedRoot: () => Promise<TrustedRoot>;
-  /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */
-  readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
-  readonly deadline: () => AbortSignal;
-}
+import type { CheckContext } from "./context.ts";
+import { decideOn, type ImageCheck, isToBeApproved } from "./image-check.ts";
+import type { Decision, Lookup } from "./verdict.ts";
 
 /** What a lookup gave. */
-export interface Looked {
+export interface LookupResult {
   readonly lookup: Lookup;
   /** All records of the tag, whether or not one of them stands. */
   readonly records: readonly Record[];
@@ -44,23 +24,49 @@ export interface Looked {
   readonly isOffline?: true;
 }
 
+/** What was decided, and upon what. */
+export interface DecisionResult extends LookupResult {
+  readonly decision: Decision;
+}
+
+/** What was decided by asking. */
+export interface AskedResult extends DecisionResult {
+  /** The signers whose records counted. */
+  readonly trust: readonly Trust[];
+}
+
 /** What is known of a tag before anybody was asked. */
-export const NOTHING: Looked = { lookup: { kind: "none" }, records: [], rejected: new Map() };
+export const NOTHING: LookupResult = { lookup: { kind: "none" }, records: [], rejected: new Map() };
+
+/** Looks for the tag's records in all places, and decides; `recheck` asks the log even if a lock file has the answer. */
+export async function ask(
+  one: ImageCheck,
+  { recheck = one.context.recheck }: { readonly recheck?: boolean } = {},
+): Promise<AskedResult> {
+  const trust = await one.signers.known();
+  // An approval is of no use beside one that the lock file does not know.
+  const result = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) });
+  return { ...result, decision: decideOn(one, result.lookup), trust };
+}
 
 /** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
-export async function lookUp(reference: Reference, signers: Signers, places: Places): Promise<Looked> {
-  const trust = await signers.known();
-  const locked = await places.locked?.(reference, trust);
+async function lookUp(
+  { image: { reference }, signers, context, known }: ImageCheck,
+  { trust, recheck }: { readonly trust: readonly Trust[]; readonly recheck: boolean },
+): Promise<LookupResult> {
+  const { logs } = context.policy;
+  // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
+  const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
   // Without anybody to trust no entry counts, whatever the log holds.
   if (trust.length === 0) return NOTHING;
   // Records of which none stands, such as an observer's, are no reason not to ask for the one that does.
   const isDecided = locked !== undefined && standing(locked) !== undefined;
-  if (isDecided && !places.recheck) return { ...found(locked), isOffline: true };
+  if (isDecided && !recheck) return { ...found(locked), isOffline: true };
 
-  const searchable = places.logs.filter(({ api }) => api === 1);
+  const searchable = logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
-  const unsearchable = places.logs[0]?.api === 2 ? places.logs[0].url : undefined;
-  if (!isDecided && unsearchable !== undefined && !places.keepsRecords) {
+  const unsearchable = logs[0]?.api === 2 ? logs[0].url : undefined;
+  if (!isDecided && unsearchable !== undefined && !context.keepsRecords) {
     const detail = `no lock file has a record of it, and the log "${unsearchable}" has no search`;
     return failed({ reason: "unsearchable", detail });
   }
@@ -74,7 +80,10 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
     const asked = await Promise.all(
       searchable.flatMap(({ url }) =>
         hashes.map(async (hash) =>
-          courier.find({ log: url, hash, ...(identity !== undefined && { identity }) }, signal(places)),
+          courier.find(
+            { log: url, hash, ...(identity !== undefined && { identity }) },
+            { signal: context.deadline() },
+          ),
         ),
       ),
     );
@@ -82,7 +91,7 @@ export async function lookUp(reference: Reference, signers: Signers, places: Pla
   } catch (error) {
     return failed({ reason: "unreachable", detail: messageOf(error) });
   }
-  const looked = await judgeEvidence(reference, { evidence, known: locked, trust }, places);
+  const looked = await judgeEvidence(reference, { evidence, known: locked, trust }, context);
   return locked === undefined ? looked : withoutContradiction(looked, locked);
 }
 
@@ -98,15 +107,16 @@ export async function judgeEvidence(
     readonly known: History | undefined;
     readonly trust: readonly Trust[];
   },
-  places: Pick<Places, "counted" | "trustedRoot" | "newerRoot">,
-): Promise<Looked> {
-  const logs = places.counted && { logs: places.counted };
+  { policy, trustedRoot: firstRoot, newerRoot }: Pick<CheckContext, "policy" | "trustedRoot" | "newerRoot">,
+): Promise<LookupResult> {
+  const counted = namedLogs(policy);
+  const logs = counted && { logs: counted };
   const read = (trustedRoot: TrustedRoot): History =>
     readHistory(evidence, { subject: reference, trust, trustedRoot, ...logs });
-  let history = read(await places.trustedRoot());
+  let history = read(await firstRoot());
   if (countOf(history, ROOT_TOO_OLD) > 0) {
     // Who cannot be asked for a newer one is no reason to doubt what this one proves.
-    const newer = await places.newerRoot?.().catch(() => undefined);
+    const newer = await newerRoot?.().catch(() => undefined);
     if (newer !== undefined) history = read(newer);
   }
   const unreadable = countOf(history, UNPROVEN);
@@ -123,7 +133,7 @@ export async function judgeEvidence(
  * What was found, unless the log has an earlier record of another image than the one that the lock file begins with:
  * then one of the two was kept from somebody.
  */
-function withoutContradiction(looked: Looked, locked: History): Looked {
+function withoutContradiction(looked: LookupResult, locked: History): LookupResult {
   const stood = (history: History) => {
     const stands = standing(history);
     return stands?.superseded[0] ?? stands?.record;
@@ -135,7 +145,7 @@ function withoutContradiction(looked: Looked, locked: History): Looked {
   return failed({ reason: "contradicted", detail }, looked.rejected);
 }
 
-function found(history: History): Looked {
+function found(history: History): LookupResult {
   const stands = standing(history);
   const { records, rejected } = history;
   const lookup = stands ? ({ kind: "found", history, standing: stands } as const) : NOTHING.lookup;
@@ -144,8 +154,8 @@ function found(history: History): Looked {
 
 function failed(
   why: Omit<Extract<Lookup, { kind: "failed" }>, "kind">,
-  rejected: Looked["rejected"] = NOTHING.rejected,
-): Looked {
+  rejected: LookupResult["rejected"] = NOTHING.rejected,
+): LookupResult {
   return { lookup: { kind: "failed", ...why }, records: [], rejected };
 }
 
@@ -169,10 +179,7 @@ function onlyIdentity(trust: readonly Trust[]): string | undefined {
     : undefined;
 }
 
-function signal({ deadline }: Pick<Places, "deadline">): { readonly signal: AbortSignal } {
-  return { signal: deadline() };
-}
-
+/** The message of whatever was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -2,43 +2,25 @@
 import type { Digest } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import type { LogService } from "../log/signing-config.ts";
-import { allowsPlainHttp, type Policy } from "../policy/policy.ts";
+import { allowsPlainHttp } from "../policy/policy.ts";
 import type { Evidence, History } from "../record/history.ts";
 import { readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
 import type { Record } from "../record/verification.ts";
 import type { Courier, Written } from "./courier.ts";
-import { judgeEvidence, type Looked, messageOf, type Places } from "./lookup.ts";
-import type { Signers } from "./signers.ts";
+import type { ImageCheck } from "./image-check.ts";
+import { judgeEvidence, type LookupResult, messageOf } from "./lookup.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What is written about a tag. */
-export interface Writing {
-  /** With the digest that BuildKit would use. */
-  readonly reference: Reference;
-  /** Whether the image may be named although the registry does not show it to everybody. */
-  readonly private: boolean;
-  /** Of an approval: the digest that it puts out of force, and why. */
-  readonly approval?: { readonly supersedes: Digest; readonly reason?: string | undefined };
-}
-
-/** Who writes, and what was known of the tag before. */
-export interface Writer {
-  /** The one with the build's secrets. */
-  readonly courier: Courier;
-  readonly signers: Signers;
-  readonly known: History | undefined;
-}
-
-/** What writing takes from outside. */
-export interface WritingContext extends Places {
-  readonly policy: Policy;
-  readonly now: () => Date;
+/** Of an approval: the digest that it puts out of force, and why. */
+interface Approval {
+  readonly supersedes: Digest;
+  readonly reason?: string | undefined;
 }
 
 /** What is known of a tag after this build wrote. */
-export interface Wrote extends Looked {
+export interface WriteResult extends LookupResult {
   /** Whether a record is the one that this build wrote. */
   readonly isOwn: (record: Record) => boolean;
 }
@@ -46,18 +28,36 @@ export interface Wrote extends Looked {
 /** The verdict when nothing was written, or nobody can say what became of it. */
 export type NotWritten = Extract<Verdict, { kind: "unrecorded" | "unknown" }>;
 
+/** Whether what is written would be lost: the log's answer is the only copy, and nobody keeps it. */
+export function isLost({ context }: ImageCheck): boolean {
+  return context.policy.logs[0]?.api === 2 && !context.keepsRecords;
+}
+
 /**
  * Writes a sighting of the tag to the log, after the registry has confirmed it, and reads the log again: somebody may
- * have been faster. Never throws.
+ * have been faster. Undefined when there is nothing to sign with, or it would be lost. Throws as signers do, and for
+ * nothing else.
  */
-export async function write(
-  writing: Writing,
-  { courier, signers, known }: Writer,
-  context: WritingContext,
-): Promise<Wrote | NotWritten> {
-  const { reference, approval } = writing;
+export async function writeSighting(
+  one: ImageCheck,
+  { records, rejected }: LookupResult,
+  approval?: Approval,
+): Promise<WriteResult | NotWritten | undefined> {
+  if (isLost(one)) return undefined;
+  const courier = await one.signers.signing();
+  if (courier === undefined) return undefined;
+  return write(one, courier, { known: records.length > 0 ? { records, rejected } : undefined, approval });
+}
+
+async function write(
+  one: ImageCheck,
+  courier: Courier,
+  { known, approval }: { readonly known: History | undefined; readonly approval: Approval | undefined },
+): Promise<WriteResult | NotWritten> {
+  const { image, signers, context } = one;
+  const { reference } = image;
   const { policy, now, deadline } = context;
-  const served = await askRegistry(writing, courier, context);
+  const served = await askRegistry(one, courier);
   if ("kind" in served) return served;
   const [log] = policy.logs;
   if (log === undefined)
@@ -93,16 +93,15 @@ export async function write(
   // The identity that signed: the authority's word for it may differ from the token's.
   const own = writtenBy(evidence, statement);
   if (own !== undefined) signers.trustOwn(own);
-  const looked = await judgeEvidence(reference, { evidence, known, trust: signers.trusted() }, context);
+  const result = await judgeEvidence(reference, { evidence, known, trust: signers.trusted() }, context);
   const payload = Buffer.from(statement).toString("base64");
-  return { ...looked, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
+  return { ...result, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }
 
 /** What the registry shows to everybody under the tag, if that is the image in question; or why nothing is written. */
 async function askRegistry(
-  { reference, private: isPrivate }: Writing,
+  { image: { reference }, rule, context: { policy, deadline } }: ImageCheck,
   courier: Courier,
-  { policy, deadline }: WritingContext,
 ): Promise<Pick<Sighting, "digest" | "mediaType" | "platforms"> | NotWritten> {
   const { registry, repository, tag = "", digest } = reference;
   try {
@@ -115,7 +114,7 @@ async function askRegistry(
     const code = codeOf(error);
     if (code !== "not-found" && code !== "needs-credentials") return notRecorded(error);
     // Nobody but the builder can see the image, so nothing is said of it but its digest.
-    if (isPrivate && digest !== undefined) return { digest, platforms: [] };
+    if (rule.private && digest !== undefined) return { digest, platforms: [] };
     return { kind: "unrecorded", reason: "not-public", detail: messageOf(error) };
   }
 }
@@ -148,4 +147,29 @@ async function readBack(
   const what = { log: log.url, hash: subjectHash(reference), including: uuid };
   const entries = await courier.find(what, { signal });
   return entries.map((entry) => ({ kind: "entry", ...entry }));
+}
+
+/** Whether what this build wrote was proven, and by somebody who counts. */
+export function isProven({ records, isOwn }: WriteResult): boolean {
+  return records.some(isOwn);
+}
+
+/** Why an entry that this build wrote is no record; `done` is what became of it: "recorded". */
+export function unproven(done: string, { rejected }: WriteResult): string {
+  return `${done}, but ${whyUnproven(rejected)}`;
+}
+
+/** The verdict on a tag that this build recorded without anybody being able to prove it. */
+export function unprovenRecord(wrote: WriteResult): Extract<Verdict, { kind: "unknown" }> {
+  return { kind: "unknown", reason: "unproven", detail: unproven("recorded", wrote) };
+}
+
+function whyUnproven(rejected: WriteResult["rejected"]): string {
+  if (rejected.has("replayed"))
+    return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
+  if (rejected.has("bad-certificate"))
+    return "no authority of the trusted root stands behind the certificate that signed it; is trusted_root.json that of the certificate authority?";
+  if (rejected.has("unknown-log"))
+    return "the trusted root does not have this log; is trusted_root.json that of the log?";
+  return "the log does not prove it";
 }

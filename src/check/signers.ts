@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Policy } from "../policy/policy.ts";
 import {
   parseIdentity,
   parsePublicKey,
@@ -8,6 +7,7 @@ import {
   type Trust,
   type TrustedSigner,
 } from "../record/signer.ts";
+import type { CheckContext } from "./context.ts";
 import type { Courier } from "./courier.ts";
 
 /** A check that cannot be made at all: the signing secret is no key, the lock file is not what it should be. */
@@ -17,7 +17,7 @@ export class CheckError extends Error {
 
 /** The couriers of one check, and the signers that count in it. */
 export interface Signers {
-  /** Those of the policy, and this build's own once it is known. */
+  /** Those of the policy, and this build's own once it is known: another list whenever one was added. */
   readonly trusted: () => readonly Trust[];
   /** Counts this signer too, as this build's own, for the rest of the check. */
   readonly trustOwn: (signer: TrustedSigner) => void;
@@ -29,29 +29,21 @@ export interface Signers {
   readonly signing: () => Promise<Courier | undefined>;
 }
 
-/** What the signers are opened with. */
-export interface SignersContext {
-  readonly policy: Policy;
-  /** A courier; `signing` says whether it has the build's secrets. */
-  readonly courier: (options: { signing: boolean }) => Promise<Courier>;
-  /** A signal that ends one request. */
-  readonly deadline: () => AbortSignal;
-}
-
 /**
  * The signers of a check. Nothing is started before it is asked for, and secrets are handed to a courier only when
  * they decide something: whom to trust, or a record to sign. Its functions throw CheckError for a secret that cannot
  * sign, TrustError for a key that is none, and what starting a courier throws.
  */
-export function openSigners({ policy, courier, deadline }: SignersContext): Signers {
-  const trusted: Trust[] = [...policy.trust];
+export function openSigners({ policy, courier, deadline }: CheckContext): Signers {
+  // Never changed, but replaced: who asked by an older list can tell.
+  let trusted: readonly Trust[] = policy.trust;
   // Where the policy names nobody, the build's own signer is everybody there is. Beside others it only records.
   const ownMay: ReadonlySet<Permission> = new Set(
     policy.trust.length === 0 ? ["record", "approve"] : ["record"],
   );
   const trustOwn = (signer: TrustedSigner): void => {
     if (!trusted.some((each) => signerId(each.signer) === signerId(signer)))
-      trusted.push({ signer, may: ownMay });
+      trusted = [...trusted, { signer, may: ownMay }];
   };
   let withSecrets: Promise<Courier> | undefined;
   let withoutSecrets: Promise<Courier> | undefined;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { pb } from "../../gen/gateway.js";
-import type { ConsumedImage } from "../check/case.ts";
+import type { ConsumedImage } from "../check/context.ts";
 import type { Judgement } from "../check/judgement.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";

@@ -5,6 +5,8 @@ import type { Judgement, Outcome } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
 import type { UnknownReason } from "../../src/check/verdict.ts";
 import { CourierError } from "../../src/courier/courier-error.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import { subjectHash } from "../../src/record/statement.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
 import {
@@ -510,6 +512,55 @@ describe("several images in one build", () => {
     const judgements = await judge([IMAGE, `base:1@${base.digest}`], around);
     expect(judgements.map(({ kind }) => kind)).toEqual(["unchanged", "unchanged"]);
     expect(around.asked).not.toContain("record");
+  });
+
+  test("also for one that was asked for before the key was known, and judged after", async () => {
+    const log = recordedBy(key);
+    const base = servedManifest("base");
+    const name = "docker.io/library/base:1";
+    log.record(sighting({ reference: name, digest: base.digest }), key);
+    const around = surroundings(
+      { key, served: { ...SERVED, [name]: base }, policy: policyWith({}, [colleague.signer]) },
+      log,
+    );
+    const first = Promise.withResolvers<void>();
+    let isHeld = false;
+    const courier: typeof around.context.courier = async (options) => {
+      const inner = await around.context.courier(options);
+      return {
+        ...inner,
+        async find(what, deadline) {
+          const entries = await inner.find(what, deadline);
+          // The answer about the second image comes when the first has its judgement.
+          if (what.hash === subjectHash(parseReference(name)) && !isHeld) {
+            isHeld = true;
+            await first.promise;
+          }
+          return entries;
+        },
+      };
+    };
+    const judgeEach = openCheck({ ...around.context, courier });
+    const one = judgeEach(consumed(IMAGE)).then((judgements) => {
+      first.resolve();
+      return judgements;
+    });
+    const kinds = (await Promise.all([one, judgeEach(consumed(`base:1@${base.digest}`))])).flat();
+    expect(kinds.map(({ verdict }) => verdict.kind)).toEqual(["unchanged", "unchanged"]);
+    expect(isHeld).toBe(true);
+    expect(around.asked).not.toContain("record");
+  });
+
+  test("of one tag, asked for at once for several platforms: one record, and one judgement after the other", async () => {
+    const around = surroundings({ key, served: SERVED });
+    const judgeEach = openCheck(around.context);
+    const platforms = ["linux/amd64", "linux/arm64", "linux/arm/v7"];
+    const calls = platforms.map(async (platform) =>
+      judgeEach(consumed(IMAGE).map((image) => ({ ...image, platforms: [platform] }))),
+    );
+    const kinds = (await Promise.all(calls)).flat().map(({ verdict }) => verdict.kind);
+    expect(kinds).toEqual(["first-seen", "unchanged", "unchanged"]);
+    expect(around.asked.filter((what) => what === "record")).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, test } from "vitest";
-import type { CheckContext } from "../../src/check/case.ts";
+import type { CheckContext } from "../../src/check/context.ts";
 import { openCheck } from "../../src/check/check.ts";
 import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import type { Judgement } from "../../src/check/judgement.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { CheckContext, ConsumedImage } from "../../src/check/case.ts";
+import type { CheckContext, ConsumedImage } from "../../src/check/context.ts";
 import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import { CourierError } from "../../src/courier/courier-error.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";

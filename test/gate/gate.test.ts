@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, onTestFinished, test } from "vitest";
 import { moby, pb } from "../../gen/gateway.js";
-import type { ConsumedImage } from "../../src/check/case.ts";
+import type { ConsumedImage } from "../../src/check/context.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { MAX_CALLS, MAX_IMAGES } from "../../src/gate/bounds.ts";
 import { Gate, type ReadDockerfile } from "../../src/gate/gate.ts";

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
+import type { EffectivePolicy } from "../policy/policy.ts";
+import type { History } from "../record/history.ts";
+import type { Trust } from "../record/signer.ts";
+import type { TrustedRoot } from "../record/trusted-root.ts";
+import type { Courier } from "./courier.ts";
+
+/** An image that a build consumes. */
+export interface ConsumedImage {
+  readonly reference: Reference;
+  /** The platforms that are built with it, `linux/amd64`, …; empty when that is not known. */
+  readonly platforms: readonly string[];
+  /** Whether the person who builds wrote the digest, and the registry was not asked for it. */
+  readonly claimed: boolean;
+  /** The image whose ONBUILD names this one, where no line of the Dockerfile does. */
+  readonly namedBy?: Reference | undefined;
+}
+
+/** Everything that the check of a build needs from outside, made once. */
+export interface CheckContext {
+  readonly policy: EffectivePolicy;
+  /** A courier; `signing` says whether it has the build's secrets. */
+  readonly courier: (options: { signing: boolean }) => Promise<Courier>;
+  readonly trustedRoot: () => Promise<TrustedRoot>;
+  /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */
+  readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
+  /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
+  readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
+  /** Whether the log is asked although records were brought along. */
+  readonly recheck: boolean;
+  /**
+   * Whether somebody keeps what is written now, in a lock file. Only then is a tag new that no place knows although a
+   * log without search may have it, and only then is anything written to such a log.
+   */
+  readonly keepsRecords: boolean;
+  /** The tag whose standing record is to be superseded by what it names now, and why. */
+  readonly approval?: { readonly tag: Reference; readonly reason?: string | undefined } | undefined;
+  readonly now: () => Date;
+  /** A signal that ends one request. */
+  readonly deadline: () => AbortSignal;
+}
