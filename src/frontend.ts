@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Started first is the conversion, and loaded first is what reaches BuildKit: the rest loads while these are on their way.
+// Started first is the conversion: all that we need to judge its questions loads while it starts. So nothing large is
+// imported here.
 import { join } from "node:path";
 import { startChild } from "./conversion/child.ts";
 import { conversionEnvironment } from "./conversion/environment.ts";
-import { Bridge } from "./gateway/bridge.ts";
 import { type BuildOptions, readBuildOptions } from "./gateway/options.ts";
 import { NotABuildError, stdioStream } from "./gateway/stdio.ts";
 
@@ -12,10 +12,13 @@ const PROGRAM = join(import.meta.dirname, "conversion", "dockerfile-frontend");
 const stream = openStdio();
 // When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
 stream.on("close", () => process.exit(1));
-const bridge = new Bridge(stream);
 const buildOptions = readBuildOptions(process.env);
 const started = startAhead(buildOptions);
-const { answerBuild } = await import("./build/answer.ts");
+const [{ Bridge }, { answerBuild }] = await Promise.all([
+  import("./gateway/bridge.ts"),
+  import("./build/answer.ts"),
+]);
+const bridge = new Bridge(stream);
 const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started };
 const answer = await answerBuild(start, import.meta.dirname);
 if ("result" in answer) await bridge.returnResult(answer.result);

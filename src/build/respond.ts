@@ -59,22 +59,20 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   const found = await imagesOf([converted], options);
   const { judgements, images } = found;
   // A refused build has no result that anybody may have, whatever the conversion says of the rest.
-  const refused = judgements.some(({ outcome }) => outcome === "refuse");
-  const bytes = refused ? undefined : resultOf(converted);
+  const isRefused = judgements.some(({ outcome }) => outcome === "refuse");
+  const result = isRefused ? undefined : readResult(resultOf(converted));
   const { policy } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
   const report = makeReport(judgements, { images, policy });
   if (request === "check") return showCheck(report, judgements);
   if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements);
-  await refuseOrShow(bridge, found);
-  const result = readResult(bytes ?? resultOf(converted));
+  if (result === undefined) throw await refusal(bridge, found);
   requireSbom(result, options);
-  const evidenced = await withEvidence(bridge, result, {
-    judgements,
-    images,
-    policy,
-    attestations: context.attestations && isProvenanceWanted(options),
-  });
+  const attestations = context.attestations && isProvenanceWanted(options);
+  const [evidenced] = await Promise.all([
+    withEvidence(bridge, result, { judgements, images, policy, attestations }),
+    showJudgements(bridge, judgements, images),
+  ]);
   return judgements.length === 0
     ? evidenced
     : withMetadata(evidenced, { "frontend.tlog": JSON.stringify(report) });
@@ -88,7 +86,8 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   if (found.judgements.every(({ outcome }) => outcome !== "refuse")) for (const each of all) resultOf(each);
   const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
-  await refuseOrShow(bridge, found);
+  if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, found);
+  await showJudgements(bridge, found.judgements, found.images);
   const isDated = policy.recheck === "daily";
   const update = newLock(lock, found.judgements, isDated ? dayOf(check.now()) : undefined);
   return commands.lock === "update"
@@ -96,12 +95,14 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
     : printLock(update, { isCheck: commands.lock === "check" });
 }
 
-/** Shows what there is to say of images that may be used. Throws BuildRefused when there are others. */
-async function refuseOrShow(bridge: Bridge, { judgements, images }: BuildImages): Promise<void> {
-  const refused = judgements.filter(({ outcome }) => outcome === "refuse");
+/** The refusal of a build, after it has been shown what there is to say of its other images. */
+async function refusal(bridge: Bridge, { judgements, images }: BuildImages): Promise<BuildRefused> {
   const used = judgements.filter(({ outcome }) => outcome !== "refuse");
   await showJudgements(bridge, used, images);
-  if (refused.length > 0) throw new BuildRefused(refused, images);
+  return new BuildRefused(
+    judgements.filter(({ outcome }) => outcome === "refuse"),
+    images,
+  );
 }
 
 function requireUsed(tag: NonNullable<Commands["approve"]>, judgements: readonly Judgement[]): void {

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import * as v from "valibot";
-
 /** What BuildKit tells a frontend container through its environment. */
 export interface BuildOptions {
   /** The build's options, as `docker buildx build` sent them: `target`, `platform`, `build-arg:NAME`, `context:NAME`, … */
@@ -32,25 +30,22 @@ export function readBuildOptions(environment: Readonly<Record<string, string | u
   };
 }
 
-/** BuildKit's workers, as JSON; a worker's first platform is its own. */
-const Workers = v.array(
-  v.object({
-    platforms: v.array(
-      v.object({ os: v.string(), architecture: v.string(), variant: v.optional(v.string(), "") }),
-    ),
-  }),
-);
-
+/** The first platform of the first worker in BuildKit's JSON. Read without a schema's package: this is loaded before anything. */
 function firstPlatform(workers: string): string {
-  let parsed: unknown;
+  let platform:
+    | { readonly os?: unknown; readonly architecture?: unknown; readonly variant?: unknown }
+    | undefined;
   try {
-    parsed = JSON.parse(workers);
+    platform = (JSON.parse(workers) as { readonly platforms?: { readonly os?: unknown }[] }[])[0]
+      ?.platforms?.[0];
   } catch {
     return "";
   }
-  const { success, output } = v.safeParse(Workers, parsed);
-  const platform = success ? output[0]?.platforms[0] : undefined;
-  return platform ? [platform.os, platform.architecture, platform.variant].filter(Boolean).join("/") : "";
+  const { os, architecture, variant = "" } = platform ?? {};
+  const parts = [os, architecture, variant];
+  return os && architecture && parts.every((part) => typeof part === "string")
+    ? parts.filter(Boolean).join("/")
+    : "";
 }
 
 /** The platforms of `--platform`; none when it is not given. */
