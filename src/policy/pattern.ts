@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
 import type { Reference } from "../image/reference.ts";
+import { matchesWhole } from "../record/wildcards.ts";
 
 /**
  * A pattern over normalized references such as `docker.io/library/alpine:3.16.0`. `*` is any run of characters
@@ -117,59 +118,21 @@ function partsMatch(parts: readonly string[], subject: readonly string[]): boole
   // Most patterns are of another registry.
   const [first = "", host = ""] = [parts[0], subject[0]];
   if (!WILD.test(first) && first !== host) return false;
-  return runs(parts, subject, {
+  return matchesWhole(parts, subject, {
     isRun: (part) => part === ANY,
     atLeast: 1,
-    isMatch: (part, given) => given !== ANY && textMatches(part, given),
+    isMatch: (part, given) => part === ANY || (given !== ANY && textMatches(part, given)),
   });
 }
 
 function textMatches(text: string, subject: string): boolean {
   if (text === "*" || !WILD.test(text)) return text === "*" || text === subject;
-  return runs([...text], [...subject], {
+  return matchesWhole([...text], [...subject], {
     isRun: (character) => character === "*",
     atLeast: 0,
-    isMatch: (character, given) => character === given || (character === "?" && given !== "*"),
+    isMatch: (character, given) =>
+      character === "*" || character === given || (character === "?" && given !== "*"),
   });
-}
-
-/** The one way of matching, for parts and for characters: some of the pattern stand for runs of at least so many. */
-function runs(
-  pattern: readonly string[],
-  subject: readonly string[],
-  {
-    isRun,
-    atLeast,
-    isMatch,
-  }: {
-    isRun: (each: string) => boolean;
-    atLeast: number;
-    isMatch: (each: string, given: string) => boolean;
-  },
-): boolean {
-  // Where the pattern may stand after each of the subject; no way back, so no pattern takes long.
-  let reached = new Set([0]);
-  const open = (places: Set<number>): Set<number> => {
-    for (const place of places) {
-      const each = pattern[place];
-      if (each !== undefined && isRun(each) && atLeast === 0) places.add(place + 1);
-    }
-    return places;
-  };
-  reached = open(reached);
-  for (const given of subject) {
-    const next = new Set<number>();
-    for (const place of reached) {
-      const each = pattern[place];
-      if (each === undefined) continue;
-      if (isRun(each)) {
-        next.add(place);
-        if (atLeast > 0) next.add(place + 1);
-      } else if (isMatch(each, given)) next.add(place + 1);
-    }
-    reached = open(next);
-  }
-  return reached.has(pattern.length);
 }
 
 /** The one tag that the pattern matches; undefined when it matches more. */

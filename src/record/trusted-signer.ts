@@ -3,6 +3,7 @@ import { sha256 } from "../image/digest.ts";
 import { identityOf } from "./certificate.ts";
 import type { Permission, Signer, Trust, TrustedKey, TrustedSigner } from "./signer.ts";
 import { signerName } from "./signer.ts";
+import { matchesWhole } from "./wildcards.ts";
 
 /** A key or a certificate as it came: its PEM label and its bytes. */
 export interface Verifier {
@@ -73,21 +74,11 @@ function fits(signer: TrustedSigner, { issuer, identity }: { issuer: string; ide
   }
 }
 
-/**
- * Whether a pattern stands for the whole of a text: `*` for any run of characters without "/", `**` for any run. In
- * time that grows with the product of their lengths and no faster, whatever the text is.
- */
+/** Whether a pattern stands for the whole of a text: `*` for any run of characters without "/", `**` for any run. */
 export function matchesPattern(pattern: string, text: string): boolean {
-  // Where in the text what was read of the pattern may end.
-  let ends = [true, ...Array.from(text, () => false)];
-  for (const part of pattern.split(/(\*+)/)) {
-    if (part === "*" || part === "**") {
-      for (let at = 1; at < ends.length; at++) {
-        ends[at] ||= ends[at - 1] === true && (part === "**" || text[at - 1] !== "/");
-      }
-    } else {
-      ends = ends.map((_, at) => ends[at - part.length] === true && text.endsWith(part, at));
-    }
-  }
-  return ends.at(-1) === true;
+  return matchesWhole(pattern.match(/\*\*?|[^*]/gu) ?? [], [...text], {
+    isRun: (token) => token.startsWith("*"),
+    atLeast: 0,
+    isMatch: (token, given) => token === given || token === "**" || (token === "*" && given !== "/"),
+  });
 }
