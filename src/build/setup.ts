@@ -191,6 +191,8 @@ function logUrls({ material }: TrustedRoot): readonly string[] {
 
 async function readBaked(): Promise<PolicyText | undefined> {
   const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
+  // It will be needed, and loads while BuildKit and the conversion are at work.
+  if (text !== undefined) void import("../policy/policy-file.ts");
   return text === undefined ? undefined : { text, name: "policy.yaml" };
 }
 
