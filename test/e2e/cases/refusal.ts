@@ -63,7 +63,7 @@ export function expectUnknown(built: Outcome, expected: ExpectedUnknown): void {
   const reason = lines.slice(0, rule).map((line) => line.trim());
   expect(reason.join(" "), built.output).toMatch(detail);
   const take = lines.findIndex((line) => /^ {4}FROM \S+@sha256:[0-9a-f]{64}$/.test(line));
-  expect(lines[take - 1], built.output).toMatch(/^ {2}(try again when .*, )?or name the image by digest:$/);
+  expect(lines[take - 1], built.output).toMatch(/^ {2}(build again when .*, )?or name the image by digest:$/);
   expect(lines.slice(take + 1)).toEqual([
     ...(ignored === undefined ? [] : [`  ${ignored}`]),
     expect.stringMatching(new RegExp(`^ {2}${name}: https:\\S+#${name.toLowerCase()}$`)),
