@@ -5,7 +5,7 @@ import {
   EVIDENCE_PREDICATE_TYPE,
   type EvidencePredicate,
   formatEvidence,
-} from "../src/record/evidence-predicate.ts";
+} from "../src/attestation/predicate.ts";
 import type { Served } from "./check/sample-courier.ts";
 
 export const REGISTRY = "registry.example";

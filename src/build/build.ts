@@ -5,12 +5,12 @@ import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
 import { askedPlatforms } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
-import { LOCK_FILE } from "../record/lock-file.ts";
+import { LOCK_FILE } from "../lock/file.ts";
 import { showPolicy } from "../subrequests/policy.ts";
 import { isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
 import { withOwnRequests } from "../subrequests/text-answer.ts";
 import { DESCRIBE } from "../subrequests/text-requests.ts";
-import { verifyImage } from "../verify-image.ts";
+import { verifyImage } from "../subrequests/verify.ts";
 import { buildFiles } from "./build-files.ts";
 import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
 import { respond } from "./respond.ts";
@@ -65,7 +65,11 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   if (request === "policy") return showPolicy((await open()).policy);
   if (request === "verify") {
     const { image } = setup.commands;
-    return verifyImage(bridge, { image, platforms: askedPlatforms(options), opened: await open() });
+    return verifyImage(bridge, {
+      image,
+      platforms: askedPlatforms(options),
+      context: (await open()).context,
+    });
   }
   const converted = await converting;
   if (conversion.isTextRequest) {

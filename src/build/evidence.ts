@@ -7,11 +7,10 @@ import { progressVertices } from "../llb/progress-vertices.ts";
 import { singleFile } from "../llb/single-file.ts";
 import { policyDigest } from "../policy/policy-text.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
-import { EvidenceError } from "../record/evidence-error.ts";
-import { EVIDENCE_PREDICATE_TYPE, formatEvidence } from "../record/evidence-predicate.ts";
+import { EvidenceError } from "../attestation/error.ts";
+import { EVIDENCE_PREDICATE_TYPE, formatEvidence, VERSION } from "../attestation/predicate.ts";
 import { makeEvidence } from "../report/build-evidence.ts";
 import type { NamedImage } from "../report/report.ts";
-import { VERSION } from "../version.ts";
 
 /** What the evidence is made of. */
 export interface Attesting {

@@ -17,11 +17,11 @@ import {
   type PolicyText,
   readPolicy,
 } from "../policy/policy.ts";
-import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "../record/lock-file.ts";
-import type { TrustedRoot } from "../record/trusted-root.ts";
-import { lockedRecords } from "../locked-records.ts";
+import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "../lock/file.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
+import { lockedRecords } from "../check/locked-records.ts";
 import { dayOf } from "../day.ts";
-import { type BuildTrust, openTrust } from "../trust.ts";
+import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
 const CONFIGURATION = "/etc/tlog-dockerfile";

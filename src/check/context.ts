@@ -3,7 +3,7 @@ import type { Reference } from "../image/reference.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import type { Trust } from "../record/signer.ts";
-import type { TrustedRoot } from "../record/trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Courier } from "./courier.ts";
 
 /** An image that a build consumes. */

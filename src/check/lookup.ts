@@ -7,7 +7,7 @@ import { joinHistories } from "../record/joined-history.ts";
 import type { Trust } from "../record/signer.ts";
 import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
-import type { TrustedRoot } from "../record/trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Record } from "../record/verification.ts";
 import type { CheckContext } from "./context.ts";
 import { decideOn, type ImageCheck, isToBeApproved } from "./image-check.ts";

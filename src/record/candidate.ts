@@ -19,7 +19,7 @@ import { rebuildBundle } from "./rebuilt-bundle.ts";
 import { type Permission, type Signer, signerId } from "./signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
 import { claimedTime } from "./time-proof.ts";
-import type { TrustedRoot } from "./trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { RecordContext } from "./verification.ts";
 import { findSigner, type Granted, type Verifier } from "./trusted-signer.ts";
 

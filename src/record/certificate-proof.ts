@@ -6,7 +6,7 @@ import { verifyCertificate } from "@sigstore/verify/dist/key/index.js";
 import type { KeyObject } from "node:crypto";
 import { reasonOf, refusal } from "./claim.ts";
 import { type Signer, signerName } from "./signer.ts";
-import type { TrustedRoot } from "./trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Verifier } from "./trusted-signer.ts";
 
 /**

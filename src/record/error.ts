@@ -71,20 +71,3 @@ export class RecordError extends Error {
     this.code = code;
   }
 }
-
-/**
- * `bad-root`: a trusted root that cannot be used; `not-a-key`: no public key in PEM; `unfit-key`: of a kind we cannot
- * use; `not-an-identity`: an issuer or an identity that no certificate has.
- */
-export type TrustErrorCode = "bad-root" | "not-a-key" | "unfit-key" | "not-an-identity";
-
-/** Something wrong in what the operator gave us to trust. */
-export class TrustError extends Error {
-  override readonly name = "TrustError";
-  readonly code: TrustErrorCode;
-
-  constructor(code: TrustErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
-  }
-}

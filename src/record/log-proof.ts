@@ -5,7 +5,7 @@ import { verifyTLogInclusion } from "@sigstore/verify/dist/tlog/index.js";
 import { LogEntryError, treeHead } from "../log/entry.ts";
 import type { BundledEntry } from "./bundle.ts";
 import { reasonOf, refusal } from "./claim.ts";
-import type { TrustedRoot } from "./trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 
 /** A log of the trusted root. */
 export type KnownLog = TrustedRoot["material"]["tlogs"][0];

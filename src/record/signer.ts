@@ -2,7 +2,7 @@
 import { createPublicKey, type KeyObject } from "node:crypto";
 import { type Sha256, sha256 } from "../image/digest.ts";
 import { excerpt } from "../log/excerpt.ts";
-import { TrustError } from "./error.ts";
+import { TrustError } from "../trust/error.ts";
 
 /** A public key whose sightings count. */
 export interface TrustedKey {

@@ -3,7 +3,7 @@ import { RFC3161Timestamp } from "@sigstore/core";
 // The package has no other entry to this step alone.
 import { getTSATimestamp } from "@sigstore/verify/dist/timestamp/index.js";
 import { type Claim, reasonOf, refusal } from "./claim.ts";
-import type { TrustedRoot } from "./trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 
 /**
  * When the claim says that it was logged: by the entry of a Rekor v1 log, in whole seconds; by the earliest timestamp

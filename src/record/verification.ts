@@ -9,7 +9,7 @@ import { checkProof, findLog, proveInclusion } from "./log-proof.ts";
 import type { Permission, Signer, Trust } from "./signer.ts";
 import type { Sighting } from "./statement.ts";
 import { proveTimestamps } from "./time-proof.ts";
-import type { TrustedRoot } from "./trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 
 /** A sighting that was proven to be in a transparency log and signed by somebody who counts. */
 export interface Record extends Sighting {

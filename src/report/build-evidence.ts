@@ -2,7 +2,7 @@
 import type { Judgement } from "../check/judgement.ts";
 import type { Sha256 } from "../image/digest.ts";
 import { formatReference } from "../image/reference.ts";
-import type { EvidenceImage, EvidencePredicate } from "../record/evidence-predicate.ts";
+import type { EvidenceImage, EvidencePredicate } from "../attestation/predicate.ts";
 import type { NamedImage } from "./report.ts";
 
 /** What the evidence of a build is made with. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { isChanged, type LockChange, type LockUpdate } from "../record/lock-update.ts";
+import { isChanged, type LockChange, type LockUpdate } from "../lock/update.ts";
 
 /** What an update of the lock file changes, in lines: one for each tag that is new, changed or gone, and a count. */
 export function lockChangeLines({ changes, unlockable }: LockUpdate): string[] {

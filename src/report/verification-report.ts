@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement, Outcome } from "../check/judgement.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
-import type { EvidenceError } from "../record/evidence-error.ts";
-import type { EvidencePredicate } from "../record/evidence-predicate.ts";
+import type { EvidenceError } from "../attestation/error.ts";
+import type { EvidencePredicate } from "../attestation/predicate.ts";
 import type { Report } from "./report-shape.ts";
 import { reportTable } from "./report-text.ts";
 import type { VerificationReport } from "./verification-shape.ts";

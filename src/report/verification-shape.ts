@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { EVIDENCE_ERROR_CODES } from "../record/evidence-error.ts";
+import { EVIDENCE_ERROR_CODES } from "../attestation/error.ts";
 import { ReportShape } from "./report-shape.ts";
 
 const text = (description: string) => v.pipe(v.string(), v.description(description));

@@ -9,8 +9,8 @@ import {
   EVIDENCE_PREDICATE_TYPE,
   type EvidencePredicate,
   MAX_EVIDENCE_IMAGES,
-} from "../../src/record/evidence-predicate.ts";
-import { VERSION } from "../../src/version.ts";
+} from "../../src/attestation/predicate.ts";
+import { VERSION } from "../../src/attestation/predicate.ts";
 import { consumed, servedManifest, surroundings } from "../check/sample-courier.ts";
 import { type AskedSolve, encodeResult, resultOf, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
 import { sampleKey, sampleLog, sighting, trusting } from "../record/sample-log.ts";

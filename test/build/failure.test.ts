@@ -15,7 +15,7 @@ import { ImageReferenceError, parseReference } from "../../src/image/reference.t
 import { DefinitionError } from "../../src/llb/definition.ts";
 import type { ImageSource, SourceLocation } from "../../src/llb/image-sources.ts";
 import { PolicyError } from "../../src/policy/policy-error.ts";
-import { TrustError } from "../../src/record/error.ts";
+import { TrustError } from "../../src/trust/error.ts";
 
 const { Status } = moby.buildkit.v1.frontend;
 

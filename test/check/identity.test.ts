@@ -6,7 +6,7 @@ import type { Judgement } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { TrustError } from "../../src/record/error.ts";
+import { TrustError } from "../../src/trust/error.ts";
 import {
   certify,
   type CertifiedKey,

@@ -5,7 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { parseTrustedRoot } from "../../src/record/trusted-root.ts";
+import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { asEvidence, DIGEST, sighting, trusting } from "../record/sample-log.ts";
 import { certificateAuthority } from "../sigstore/certificate-authority.ts";

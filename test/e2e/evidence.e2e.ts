@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import type { EvidencePredicate } from "../../src/record/evidence-predicate.ts";
+import type { EvidencePredicate } from "../../src/attestation/predicate.ts";
 import { publicPem } from "../sigstore/signed-statement.ts";
 import type { BuildOutcome } from "./lab/builds.ts";
 import { scanner } from "./cases/moving-tags.ts";

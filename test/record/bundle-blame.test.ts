@@ -19,7 +19,7 @@ import {
   stranger,
   timestampsOf,
   type SampleEvidence,
-} from "./sample-evidence.ts";
+} from "../attestation/sample-evidence.ts";
 
 let evidence: SampleEvidence;
 beforeAll(async () => {

@@ -17,7 +17,7 @@ import {
   signatureOf,
   stranger,
   type SampleEvidence,
-} from "./sample-evidence.ts";
+} from "../attestation/sample-evidence.ts";
 
 let evidence: SampleEvidence;
 beforeAll(async () => {

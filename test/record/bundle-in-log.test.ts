@@ -18,7 +18,7 @@ import {
   sampleEvidence,
   type Kind,
   type SampleEvidence,
-} from "./sample-evidence.ts";
+} from "../attestation/sample-evidence.ts";
 
 let evidence: SampleEvidence;
 beforeAll(async () => {

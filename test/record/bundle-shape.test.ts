@@ -11,7 +11,7 @@ import {
   sampleEvidence,
   signatureOf,
   type SampleEvidence,
-} from "./sample-evidence.ts";
+} from "../attestation/sample-evidence.ts";
 
 let evidence: SampleEvidence;
 beforeAll(async () => {

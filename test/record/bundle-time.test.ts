@@ -12,7 +12,7 @@ import {
   signatureOf,
   timestampsOf,
   type SampleEvidence,
-} from "./sample-evidence.ts";
+} from "../attestation/sample-evidence.ts";
 
 let evidence: SampleEvidence;
 beforeAll(async () => {

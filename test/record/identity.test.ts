@@ -7,7 +7,7 @@ import { RecordError } from "../../src/record/error.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity, type TrustedIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import type { TrustedRoot } from "../../src/record/trusted-root.ts";
+import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { type RecordContext, verifyRecord } from "../../src/record/verification.ts";
 import {
   certify,

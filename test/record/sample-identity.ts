@@ -2,7 +2,7 @@
 import { dsse, pem } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { IN_TOTO_PAYLOAD_TYPE } from "../../src/record/statement.ts";
-import type { TrustedRoot } from "../../src/record/trusted-root.ts";
+import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { type CertificateAuthority, certificateAuthority } from "../sigstore/certificate-authority.ts";
 import { spki } from "../sigstore/signed-note.ts";
 import { jointRoot, type SampleEnvelope } from "./sample-log.ts";

@@ -4,7 +4,7 @@ import { dsse, json, pem } from "@sigstore/core";
 import { initializeTSA, tsaHandler } from "@sigstore/mock/dist/timestamp/index.js";
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";
-import type { TrustedRoot } from "../../src/record/trusted-root.ts";
+import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { openLineFile } from "../sigstore/line-file.ts";
 import { merkleTree } from "../sigstore/merkle-tree.ts";
 import { rekorV2Log, type RekorV2Log } from "../sigstore/rekor-v2.ts";

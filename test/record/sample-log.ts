@@ -6,7 +6,7 @@ import { type Evidence, readHistory } from "../../src/record/history.ts";
 import type { Record } from "../../src/record/verification.ts";
 import { parsePublicKey, type Trust, type TrustedKey, type TrustedSigner } from "../../src/record/signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, type Sighting, sightingStatement } from "../../src/record/statement.ts";
-import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
+import { parseTrustedRoot, type TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { openLineFile } from "../sigstore/line-file.ts";
 import { type LoggedEntry, rekorV1Log, type RekorV1Log } from "../sigstore/rekor-v1-log.ts";
 

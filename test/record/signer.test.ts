@@ -2,7 +2,7 @@
 import { ECDH, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/image/digest.ts";
-import { TrustError } from "../../src/record/error.ts";
+import { TrustError } from "../../src/trust/error.ts";
 import { parseIdentity, parsePublicKey, readSignerPem, signerName } from "../../src/record/signer.ts";
 
 const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" });

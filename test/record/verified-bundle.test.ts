@@ -6,7 +6,7 @@ import { parseReference } from "../../src/image/reference.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity, parseIdentityPattern } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import type { TrustedRoot } from "../../src/record/trusted-root.ts";
+import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { type RecordContext, verifyBundle } from "../../src/record/verification.ts";
 import { dsseBundle, intotoBundle, type SampleBundle } from "./sample-bundle.ts";
 import { certify, type CertifiedKey, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";

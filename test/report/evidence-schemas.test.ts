@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { EvidenceShape } from "../../src/record/evidence-predicate.ts";
+import { EvidenceShape } from "../../src/attestation/predicate.ts";
 import { StatementShape } from "../../src/record/statement.ts";
 import { VerificationShape } from "../../src/report/verification-shape.ts";
 import { jsonSchema } from "./json-schema.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { formatLockFile, parseLockFile } from "../../src/record/lock-file.ts";
-import { updateLock } from "../../src/record/lock-update.ts";
+import { formatLockFile, parseLockFile } from "../../src/lock/file.ts";
+import { updateLock } from "../../src/lock/update.ts";
 import type { Record } from "../../src/record/verification.ts";
 import { lockChangeLines } from "../../src/report/lock-changes.ts";
 import { DIGEST, OTHER_DIGEST, sampleRecord } from "../record/sample-log.ts";

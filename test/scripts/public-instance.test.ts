@@ -2,8 +2,8 @@
 import { expect, test } from "vitest";
 import { publicInstanceFiles } from "../../scripts/public-instance.ts";
 import { readSigningConfig } from "../../src/log/signing-config.ts";
-import { parseTrustedRoot } from "../../src/record/trusted-root.ts";
-import { updateTrustedRoot } from "../../src/record/trusted-root-update.ts";
+import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
+import { updateTrustedRoot } from "../../src/trust/trusted-root-update.ts";
 
 // When the seeds were made. The files that ship do not end by themselves, so that later is as good.
 const NOW = new Date("2026-06-01T12:00:00Z");

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { logUrl } from "../../src/log/json-api.ts";
-import { parseTrustedRoot, type TrustedRoot } from "../../src/record/trusted-root.ts";
+import { parseTrustedRoot, type TrustedRoot } from "../../src/trust/trusted-root.ts";
 import { type Claims, GOOGLE, identityToken } from "../sigstore/identity-token.ts";
 import { signingConfig } from "../sigstore/signing-config.ts";
 import type { Sigstore } from "../sigstore/sigstore.ts";

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0
+import { joinLines, type LockFile, parseLockFile, recordLine } from "./file.ts";
+import { columnsOf, entryKey, type LockedLine } from "./line.ts";
+import type { Record } from "../record/verification.ts";
+
+/** What an update does to the lines of one tag. */
+export interface LockChange {
+  /** The tag's canonical name. */
+  readonly reference: string;
+  readonly kept: readonly LockedLine[];
+  readonly added: readonly LockedLine[];
+  readonly dropped: readonly LockedLine[];
+}
+
+/** An updated lock file, and what became of the old one. */
+export interface LockUpdate {
+  readonly text: string;
+  /** One for each tag of the old file or the new one, in the order of their names. */
+  readonly changes: readonly LockChange[];
+  /** Records that cannot be locked: no bundle can be made of what the log has of them. */
+  readonly unlockable: readonly Record[];
+}
+
+export interface LockContent {
+  /** The lock file as it is; undefined when there is none. */
+  readonly old: LockFile | undefined;
+  /** All that is to be in the new one: the proven histories of every tag that the build consumes. */
+  readonly records: readonly Record[];
+  /**
+   * The canonical names of tags whose old lines stay, unread, although the build does not consume them: those of stages
+   * of the same Dockerfile which another `--target` builds.
+   */
+  readonly alsoUsed?: ReadonlySet<string>;
+  /** The day (UTC, `2026-11-21`) to write down as that of the last check; undefined: none is written. */
+  readonly checked?: string | undefined;
+}
+
+/**
+ * Makes the lock file of these records: keeps the lines of records that it has already, byte for byte, although the
+ * log would prove them otherwise today; adds what is new; drops everything else. Throws LockError when the result is
+ * over the limits.
+ */
+export function updateLock({ old, records, alsoUsed = new Set(), checked }: LockContent): LockUpdate {
+  const oldLines = new Map(
+    [...(old?.tags.values() ?? [])].flat().map((line) => [entryKey(line), line] as const),
+  );
+  const unlockable: Record[] = [];
+  const lines = new Map<string, string>();
+  for (const record of records) {
+    const columns = columnsOf(record);
+    const key = entryKey(columns);
+    const known = oldLines.get(key);
+    const line = known && isSame(known, columns) ? known.text : recordLine(record);
+    if (line === undefined) unlockable.push(record);
+    // The first one stays: a second proof of the same entry says nothing more.
+    else if (!lines.has(key)) lines.set(key, line);
+  }
+  for (const [key, line] of oldLines) {
+    if (alsoUsed.has(line.reference) && !lines.has(key)) lines.set(key, line.text);
+  }
+  const text = joinLines([...lines.values()], checked);
+  const updated = parseLockFile(Buffer.from(text), old?.name ?? "tlog.lock");
+  return { text, changes: lockChanges(old, updated), unlockable };
+}
+
+function isSame(line: LockedLine, columns: ReturnType<typeof columnsOf>): boolean {
+  return line.digest === columns.digest && line.loggedAt === columns.loggedAt;
+}
+
+/** What is different between two lock files, tag by tag. A line with another text is another line. */
+export function lockChanges(old: LockFile | undefined, updated: LockFile): readonly LockChange[] {
+  const references = new Set([...(old?.tags.keys() ?? []), ...updated.tags.keys()]);
+  return [...references].toSorted().map((reference) => {
+    const before = old?.tags.get(reference) ?? [];
+    const after = updated.tags.get(reference) ?? [];
+    const had = new Set(before.map(({ text }) => text));
+    const has = new Set(after.map(({ text }) => text));
+    return {
+      reference,
+      kept: after.filter(({ text }) => had.has(text)),
+      added: after.filter(({ text }) => !had.has(text)),
+      dropped: before.filter(({ text }) => !has.has(text)),
+    };
+  });
+}
+
+/** Whether an update changes anything. */
+export function isChanged(changes: readonly LockChange[]): boolean {
+  return changes.some(({ added, dropped }) => added.length > 0 || dropped.length > 0);
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { readSigningConfig, type SigningServices } from "../log/signing-config.ts";
+import { TrustError } from "./error.ts";
+import { parseTrustedRoot, type TrustedRoot } from "./trusted-root.ts";
+import type { FetchFile, UpdatedTrust } from "./trusted-root-update.ts";
+import { vouchedServices } from "./vouched-services.ts";
+
+/** What a build believes, and which services it uses. */
+export interface BuildTrust {
+  /**
+   * The services to use now. There is no log among them when an organisation's own trusted root vouches for none of
+   * those that we ship: then the policy has to name one.
+   */
+  readonly services: SigningServices;
+  /** The organisation's trusted root, or the shipped one. Throws TrustError. */
+  trustedRoot(): Promise<TrustedRoot>;
+  /**
+   * The trusted root as its TUF repository has it now, for a record of a log or an authority that `trustedRoot` does
+   * not know; undefined when it is the same, or when the organisation's own is not renewed. The repository is asked
+   * once, however often this is called. Throws TrustUpdateError and TrustError.
+   */
+  refreshed(way: Refresh): Promise<TrustedRoot | undefined>;
+  /**
+   * The services as that repository has them now, for a log or an authority that does not answer any more; undefined
+   * when it does not say, or when the organisation has its own. Throws SigningConfigError too.
+   */
+  refreshedServices(way: Refresh): Promise<SigningServices | undefined>;
+}
+
+/** The way to a TUF repository. */
+export interface Refresh {
+  readonly fetchFile: FetchFile;
+  /** Ends the refresh. */
+  readonly signal: AbortSignal;
+  /** The repository's base URL where the policy names one. */
+  readonly mirror: string | undefined;
+}
+
+/**
+ * Reads what the organisation's directory `own` has of `trusted_root.json`, `signing_config.json` and `tuf_root.json`
+ * (each replaces what is in `shipped`). `tuf_root.json` is the root of the TUF repository that the policy names; an
+ * own `trusted_root.json` without it is never renewed. Throws SigningConfigError.
+ */
+export async function openTrust({
+  own,
+  shipped,
+  now,
+}: {
+  readonly own: string;
+  readonly shipped: string;
+  readonly now: () => Date;
+}): Promise<BuildTrust> {
+  const choose = async (name: string) =>
+    (await readOptional(own, name)) ?? { ...(await readShipped(shipped, name)), isOwn: false };
+  const [config, root] = await Promise.all([choose("signing_config.json"), choose("trusted_root.json")]);
+  const services = readSigningConfig(config.text, config.path, now());
+  let parsed: Promise<TrustedRoot> | undefined;
+  let update: Promise<Update | undefined> | undefined;
+
+  const updateOnce = ({ fetchFile, signal, mirror }: Refresh): Promise<Update | undefined> =>
+    (update ??= (async () => {
+      const seed = await chooseSeed(mirror);
+      if (seed === undefined) return undefined;
+      // No build but one that needs it pays for loading this.
+      const { updateTrustedRoot } = await import("./trusted-root-update.ts");
+      return {
+        mirror: seed.mirror,
+        ...(await updateTrustedRoot({ ...seed, fetchFile, signal, now: now() })),
+      };
+    })());
+
+  const chooseSeed = async (mirror: string | undefined) => {
+    const seed = await readOptional(own, "tuf_root.json");
+    if (seed !== undefined) {
+      if (mirror !== undefined) return { seed: Buffer.from(seed.text), mirror };
+      const why = `"${seed.path}" is the root of a TUF repository, and the policy does not name the repository`;
+      throw new TrustError("bad-root", `${why}; add "tuf: URL" to it`);
+    }
+    if (root.isOwn) return undefined;
+    const { text } = await readShipped(shipped, "tuf_root.json");
+    return { seed: Buffer.from(text), mirror: mirror ?? (await readShippedMirror(shipped)) };
+  };
+
+  return {
+    services: root.isOwn && !config.isOwn ? vouchedServices(services, root.text) : services,
+    trustedRoot: () => (parsed ??= Promise.resolve().then(() => parseTrustedRoot(root.text, root.path))),
+    async refreshed(way) {
+      const updated = await updateOnce(way);
+      if (updated === undefined || updated.trustedRoot === root.text) return undefined;
+      return parseTrustedRoot(updated.trustedRoot, `trusted_root.json of ${updated.mirror}`);
+    },
+    async refreshedServices(way) {
+      const updated = config.isOwn ? undefined : await updateOnce(way);
+      if (updated?.signingConfig === undefined) return undefined;
+      return readSigningConfig(updated.signingConfig, `signing_config.v0.2.json of ${updated.mirror}`, now());
+    },
+  };
+}
+
+type Update = UpdatedTrust & { readonly mirror: string };
+
+interface TrustFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+async function readShipped(directory: string, name: string): Promise<TrustFile> {
+  const path = join(directory, name);
+  return { path, text: await readFile(path, "utf8") };
+}
+
+async function readShippedMirror(directory: string): Promise<string> {
+  const { text } = await readShipped(directory, "tuf_mirror.json");
+  return v.parse(v.object({ mirror: v.string() }), JSON.parse(text)).mirror;
+}
+
+/** A file of the organisation's, or undefined when there is none. Other failures throw: what somebody put there must not get lost. */
+async function readOptional(
+  directory: string,
+  name: string,
+): Promise<(TrustFile & { readonly isOwn: true }) | undefined> {
+  const path = join(directory, name);
+  try {
+    return { path, text: await readFile(path, "utf8"), isOwn: true };
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
