@@ -69,7 +69,12 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
   });
   const processId = randomUUID().replaceAll("-", "");
   const stream = bridge.execProcess();
-  const output = outputOf(stream, options.name);
+  let closed = false;
+  // BuildKit says that the process has ended, and how, only after its input has been ended.
+  const endInput = (): void => {
+    if (!closed) stream.write({ ProcessID: processId, File: { Fd: STDIN, EOF: true } });
+  };
+  const output = outputOf(stream, options.name, endInput);
   stream.write({
     ProcessID: processId,
     Init: {
@@ -78,7 +83,6 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
       Fds: [STDIN, STDOUT, STDERR],
     },
   });
-  let closed = false;
   return {
     output,
     write(bytes) {
@@ -86,9 +90,8 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
     },
     close() {
       if (closed) return;
+      endInput();
       closed = true;
-      // BuildKit says that the process is done only after its input has been ended.
-      stream.write({ ProcessID: processId, File: { Fd: STDIN, EOF: true } });
       stream.end();
       // Nobody waits for the end: what is sent now reaches BuildKit before the answer to the build does.
       bridge.releaseContainer(containerId).then(
@@ -100,7 +103,7 @@ export async function startContainer(bridge: Bridge, options: ContainerOptions):
 }
 
 /** What comes on standard output. Ends with the process, or with the error that ended it. */
-function outputOf(stream: ExecStream, name: string): Readable {
+function outputOf(stream: ExecStream, name: string, onEndOfOutput: () => void): Readable {
   const output = new Readable({ read: () => undefined });
   // Whoever reads hears of it; whoever has stopped reading does not have to.
   output.on("error", () => undefined);
@@ -117,6 +120,7 @@ function outputOf(stream: ExecStream, name: string): Readable {
       if (file?.Fd === STDOUT && file.Data?.length && !isOver) output.push(file.Data);
       else if (file?.Fd === STDERR && file.Data)
         stderr = (stderr + Buffer.from(file.Data).toString()).slice(-MAX_STDERR_BYTES);
+      else if (file?.Fd === STDOUT && file.EOF) onEndOfOutput();
       else if (exit) end(exitError(exit, name, stderr));
       else if (done) end();
     },
