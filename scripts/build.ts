@@ -20,7 +20,7 @@ const options: BuildOptions = {
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
-  alias: { "make-fetch-happen": `${root}src/courier/fetch-for-sigstore.ts` },
+  alias: { "make-fetch-happen": `${root}src/courier/server/fetch-for-sigstore.ts` },
   // grpc-js needs it only for its own diagnostics service, which we do not serve.
   external: ["@grpc/proto-loader"],
   legalComments: "linked",
@@ -32,7 +32,7 @@ mkdirSync(dist);
 await build({ ...options, entryPoints: ["src/frontend.ts"], chunkNames: "frontend-[hash]" });
 await build({
   ...options,
-  entryPoints: ["src/courier/main.ts"],
+  entryPoints: ["src/courier/server/main.ts"],
   entryNames: "courier",
   chunkNames: "courier-[hash]",
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { CheckError } from "../check/signers.ts";
 import type { Judgement } from "../check/judgement.ts";
-import { dayOf } from "../day.ts";
+import { dayOf } from "./day.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { requireSbom } from "../gate/sbom.ts";
 import { type BuildOptions, isProvenanceWanted } from "../gateway/options.ts";

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CheckContext } from "../check/context.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
-import { type Courier, startCourier } from "../courier-container.ts";
+import { type Courier, startCourier } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import type { Conversion } from "../conversion/conversion.ts";
 import type { Bridge } from "../gateway/bridge.ts";
@@ -20,7 +20,7 @@ import {
 import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "../lock/file.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { lockedRecords } from "../check/locked-records.ts";
-import { dayOf } from "../day.ts";
+import { dayOf } from "./day.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */

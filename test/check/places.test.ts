@@ -4,7 +4,7 @@ import type { CheckContext } from "../../src/check/context.ts";
 import { openCheck } from "../../src/check/check.ts";
 import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
-import { CourierError } from "../../src/courier/courier-error.ts";
+import { CourierError } from "../../src/courier/client/conversation.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { LogService } from "../../src/log/signing-config.ts";
 import { type History, readHistory } from "../../src/record/history.ts";

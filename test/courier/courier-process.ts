@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
-import { CourierChannel } from "../../src/courier/channel.ts";
+import { CourierChannel } from "../../src/courier/client/channel.ts";
 import { splitLines } from "../../src/courier/lines.ts";
 
 /** A courier's process and all that it has said. */
@@ -55,7 +55,7 @@ export function courierProgram(): CourierProgram {
   const program = join(directory, "courier.js");
   beforeAll(async () => {
     await build({
-      entryPoints: { courier: "src/courier/main.ts" },
+      entryPoints: { courier: "src/courier/server/main.ts" },
       outdir: directory,
       bundle: true,
       splitting: true,
@@ -63,7 +63,7 @@ export function courierProgram(): CourierProgram {
       platform: "node",
       target: "node24",
       chunkNames: "courier-[name]-[hash]",
-      alias: { "make-fetch-happen": "./src/courier/fetch-for-sigstore.ts" },
+      alias: { "make-fetch-happen": "./src/courier/server/fetch-for-sigstore.ts" },
       banner: {
         js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
       },

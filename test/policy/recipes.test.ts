@@ -6,7 +6,7 @@ import {
   GITHUB_URL_SECRET,
   SIGNING_SECRET,
   TOKEN_SECRET,
-} from "../../src/courier/signing-secret.ts";
+} from "../../src/courier/server/signing-secret.ts";
 import { DockerfileParser } from "dockerfile-ast";
 import { parseReference } from "../../src/image/reference.ts";
 import { readCommands } from "../../src/policy/commands.ts";

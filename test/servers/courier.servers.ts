@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import type { CourierChannel } from "../../src/courier/channel.ts";
+import type { CourierChannel } from "../../src/courier/client/channel.ts";
 import { type Evidence, type History, readHistory } from "../../src/record/history.ts";
 import type { Signer } from "../../src/record/signer.ts";
 import { subjectHash } from "../../src/record/statement.ts";

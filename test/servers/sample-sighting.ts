@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Signer } from "@sigstore/sign";
 import { randomBytes } from "node:crypto";
-import { findEntries } from "../../src/courier/finding.ts";
-import { sendHttp } from "../../src/courier/http.ts";
-import { keySigner } from "../../src/courier/key-signer.ts";
-import { recordBundle } from "../../src/courier/recording-v2.ts";
-import { readSigningKey } from "../../src/courier/signing-key.ts";
+import { findEntries } from "../../src/courier/server/finding.ts";
+import { sendHttp } from "../../src/courier/server/http.ts";
+import { keySigner } from "../../src/courier/server/key-signer.ts";
+import { recordBundle } from "../../src/courier/server/recording-v2.ts";
+import { readSigningKey } from "../../src/courier/server/signing-key.ts";
 import { parseReference, type Reference } from "../../src/image/reference.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";

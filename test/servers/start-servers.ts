@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TestProject } from "vitest/node";
-import { findEntries } from "../../src/courier/finding.ts";
-import { sendHttp } from "../../src/courier/http.ts";
+import { findEntries } from "../../src/courier/server/finding.ts";
+import { sendHttp } from "../../src/courier/server/http.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { logUrl } from "../../src/log/json-api.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { fetchMirrorFile } from "../../src/courier/mirror-file.ts";
+import { fetchMirrorFile } from "../../src/courier/server/mirror-file.ts";
 import { openTrust } from "../../src/trust/build-trust.ts";
 import { localServer } from "../courier/local-server.ts";
 import { sampleLog } from "../record/sample-log.ts";

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IncomingMessage } from "node:http";
+import { request as requestHttps } from "node:https";
+import { setTimeout as pause } from "node:timers/promises";
+import { excerpt } from "../../log/excerpt.ts";
+
+// An import would touch every export of node:http, and its WebSocket loads all of undici: 25 ms at every start.
+const { request: requestHttp } = process.getBuiltinModule("node:http");
+
+/** One HTTP request with all its bounds. */
+export interface HttpRequest {
+  readonly method: "GET" | "POST";
+  readonly url: URL;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
+  /** The largest answer that is read, in bytes. */
+  readonly maxBytes: number;
+  /** Ends everything about this request, its repetitions included. */
+  readonly signal: AbortSignal;
+  /**
+   * How often it is asked at most, when there is no answer, or 429 or 5xx. Only what may be asked twice without
+   * harm may have more than 1. Default: 4 for GET, 1 for POST.
+   */
+  readonly attempts?: number;
+}
+
+/** What a server answered, of whatever status. */
+export interface HttpAnswer {
+  readonly status: number;
+  /** Names in lower case; several headers of one name are joined by `, `. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly bytes: Buffer;
+}
+
+/**
+ * No answer: `unreachable` (name, connection, TLS or not HTTP), `timeout` (the signal ended it), `too-large`
+ * (more than maxBytes), `truncated` (the connection ended before the answer did).
+ */
+export type HttpErrorCode = "unreachable" | "too-large" | "timeout" | "truncated";
+
+export class HttpError extends Error {
+  override readonly name = "HttpError";
+  readonly code: HttpErrorCode;
+  constructor(code: HttpErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}
+
+const FIRST_PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 3_000;
+
+/**
+ * Asks, and asks again with growing pauses where that is allowed and useful. Answers of every status come back
+ * as answers; redirects are not followed. Throws HttpError.
+ */
+export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
+  const attempts = request.attempts ?? (request.method === "GET" ? 4 : 1);
+  for (let attempt = 1; ; attempt++) {
+    const outcome = await sendOnce(request).catch((error: unknown) => {
+      if (error instanceof HttpError) return error;
+      throw error;
+    });
+    const again =
+      attempt < attempts && isPassing(outcome) && (await waited(attempt, outcome, request.signal));
+    if (again) continue;
+    if (outcome instanceof HttpError) throw outcome;
+    return outcome;
+  }
+}
+
+/** The part of a URL that may be shown: the query can hold somebody's tokens. */
+export function shownUrl(url: URL): string {
+  return excerpt(`${url.protocol}//${url.host}${url.pathname}`, 300);
+}
+
+/** The media type of an answer, lower case and without its parameters; empty when it names none. */
+export function mediaTypeOf(answer: HttpAnswer): string {
+  return (answer.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
+}
+
+function isPassing(outcome: HttpAnswer | HttpError): boolean {
+  if (outcome instanceof HttpError) return outcome.code === "unreachable" || outcome.code === "truncated";
+  return outcome.status === 429 || outcome.status >= 500;
+}
+
+/** False when the deadline came first: then the last outcome says more than "too late". */
+async function waited(
+  attempt: number,
+  outcome: HttpAnswer | HttpError,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const asked = outcome instanceof HttpError ? undefined : outcome.headers["retry-after"];
+  const wished = asked !== undefined && /^\d{1,4}$/.test(asked) ? Number(asked) * 1_000 : 0;
+  // Many builds fail at the same moment when a log restarts; the random part keeps them from coming back together.
+  const backOff = FIRST_PAUSE_MS * 3 ** (attempt - 1) * (0.75 + Math.random() / 2);
+  try {
+    await pause(Math.min(Math.max(wished, backOff), LONGEST_PAUSE_MS), undefined, { signal });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
+  const { method, url, body, signal } = request;
+  const what = `${method} ${shownUrl(url)}`;
+  return new Promise((resolve, reject) => {
+    const fail = (error: unknown) => reject(asHttpError(error, what, signal));
+    if (url.protocol !== "https:" && url.protocol !== "http:") {
+      fail(new HttpError("unreachable", `${what}: "${excerpt(url.protocol)}" is not https: or http:`));
+      return;
+    }
+    const headers = {
+      "user-agent": "tlog-dockerfile",
+      "accept-encoding": "identity",
+      ...(body === undefined ? {} : { "content-length": String(Buffer.byteLength(body)) }),
+      ...request.headers,
+    };
+    try {
+      const outgoing = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
+        method,
+        headers,
+        signal,
+      });
+      outgoing.on("error", fail);
+      outgoing.on("response", (incoming) => {
+        readBody(incoming, request.maxBytes, what).then(
+          (bytes) => resolve({ status: incoming.statusCode ?? 0, headers: flat(incoming), bytes }),
+          fail,
+        );
+      });
+      outgoing.end(body);
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
+
+function readBody(incoming: IncomingMessage, maxBytes: number, what: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const tooLarge = () => {
+      reject(new HttpError("too-large", `${what}: the answer is larger than ${maxBytes} bytes`));
+      incoming.destroy();
+    };
+    if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) {
+      tooLarge();
+      return;
+    }
+    const chunks: Buffer[] = [];
+    let size = 0;
+    incoming.on("data", (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) tooLarge();
+      else chunks.push(chunk);
+    });
+    const cutOff = (cause?: Error) =>
+      reject(new HttpError("truncated", `${what}: the answer ended after ${size} bytes`, { cause }));
+    incoming.on("error", cutOff);
+    incoming.on("close", () => (incoming.complete ? resolve(Buffer.concat(chunks)) : cutOff()));
+  });
+}
+
+function flat(incoming: IncomingMessage): Record<string, string> {
+  const headers = Object.entries(incoming.headers).map(([name, value]): [string, string] => [
+    name,
+    Array.isArray(value) ? value.join(", ") : (value ?? ""),
+  ]);
+  return Object.fromEntries(headers);
+}
+
+function asHttpError(error: unknown, what: string, signal: AbortSignal): HttpError {
+  // Node tears the socket down on abort, which can look like any other error.
+  if (signal.aborted) return new HttpError("timeout", `${what}: no answer in time`, { cause: error });
+  if (error instanceof HttpError) return error;
+  return new HttpError("unreachable", `${what}: ${reasonOf(error)}`, { cause: error });
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "the connection failed";
+  // Node tries several addresses of a name and then has a message for none of them.
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  const message = error.message || (first instanceof Error ? first.message : "");
+  const code = "code" in error && typeof error.code === "string" ? error.code : "";
+  return excerpt(message || code || "the connection failed", 200);
+}

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+import { excerpt } from "../../log/excerpt.ts";
+import { LineError, splitLines } from "../lines.ts";
+import { ProtocolError, serve } from "./service.ts";
+import { readSigningSecret } from "./signing-secret.ts";
+
+/**
+ * The courier's process. Requests on standard input, answers on standard output (protocol.ts), nothing else on
+ * either; one line on standard error when it dies. Ends with its input, or on SIGTERM or SIGINT, with 0.
+ *
+ * TLOG_DEADLINE_MS: the time one request has (default 30000). TLOG_SECRETS_DIR: where the build's secrets are.
+ * HTTP_PROXY, HTTPS_PROXY, NO_PROXY (also in lower case): as usual.
+ */
+const { env } = process;
+
+function die(what: string): never {
+  process.stderr.write(`courier: ${what}\n`);
+  process.exit(1);
+}
+
+function deadlineOf(text: string): number {
+  if (!/^[1-9]\d{0,6}$/.test(text)) die('TLOG_DEADLINE_MS is not milliseconds between "1" and "9999999"');
+  return Number(text);
+}
+
+function useProxies(): void {
+  const names = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
+  // It loads undici too, which takes 20 ms: only for who has a proxy.
+  if (!names.some((name) => env[name])) return;
+  try {
+    process.getBuiltinModule("node:http").setGlobalProxyFromEnv(env);
+  } catch {
+    // Node's message shows the URL, which may have a password in it.
+    die("HTTP_PROXY or HTTPS_PROXY is not the URL of a proxy");
+  }
+}
+
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
+process.on("uncaughtException", (error: unknown) => {
+  // The text could hold anything; the name and place cannot.
+  const place = error instanceof Error ? /\(?[^\s(]*?:\d+:\d+\)?/.exec(error.stack ?? "")?.[0] : undefined;
+  die(
+    `internal error ${error instanceof Error ? error.name : typeof error} at ${place ?? "an unknown place"}`,
+  );
+});
+// Nobody listens any more: there is nothing left to say or to do.
+process.stdout.on("error", () => process.exit(1));
+
+const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
+useProxies();
+const secret = await readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
+  now: () => new Date(),
+  signal: AbortSignal.timeout(deadlineMs),
+});
+try {
+  await serve({
+    lines: splitLines(process.stdin),
+    say: (line) => process.stdout.write(line),
+    secret,
+    deadlineMs,
+  });
+} catch (error) {
+  if (error instanceof ProtocolError || error instanceof LineError) die(excerpt(error.message, 200));
+  throw error;
+}
+// Requests may still be under way; with the input's end nobody waits for them.
+process.exit(0);

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+import { dsse } from "@sigstore/core";
+import type { Signer } from "@sigstore/sign";
+import { createHash, createPublicKey, X509Certificate } from "node:crypto";
+import { LogError, type AskLog } from "../../log/json-api.ts";
+import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
+import { PAYLOAD_TYPE } from "./key-signer.ts";
+import { timestampOf } from "./timestamp.ts";
+
+/** A statement to be recorded in a Rekor v2 log. */
+export interface BundleRecording {
+  /** As `logUrl` gives it. */
+  readonly log: URL;
+  /** URLs of timestamp authorities, at least one. */
+  readonly timestamps: readonly string[];
+  /** The exact bytes of the in-toto statement. */
+  readonly statement: Uint8Array;
+  readonly signer: Signer;
+  readonly signal: AbortSignal;
+}
+
+const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
+/**
+ * Signs the statement (DSSE), has the signature timestamped, appends its hash to the log, and gives the bundle v0.3
+ * (JSON) with all of it. The log keeps the hash alone: this bundle is the only copy. Throws LogError, TimestampError,
+ * HttpError, and what the signer throws.
+ */
+export async function recordBundle(ask: AskLog, recording: BundleRecording): Promise<object> {
+  const { log, timestamps, statement, signer, signal } = recording;
+  if (timestamps.length === 0) {
+    throw new LogError(
+      "refused",
+      `write to ${log.href}: a Rekor v2 log proves no time, so a record in it takes a timestamp authority, and none is named; name one in the signing config, or write to a Rekor v1 log`,
+    );
+  }
+  const signed = dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement));
+  for (let attempt = 1; ; attempt++) {
+    const { signature, key } = await signer.sign(signed);
+    const timestamp = await timestampOf(ask, { authorities: timestamps, signature, signal });
+    const verifier = verifierOf(key);
+    const digest = createHash("sha256").update(signed).digest();
+    try {
+      const entry = await appendHashedRecord(ask, { log, signal, record: { digest, signature, verifier } });
+      return bundleOf({ statement, signature, key: verifier, timestamp, entry });
+    } catch (error) {
+      // An answer was lost, and the log does not repeat it. A signature is another each time, and so is its entry.
+      if (attempt > 1 || !(error instanceof LogError && error.status === 409)) throw error;
+    }
+  }
+}
+
+type KeyMaterial = Awaited<ReturnType<Signer["sign"]>>["key"];
+
+function verifierOf(key: KeyMaterial): HashedRecord["verifier"] {
+  switch (key.$case) {
+    case "publicKey":
+      return { publicKey: createPublicKey(key.publicKey).export({ type: "spki", format: "der" }) };
+    case "x509Certificate":
+      return { certificate: new X509Certificate(key.certificate).raw };
+  }
+}
+
+function bundleOf({
+  statement,
+  signature,
+  key,
+  timestamp,
+  entry,
+}: {
+  readonly statement: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly key: HashedRecord["verifier"];
+  readonly timestamp: Uint8Array;
+  readonly entry: TransparencyLogEntry;
+}): object {
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+  const signer =
+    "certificate" in key
+      ? { certificate: { rawBytes: base64(key.certificate) } }
+      : { publicKey: { hint: createHash("sha256").update(key.publicKey).digest("base64") } };
+  return {
+    mediaType: BUNDLE_MEDIA_TYPE,
+    verificationMaterial: {
+      ...signer,
+      // A v2 log says no time, and readers of protobuf's JSON take a missing one for this.
+      tlogEntries: [{ ...entry, integratedTime: "0" }],
+      timestampVerificationData: { rfc3161Timestamps: [{ signedTimestamp: base64(timestamp) }] },
+    },
+    dsseEnvelope: {
+      payload: base64(statement),
+      payloadType: PAYLOAD_TYPE,
+      // Without key id: cosign and sigstore-go find no signature under an id that they do not know.
+      signatures: [{ sig: base64(signature), keyid: "" }],
+    },
+  };
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+import { logUrl } from "../../log/json-api.ts";
+import { entryLines } from "./entry-lines.ts";
+import { failureOf } from "./failure.ts";
+import { findEntries } from "./finding.ts";
+import { sendHttp } from "./http.ts";
+import { fetchMirrorFile } from "./mirror-file.ts";
+import { Request, type Answer } from "../protocol.ts";
+import { fetchBlob, fetchManifest } from "./registry.ts";
+import { signersOf, type Signers } from "./signers.ts";
+import type { SigningSecret } from "./signing-secret.ts";
+
+/** The other side does not speak the protocol. The message quotes nothing of what it said. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
+/** What serving needs. */
+export interface Service {
+  /** Requests, a line each, without LF. */
+  readonly lines: AsyncIterable<string>;
+  /** Takes each line of answers, LF included. */
+  readonly say: (line: string) => void;
+  readonly secret: SigningSecret;
+  /** The time one request has, its repetitions included; from when it is begun. */
+  readonly deadlineMs: number;
+}
+
+const AT_ONCE = 8;
+const MAX_WAITING = 10_000;
+
+/**
+ * Says `ready`, and answers requests until the lines end; what is not answered then is given up. Throws
+ * ProtocolError, and what `lines` throws.
+ */
+export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
+  const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
+  const clocks = { now: () => new Date(), elapsedMs: () => performance.now() };
+  const signers = signersOf(secret, { ...clocks, deadlineMs });
+  const over = new AbortController();
+  const open = new Set<number>();
+  const waiting: Request[] = [];
+  let busy = 0;
+
+  const work = async () => {
+    busy++;
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
+      const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
+      const lastLine = await answer(request, { say, signers, signal, deadlineMs }).catch(
+        (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
+      );
+      open.delete(request.id);
+      if (!over.signal.aborted) send(lastLine);
+    }
+    busy--;
+  };
+
+  send({
+    say: "ready",
+    publicKey: secret.key?.publicKey,
+    identity: secret.identity?.claims,
+    signerProblem: secret.problem,
+  });
+  try {
+    for await (const line of lines) {
+      const request = readRequest(line);
+      if (open.has(request.id)) throw new ProtocolError(`request ${request.id} is open already`);
+      if (waiting.length >= MAX_WAITING) throw new ProtocolError(`more than ${MAX_WAITING} requests wait`);
+      open.add(request.id);
+      waiting.push(request);
+      if (busy < AT_ONCE) void work();
+    }
+  } finally {
+    waiting.length = 0;
+    over.abort();
+  }
+}
+
+function readRequest(line: string): Request {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new ProtocolError("a line is not JSON");
+  }
+  const request = v.safeParse(Request, value);
+  if (request.success) return request.output;
+  throw new ProtocolError(`a line is no request: ${v.getDotPath(request.issues[0]) ?? "not an object"}`);
+}
+
+async function answer(
+  request: Request,
+  {
+    say,
+    signers,
+    signal,
+    deadlineMs,
+  }: Pick<Service, "say" | "deadlineMs"> & { readonly signers: Signers; readonly signal: AbortSignal },
+): Promise<Answer> {
+  const { id } = request;
+  switch (request.ask) {
+    case "find": {
+      const { hash, identity, including } = request;
+      const what = { log: logUrl(request.log), hash, identity, including, signal };
+      await findEntries(sendHttp, what, (entries) => {
+        if (!signal.aborted) entryLines(id, entries).forEach((line) => say(line));
+      });
+      return { say: "found", id };
+    }
+    case "manifest": {
+      const { bytes, mediaType } = await fetchManifest(request, signal);
+      return { say: "manifest", id, bytes: bytes.toString("base64"), mediaType };
+    }
+    case "blob": {
+      const bytes = await fetchBlob(request, signal);
+      return { say: "blob", id, bytes: bytes.toString("base64") };
+    }
+    case "record": {
+      const { timestamps } = request;
+      const log = logUrl(request.log.url);
+      const statement = Buffer.from(request.statement, "base64");
+      const signer = signers.signerFor({ log: request.log, fulcio: request.fulcio, signal });
+      // Who only looks does not wait for what signs to load.
+      if (request.log.api === 2) {
+        const { recordBundle } = await import("./recording-v2.ts");
+        const bundle = await recordBundle(sendHttp, { log, timestamps, statement, signer, signal });
+        return { say: "bundle", id, bundle: JSON.stringify(bundle) };
+      }
+      const { recordStatement } = await import("./recording.ts");
+      const uuid = await recordStatement(sendHttp, { log, statement, signer, signal, deadlineMs });
+      return { say: "recorded", id, uuid };
+    }
+    case "file": {
+      const bytes = await fetchMirrorFile(request, signal);
+      return { say: "file", id, bytes: bytes?.toString("base64") ?? null };
+    }
+  }
+}
