@@ -40,12 +40,17 @@ export function wronglyFetched(
   return requests.flatMap((request) => {
     const [, , repository, , name = ""] = REQUEST.exec(request) ?? [];
     if (repository === undefined) return [];
-    const owners = known.filter((one) => one.repository === repository && (one.tag === name || one.tree.has(name)));
+    const owners = known.filter(
+      (one) => one.repository === repository && (one.tag === name || one.tree.has(name)),
+    );
     if (owners.length === 0) return [`${request}: no image of this case`];
     const isLayer = owners.every(({ tree }) => tree.get(name) === "layer");
     if (isLayer && !told.ran) return [`${request}: a layer, in a build that was refused`];
-    if (isLayer && owners.every(({ evil }) => evil)) return [`${request}: a layer of an image that must not get in`];
-    return owners.some((owner) => isJudged(owner, told)) ? [] : [`${request}: of an image that nobody judged`];
+    if (isLayer && owners.every(({ evil }) => evil))
+      return [`${request}: a layer of an image that must not get in`];
+    return owners.some((owner) => isJudged(owner, told))
+      ? []
+      : [`${request}: of an image that nobody judged`];
   });
 }
 
@@ -80,7 +85,8 @@ export async function markerFound(
     const path = join(entry.parentPath, entry.name);
     const bytes = await readFile(path);
     const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-    if ((isGzip ? gunzipSync(bytes) : bytes).includes(marker)) found.push(`result: ${path.slice(directory.length)}`);
+    if ((isGzip ? gunzipSync(bytes) : bytes).includes(marker))
+      found.push(`result: ${path.slice(directory.length)}`);
   }
   return found;
 }

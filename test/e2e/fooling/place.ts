@@ -59,7 +59,11 @@ function record(
   log.append(proposeIntoto(sighting(reference, digest), signer));
 }
 
-async function deriveFrontends(lab: Lab, sigstore: Sigstore, lying: LyingRegistry): Promise<Place["frontends"]> {
+async function deriveFrontends(
+  lab: Lab,
+  sigstore: Sigstore,
+  lying: LyingRegistry,
+): Promise<Place["frontends"]> {
   const base = await lab.buildFrontend({ context: FRONTEND_CONTEXT });
   const hosts = [lab.registry.address, lying.address, new URL(sigstore.url).host];
   const common = [

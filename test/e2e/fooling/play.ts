@@ -147,11 +147,15 @@ function endOf(one: FoolingCase, { known }: Stage, { built, told }: Ended): Play
   }
   const suspects = known.filter(({ evil }) => evil).map(({ reference }) => reference.replace(/:[^:/]+$/, ""));
   const isNamed = suspects.some((repository) => told.error.includes(repository));
-  return isNamed || asList(one.expect).every((end) => end === "refused") ? refusedOr(told.error, isNamed) : "error";
+  return isNamed || asList(one.expect).every((end) => end === "refused")
+    ? refusedOr(told.error, isNamed)
+    : "error";
 }
 
 function refusedOr(error: string, isNamed: boolean): End {
-  return isNamed && /TagMoved|TagUnseen|\bcannot be judged\b|\bmismatch\b|#[a-z]+$/m.test(error) ? "refused" : "error";
+  return isNamed && /TagMoved|TagUnseen|\bcannot be judged\b|\bmismatch\b|#[a-z]+$/m.test(error)
+    ? "refused"
+    : "error";
 }
 
 function unexpected(
@@ -160,7 +164,8 @@ function unexpected(
 ): readonly string[] {
   const wrong: string[] = [];
   const ends = asList(one.expect);
-  if (!(ends as readonly string[]).includes(end)) wrong.push(`it ended as "${end}" instead of "${ends.join('" or "')}"`);
+  if (!(ends as readonly string[]).includes(end))
+    wrong.push(`it ended as "${end}" instead of "${ends.join('" or "')}"`);
   if (one.says !== undefined && !one.says.test(built.output)) wrong.push(`it does not say ${one.says}`);
   // Whoever fails tells what happened, not where in our program.
   if (/^\s+at \S.*:\d+:\d+\)?$/m.test(built.output)) wrong.push("its output has a stack trace");
