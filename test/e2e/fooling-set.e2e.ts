@@ -77,10 +77,10 @@ describe.concurrent("the fooling set", () => {
   );
 });
 
-test("no step of a refused build ran, and no image that must not get in left a trace in the builder's cache", async () => {
+test("no step of a build that was stopped ran, and no image that must not get in left a trace in the builder's cache", async () => {
   const lines = (await trace()).split("\n");
   const refused = [...rows]
-    .filter(([, { played }]) => played.end === "refused")
+    .filter(([, { played }]) => played.end !== "built" && played.end !== "pinned")
     .map(([index]) => `ran c${index}`);
   expect(lines.filter((line) => refused.some((ran) => line.endsWith(ran)))).toEqual([]);
   expect(lines.filter((line) => /EVIL-c\d/.test(line))).toEqual([]);

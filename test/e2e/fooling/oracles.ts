@@ -19,10 +19,14 @@ export interface Known {
 /** What a build told of the images it was asked about. */
 export interface Told {
   /** The report of the build's metadata: `frontend.tlog`, parsed. */
-  readonly report: { readonly images: readonly { readonly reference: string }[] } | undefined;
-  /** The client's error, from its first line on; empty for a build that went through. */
+  readonly report:
+    | { readonly images: readonly { readonly reference: string; readonly digest?: string }[] }
+    | undefined;
+  /** The verdicts in the build's progress, and the client's error from its first line on. */
   readonly error: string;
   readonly ran: boolean;
+  /** Whether it ended in an error that is about no image that must not get in: then it has no verdict on what it asked for. */
+  readonly isWithoutVerdict: boolean;
 }
 
 const REQUEST = /^(GET|HEAD) \/v2\/(.+)\/(manifests|blobs)\/(.+)$/;
@@ -43,9 +47,12 @@ export function wronglyFetched(
     const owners = known.filter(
       (one) => one.repository === repository && (one.tag === name || one.tree.has(name)),
     );
+    const isLayer = owners.length > 0 && owners.every(({ tree }) => tree.get(name) === "layer");
+    if (told.isWithoutVerdict && !isLayer) return [];
     if (owners.length === 0) return [`${request}: no image of this case`];
-    const isLayer = owners.every(({ tree }) => tree.get(name) === "layer");
-    if (isLayer && !told.ran) return [`${request}: a layer, in a build that was refused`];
+    // A judged syntax image runs before anything of the build does.
+    const isFrontend = owners.every((owner) => owner.repository.endsWith("/syntax") && !owner.evil);
+    if (isLayer && !told.ran && !isFrontend) return [`${request}: a layer, in a build that was refused`];
     if (isLayer && owners.every(({ evil }) => evil))
       return [`${request}: a layer of an image that must not get in`];
     return owners.some((owner) => isJudged(owner, told))
@@ -58,7 +65,10 @@ function isJudged({ reference, tree }: Known, { report, error }: Told): boolean 
   const repository = reference.replace(/:[^:/]+$/, "");
   const named = (text: string) =>
     mentions(text, reference) || [...tree.keys()].some((digest) => text.includes(`${repository}@${digest}`));
-  return named(error) || (report?.images ?? []).some((image) => named(image.reference));
+  return (
+    named(error) ||
+    (report?.images ?? []).some(({ reference: said, digest }) => named(said) || named(`${said}@${digest}`))
+  );
 }
 
 /** Whether a text names exactly this reference: not as the beginning or end of a longer one. */

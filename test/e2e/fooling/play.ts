@@ -2,6 +2,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { tmpdir } from "node:os";
+import { verdictLines } from "../cases/refusal.ts";
 import type { Outcome } from "../lab/command.ts";
 import type { CaseBuild, End, FoolingCase } from "./case.ts";
 import { markerFound, type Told, wronglyFetched } from "./oracles.ts";
@@ -36,10 +37,10 @@ export async function play(place: Place, one: FoolingCase, id: string): Promise<
     const requests = lab.registry.requests().slice(asked);
     const told = await toldBy(built, scratch);
     const ours = requests.filter((request) => request.includes(` /v2/${stage.site.repositories}`));
-    const fetched = wronglyFetched(ours, stage.known, told);
+    const end = endOf(one, stage, { built, told });
+    const fetched = wronglyFetched(ours, stage.known, { ...told, isWithoutVerdict: end === "error" });
     const { output } = built;
     const leaked = await markerFound(stage.site.marker, { output, directory: join(scratch, "out") });
-    const end = endOf(one, stage, { built, told });
     const wrong = [...unexpected(one, { end, built, stage }), ...fetched, ...leaked];
     return { id, end, wrong, output, fetched, leaked };
   } finally {
@@ -114,11 +115,14 @@ function hasOutput({ args = [] }: CaseBuild): boolean {
   return args.some((arg) => /^(-o|--output|--call)(=|$)/.test(arg));
 }
 
-async function toldBy({ code, output }: Outcome, scratch: string): Promise<Told> {
+async function toldBy({ code, output }: Outcome, scratch: string): Promise<Omit<Told, "isWithoutVerdict">> {
   const text = await readFile(join(scratch, "metadata.json"), "utf8").catch(() => "{}");
   return {
     report: reportIn(JSON.parse(text) as Readonly<Record<string, unknown>>),
-    error: code === 0 ? "" : output.slice(output.search(/^(ERROR|error): /m)),
+    error:
+      code === 0
+        ? ""
+        : [...verdictLines(output), output.slice(output.search(/^(ERROR|error): /m))].join("\n"),
     ran: code === 0,
   };
 }
@@ -135,7 +139,7 @@ function reportIn(metadata: Readonly<Record<string, unknown>>): Told["report"] {
 
 interface Ended {
   readonly built: Late;
-  readonly told: Told;
+  readonly told: Omit<Told, "isWithoutVerdict">;
 }
 
 /** A refusal names an image of the case; any other failure is an error. */
