@@ -48,10 +48,11 @@ export function wronglyFetched(
       (one) => one.repository === repository && (one.tag === name || one.tree.has(name)),
     );
     const isLayer = owners.length > 0 && owners.every(({ tree }) => tree.get(name) === "layer");
-    if (told.isWithoutVerdict && !isLayer) return [];
-    if (owners.length === 0) return [`${request}: no image of this case`];
     // A judged syntax image runs before anything of the build does.
-    const isFrontend = owners.every((owner) => owner.repository.endsWith("/syntax") && !owner.evil);
+    const isFrontend =
+      owners.length > 0 && owners.every((owner) => owner.repository.endsWith("/syntax") && !owner.evil);
+    if (told.isWithoutVerdict && (!isLayer || isFrontend)) return [];
+    if (owners.length === 0) return [`${request}: no image of this case`];
     if (isLayer && !told.ran && !isFrontend) return [`${request}: a layer, in a build that was refused`];
     if (isLayer && owners.every(({ evil }) => evil))
       return [`${request}: a layer of an image that must not get in`];
