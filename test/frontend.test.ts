@@ -19,7 +19,7 @@ const WORKERS = JSON.stringify([
 let shipped: string;
 
 beforeAll(async () => {
-  const { path } = await conversionProgram();
+  const path = await conversionProgram();
   shipped = mkdtempSync(join(tmpdir(), "shipped-"));
   cpSync("dist", shipped, { recursive: true });
   cpSync(path, join(shipped, "conversion", "dockerfile-frontend"));

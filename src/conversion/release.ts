@@ -6,6 +6,8 @@ export const RELEASE = {
   buildkit: "v0.34.2",
   /** What go.sum says of it. */
   sum: "h1:fXgOe79JW5zJNDumRtwTemOklLX66otQokObUXuiGJo=",
+  /** The oldest Go that builds it. */
+  go: "1.26.8",
   /** The tag of the image docker.io/docker/dockerfile that has the same conversion. */
   dockerfile: "1.28.0",
 } as const;

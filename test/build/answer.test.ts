@@ -15,7 +15,7 @@ async function answerTo(
 ): Promise<string> {
   const fake = await startFakeBuildkit(behaviour);
   onTestFinished(() => fake.close());
-  const { path: program } = await conversionProgram();
+  const program = await conversionProgram();
   const { bridge } = fake;
   const start = { bridge, buildOptions: { options, buildPlatform: "linux/amd64" }, environment: {}, program };
   const answer = await answerBuild(start, "dist");

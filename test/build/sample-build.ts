@@ -70,7 +70,7 @@ export async function start(each: Case): Promise<Built> {
     open: async () => ({ context: around.context, policy: around.context.policy, lock: undefined }),
     close: async () => undefined,
   };
-  const { path: program } = await conversionProgram();
+  const program = await conversionProgram();
   const begun = {
     bridge: fake.bridge,
     buildOptions: { options, buildPlatform: "linux/amd64", sessionId: "s" },

@@ -162,10 +162,26 @@ describe("the frontend image", () => {
       "org.opencontainers.image.title": "tlog-dockerfile",
     });
     expect(other).not.toBe(derived);
+    const conversion = "/opt/tlog-dockerfile/conversion/dockerfile-frontend";
+    const version = await lab.docker(["run", "--rm", "--entrypoint", conversion, derived, "--version"]);
+    expect(version.output).toContain("github.com/moby/buildkit/frontend/dockerfile/cmd/dockerfile-frontend");
+    expect(version.code).toBe(0);
 
     const built = await lab.build({ syntax: derived, dockerfile: "FROM scratch\n" });
     expect(built.code).toBe(1);
     expect(built.output).toContain(`docker-image://${derived}@sha256:`);
+  });
+});
+
+describe("the upstream frontend's image", () => {
+  test.for(["mainline", "labs"] as const)("converts Dockerfiles: %s", async (channel) => {
+    const base = await lab.push("base:1.0", withVersion("one"));
+    const { reference } = await lab.upstreamFrontend(channel);
+    const dockerfile = `FROM ${base.reference}\nRUN cat /version\n`;
+    const built = await lab.build({ syntax: reference, dockerfile, args: ["--no-cache"] });
+    expect(built.output).toContain(`docker-image://${reference}@sha256:`);
+    expect(built.output).toMatch(/^#\d+ [0-9.]+ one$/m);
+    expect(built.code).toBe(0);
   });
 });
 

@@ -160,9 +160,9 @@ async function assemble(parts: {
     return pushed;
   };
   const pushUpstream = async (channel: Channel) => {
-    const { path } = await conversionProgram(channel, system.labDir);
+    const program = await conversionProgram(channel, system.labDir);
     return push(`docker/dockerfile:${RELEASE.dockerfile}${channel === "labs" ? "-labs" : ""}`, {
-      files: { "bin/dockerfile-frontend": { content: await readFile(path), mode: 0o755 } },
+      files: { "bin/dockerfile-frontend": { content: await readFile(program), mode: 0o755 } },
       entrypoint: ["/bin/dockerfile-frontend"],
       labels: UPSTREAM_LABELS,
     });
