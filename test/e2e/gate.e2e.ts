@@ -26,6 +26,7 @@ describe.concurrent("a tag that was pushed anew stops the build, and the record 
       content: async (version) => (await contentOf(row))(version),
       build: row.build(names),
       marked: row.marked(names),
+      ...(row.via && { namedBy: names.viaDigest }),
       ...(row.engine && { engine: row.engine }),
       ...(row.pulled && { pulled: row.pulled }),
     });
@@ -131,12 +132,17 @@ interface Moving {
   readonly content: (version: string) => Promise<Parameters<Site["lab"]["push"]>[1]>;
   readonly build: ReturnType<MovingTag["build"]>;
   readonly marked?: readonly string[];
+  /** The image whose ONBUILD names it, with its digest. */
+  readonly namedBy?: string | undefined;
   readonly engine?: "legacy";
   readonly pulled?: true;
 }
 
 /** Builds, builds again, pushes the image anew, and builds a third time. */
-async function moves(image: string, { content, build, marked, engine, pulled }: Moving): Promise<void> {
+async function moves(
+  image: string,
+  { content, build, marked, namedBy, engine, pulled }: Moving,
+): Promise<void> {
   const { lab, signer } = site;
   const once = () => site.build({ ...build, ...(engine && { engine }) });
   const one = await lab.push(image, await content("one"));
@@ -174,6 +180,7 @@ async function moves(image: string, { content, build, marked, engine, pulled }: 
     record,
     signer,
     ...(marked && { marked }),
+    ...(namedBy !== undefined && { namedBy }),
   });
   expect(site.entriesOf(name)).toHaveLength(1);
 
@@ -181,10 +188,12 @@ async function moves(image: string, { content, build, marked, engine, pulled }: 
   expectBuilt(await site.build({ ...build, syntax: open, ...(engine && { engine }) }));
 }
 
-async function namesOf({ image, via }: MovingTag): Promise<Names> {
+async function namesOf({ image, via }: MovingTag): Promise<Names & { readonly viaDigest: string }> {
   const names = { image: full(image), still: full("still:1.0"), via: via ? full(via.name) : "" };
+  let viaDigest = "";
   if (via) {
-    await site.pushSystem(via.name, "via", via.content(names.image));
+    const { reference, digest } = await site.pushSystem(via.name, "via", via.content(names.image));
+    viaDigest = `${reference}@${digest}`;
     // Recorded before, so that the log gets one record in the build that is looked at.
     await site.pushSystem(image, "one");
     expectBuilt(
@@ -193,7 +202,7 @@ async function namesOf({ image, via }: MovingTag): Promise<Names> {
       }),
     );
   }
-  return names;
+  return { ...names, viaDigest };
 }
 
 function full(name: string): string {
@@ -207,10 +216,11 @@ async function contentOf({
   return content ?? ((version) => ({ files: { ...system, version: `${version}\n` } }));
 }
 
-/** Where the gate hears what is said of an image, and what is left of that in a frontend that refuses nothing. */
-const HEARING = "this.#judge = judge;";
+/** Where the gate hears what is said of an image; the bundler names what it hears it from. */
+const HEARING = /this\.#judge = (\w+);/g;
+/** What is left of that in a frontend that refuses nothing. */
 const DEAF =
-  'this.#judge = async (image) => { const said = await judge(image); return said.outcome === "refuse" ? { ...said, outcome: "pass" } : said; };';
+  'this.#judge = async (image) => { const said = await $1(image); return said.outcome === "refuse" ? { ...said, outcome: "pass" } : said; };';
 
 /** The frontend's bundle without what refuses. */
 async function openFrontend(): Promise<string> {
@@ -220,9 +230,9 @@ async function openFrontend(): Promise<string> {
     await cp(join(FRONTEND_CONTEXT, "dist"), dist, { recursive: true });
     let opened = 0;
     for (const name of (await readdir(dist)).filter((each) => each.endsWith(".js"))) {
-      const parts = (await readFile(join(dist, name), "utf8")).split(HEARING);
-      opened += parts.length - 1;
-      await writeFile(join(dist, name), parts.join(DEAF));
+      const text = await readFile(join(dist, name), "utf8");
+      opened += [...text.matchAll(HEARING)].length;
+      await writeFile(join(dist, name), text.replace(HEARING, DEAF));
     }
     expect(opened).toBe(1);
     return await site.derive({ context });

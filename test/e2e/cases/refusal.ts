@@ -12,6 +12,8 @@ export interface ExpectedRefusal {
   readonly signer: string;
   /** The lines of the Dockerfile that the snippet points at; undefined for what no line of it names. */
   readonly marked?: readonly string[];
+  /** The image whose ONBUILD names it, with its digest, where no line of the Dockerfile does. */
+  readonly namedBy?: string;
   /** What the client says before our message, as `buildx build` does if not given. */
   readonly prefix?: string;
 }
@@ -20,11 +22,12 @@ const PREFIX = "ERROR: failed to build: failed to solve: ";
 
 /** Asserts that a build was refused because this tag moved, with everything a person needs to act. */
 export function expectRefusal(built: Outcome, expected: ExpectedRefusal): void {
-  const { reference, got, want, record, signer, marked, prefix = PREFIX } = expected;
+  const { reference, got, want, record, signer, marked, namedBy, prefix = PREFIX } = expected;
   const time = new Date(record.integratedTime * 1000).toISOString().replace(".000Z", "Z");
   expect(built.output).toContain(
     [
       `${prefix}tag "${reference}" mismatch; got "${got}", want "${want}"`,
+      ...(namedBy === undefined ? [] : [`  named by an ONBUILD of "${namedBy}"`]),
       `  recorded ${time} by ${signer}`,
       `  log index ${record.logIndex} of `,
     ].join("\n"),
