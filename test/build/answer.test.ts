@@ -3,7 +3,7 @@ import { sampleBuildkit } from "./sample-buildkit.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import { answerBuild } from "../../src/build/answer.ts";
-import { conversionProgram } from "../e2e/lab/conversion-program.ts";
+import { runnableProgram } from "./runnable-program.ts";
 import { type FakeBehaviour, FakeFailure, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
 
 const { Status } = moby.buildkit.v1.frontend;
@@ -15,7 +15,7 @@ async function answerTo(
 ): Promise<string> {
   const fake = await startFakeBuildkit(behaviour);
   onTestFinished(() => fake.close());
-  const program = await conversionProgram();
+  const program = await runnableProgram();
   const { bridge } = fake;
   const start = { bridge, buildOptions: { options, buildPlatform: "linux/amd64" }, environment: {}, program };
   const answer = await answerBuild(start, "dist");

@@ -8,7 +8,7 @@ import { readCommands } from "../../src/policy/commands.ts";
 import { BuildRefused } from "../../src/build/respond.ts";
 import type { Setup } from "../../src/build/setup.ts";
 import { type Setting, servedManifest, surroundings, type Surroundings } from "../check/sample-courier.ts";
-import { conversionProgram } from "../e2e/lab/conversion-program.ts";
+import { runnableProgram } from "./runnable-program.ts";
 import { type FakeBehaviour, type Heard, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
 import { digestOf } from "../llb/sample-llb.ts";
 import { type SampleBuild, sampleBuildkit, type SampleImage } from "./sample-buildkit.ts";
@@ -70,7 +70,7 @@ export async function start(each: Case): Promise<Built> {
     open: async () => ({ context: around.context, policy: around.context.policy, lock: undefined }),
     close: async () => undefined,
   };
-  const program = await conversionProgram();
+  const program = await runnableProgram();
   const begun = {
     bridge: fake.bridge,
     buildOptions: { options, buildPlatform: "linux/amd64", sessionId: "s" },
