@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { build } from "./build.ts";
-import { failureStatus } from "./failure.ts";
 import { type BuildStart, type Setup, setUp } from "./setup.ts";
 
 /** What to return to BuildKit: an encoded Result, or an encoded google.rpc.Status. */
@@ -16,6 +15,7 @@ export async function answerBuild(start: BuildStart, shipped: string): Promise<A
     setup = setUp(start, shipped);
     return { result: await build(start, setup) };
   } catch (error) {
+    const { failureStatus } = await import("./judging.ts");
     return { error: failureStatus(error) };
   } finally {
     await setup?.close();

@@ -1,19 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { openCheck } from "../check/check.ts";
+import type { JudgeImages } from "../check/check.ts";
 import type { ReadDockerfile } from "../gate/gate.ts";
 import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
 import { askedPlatforms } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
-import { LOCK_FILE } from "../lock/file.ts";
-import { showPolicy } from "../subrequests/policy.ts";
+import { LOCK_FILE } from "../lock/name.ts";
 import { isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
-import { withOwnRequests } from "../subrequests/text-answer.ts";
 import { DESCRIBE } from "../subrequests/text-requests.ts";
-import { verifyImage } from "../subrequests/verify.ts";
 import { buildFiles } from "./build-files.ts";
 import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
-import { respond } from "./respond.ts";
 import { type BuildStart, type OpenedCheck, POLICY_FILE, type Setup } from "./setup.ts";
 
 /**
@@ -41,13 +37,18 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     dockerfile: dockerfile.promise,
   };
   const files = buildFiles(bridge, origin, [POLICY_FILE, LOCK_FILE]);
+  const needed = Promise.withResolvers<void>();
   let opening: Promise<OpenedCheck> | undefined;
-  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files));
+  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files, needed.promise));
   const context: ConvertContext = {
     ...start,
     pong,
     inputs,
-    judge: judgeOnceOpened(open),
+    judge: judgeOnceOpened(() => {
+      needed.resolve();
+      return open();
+    }),
+    onNeeded: needed.resolve,
     policy: async () => (await open()).policy,
   };
   const conversion: ConvertRequest = {
@@ -57,13 +58,18 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     stopsAtDockerfile: request === "policy" || request === "verify",
     onDockerfile: dockerfile.resolve,
   };
-  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() =>
-    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")),
-  );
+  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() => {
+    needed.resolve();
+    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile"));
+  });
   converting.catch(() => undefined);
 
-  if (request === "policy") return showPolicy((await open()).policy);
+  if (request === "policy") {
+    const { showPolicy } = await import("./judging.ts");
+    return showPolicy((await open()).policy);
+  }
   if (request === "verify") {
+    const { verifyImage } = await import("./judging.ts");
     const { image } = setup.commands;
     return verifyImage(bridge, {
       image,
@@ -74,8 +80,11 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   const converted = await converting;
   if (conversion.isTextRequest) {
     const result = readResult(resultOf(converted));
-    return options["requestid"] === DESCRIBE ? withOwnRequests(result) : result.bytes;
+    if (options["requestid"] !== DESCRIBE) return result.bytes;
+    const { withOwnRequests } = await import("./judging.ts");
+    return withOwnRequests(result);
   }
+  const { respond } = await import("./judging.ts");
   return respond({
     bridge,
     buildOptions,
@@ -95,9 +104,9 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
 
 /** Judges by the policy and the lock file of the build, which are read while the Dockerfile is. */
 function judgeOnceOpened(open: () => Promise<OpenedCheck>): Judge {
-  let check: Promise<ReturnType<typeof openCheck>> | undefined;
+  let check: Promise<JudgeImages> | undefined;
   return async (image) => {
-    check ??= open().then(({ context }) => openCheck(context));
+    check ??= open().then(async ({ context }) => (await import("./judging.ts")).openCheck(context));
     const [judgement] = await (await check)([image]);
     if (judgement === undefined) throw new Error("a check without a judgement");
     return judgement;

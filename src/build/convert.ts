@@ -2,7 +2,6 @@
 import { startChild } from "../conversion/child.ts";
 import type { Conversion } from "../conversion/conversion.ts";
 import { conversionEnvironment } from "../conversion/environment.ts";
-import { startFrontendContainer } from "../conversion/frontend-container.ts";
 import { isStandard, readReference, type SyntaxLine, syntaxLineOf } from "../conversion/syntax-line.ts";
 import { Gate, type GateContext, type ReadDockerfile, type Returned } from "../gate/gate.ts";
 import { GateError } from "../gate/gate-error.ts";
@@ -25,6 +24,8 @@ export interface ConvertContext {
   readonly pong: GateContext["pong"];
   readonly inputs: GateContext["inputs"];
   readonly judge: Judge;
+  /** Is told when the policy, and what judges, is about to be waited for. */
+  readonly onNeeded: () => void;
   /** The policy in effect, once it has been read. */
   readonly policy: () => Promise<Pick<EffectivePolicy, "conversion" | "syntax">>;
 }
@@ -81,7 +82,7 @@ async function convertStandard(
   request: ConvertRequest,
 ): Promise<Converted | Switched> {
   const { environment, program, policy } = context;
-  const images = request.images ?? new JudgedImages(context.bridge, context.judge);
+  const images = request.images ?? new JudgedImages(context.bridge, context.judge, context.onNeeded);
   let dockerfile: ReadDockerfile | undefined;
   let other: OtherFrontend | undefined;
   const switching = new AbortController();
@@ -130,13 +131,14 @@ async function convertOther(
   { other: frontend, read }: Switched,
 ): Promise<Converted> {
   const { bridge, environment, buildOptions } = context;
+  context.onNeeded();
   const { syntax } = await context.policy();
   if (frontend.line !== undefined && syntax === "block") {
     throw new GateError(
       `line ${frontend.line.line} of the Dockerfile names the syntax image ${JSON.stringify(frontend.line.image)}, and the policy lets none convert it ("syntax: block"); remove the line, or name docker/dockerfile:1`,
     );
   }
-  const images = new JudgedImages(bridge, context.judge);
+  const images = new JudgedImages(bridge, context.judge, context.onNeeded);
   const [os = "", architecture = "", variant = ""] = buildOptions.buildPlatform.split("/");
   const { reference, config } = await images.resolve({
     reference: frontend.reference,
@@ -157,6 +159,7 @@ async function convertOther(
     },
   });
   const run = async (): Promise<Returned> => {
+    const { startFrontendContainer } = await import("../conversion/frontend-container.ts");
     const own = conversionEnvironment(environment, request.options);
     const conversion = await startFrontendContainer(bridge, { reference, config, environment: own });
     return runBehind(gate, conversion, new AbortController().signal);

@@ -1,34 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import type { CheckContext } from "../check/context.ts";
-import type { BuildFiles, FoundFile } from "./build-files.ts";
-import { type Courier, startCourier } from "../courier/client/container.ts";
-import { ContainerError } from "../gateway/container.ts";
 import type { Conversion } from "../conversion/conversion.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { buildArgs, type BuildOptions } from "../gateway/options.ts";
-import { TEXT_REQUESTS } from "../subrequests/text-requests.ts";
+import type { LockFile } from "../lock/file.ts";
+import { LOCK_FILE, MAX_LOCK_BYTES } from "../lock/name.ts";
 import { type Commands, readCommands } from "../policy/commands.ts";
-import {
-  checkLogsAreTrusted,
-  type EffectivePolicy,
-  isRecheckDue,
-  type PolicyText,
-  readPolicy,
-} from "../policy/policy.ts";
-import { LOCK_FILE, type LockFile, MAX_LOCK_BYTES, parseLockFile } from "../lock/file.ts";
-import type { TrustedRoot } from "../trust/trusted-root.ts";
-import { lockedRecords } from "../check/locked-records.ts";
-import { dayOf } from "./day.ts";
-import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
-
-/** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
-const CONFIGURATION = "/etc/tlog-dockerfile";
-/** Where BuildKit puts the LLB of the image that a frontend runs from. */
-const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
-/** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
-const GRACE_MS = 6_000;
+import type { EffectivePolicy } from "../policy/policy.ts";
+import type { BuildFiles } from "./build-files.ts";
+import type { Checking } from "./checking.ts";
 
 /** The file beside the Dockerfile that says how the build is judged. */
 export const POLICY_FILE = "tlog.policy.yaml";
@@ -56,167 +36,45 @@ export interface OpenedCheck {
 /** What is there before a build's own files are read, and what ends it. */
 export interface Setup {
   readonly commands: Commands;
-  /** Opens the check with the policy and the lock file among these files. Throws PolicyError, TrustError and BuildFileError. */
-  open(files: BuildFiles): Promise<OpenedCheck>;
+  /**
+   * Opens the check with the policy and the lock file among these files; `needed` resolves when somebody waits for it. Throws
+   * PolicyError, TrustError, LockError and BuildFileError.
+   */
+  open(files: BuildFiles, needed: Promise<void>): Promise<OpenedCheck>;
   /** Ends the couriers, once started: BuildKit does not end a build while a container of its frontend runs. Never throws. */
   close(): Promise<void>;
 }
 
 /**
- * Sets up what builds are judged with: the organisation's and our own configuration, and couriers. One without secrets
- * is started as soon as it is clear that the log will be asked, the others when they are first asked for. Throws
- * PolicyError for a command that is none. `shipped` is the directory with our own configuration and the courier.
+ * Sets up what builds are judged with. Throws PolicyError for a command that is none. `shipped` is the directory with our own
+ * configuration and the courier. What judges is large, so it loads when the check is opened, while BuildKit is at work.
  */
 export function setUp(
-  {
-    bridge,
-    buildOptions: { options },
-    environment,
-  }: Pick<BuildStart, "bridge" | "buildOptions" | "environment">,
+  start: Pick<BuildStart, "bridge" | "buildOptions" | "environment">,
   shipped: string,
 ): Setup {
-  const args = buildArgs(options);
-  const commands = readCommands(args);
-  const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
-  const now = (): Date => new Date();
-  const trusting = openTrust({ own: CONFIGURATION, shipped, now });
-  const baking = readBaked();
-  // Whoever opens the check hears of their failures.
-  for (const early of [trusting, baking]) early.catch(() => undefined);
-  const couriers = new Map<boolean, Promise<Courier>>();
-
-  const starter =
-    ({ timeoutMs }: EffectivePolicy) =>
-    (signing: boolean): Promise<Courier> => {
-      const start = async (): Promise<Courier> =>
-        startCourier(bridge, {
-          signing,
-          deadlineMs: timeoutMs,
-          image: await readOwnImage(),
-          command: [process.execPath, join(shipped, "courier.js")],
-          buildArgs: args,
-          environment,
-        });
-      const started = couriers.get(signing) ?? start();
-      // Whoever asks for it hears of its failure; who started it ahead does not have to.
-      started.catch(() => undefined);
-      couriers.set(signing, started);
-      return started;
-    };
-
+  const commands = readCommands(buildArgs(start.buildOptions.options));
+  let checking: Promise<Checking> | undefined;
   return {
     commands,
-    async open(files) {
-      const [trust, baked, repository] = await Promise.all([
-        trusting,
-        baking,
-        files.beside(POLICY_FILE, MAX_POLICY_BYTES).then(asText),
-      ]);
-      const policy = await readPolicy({ services: trust.services, baked, repository, buildArgs: args });
-      const file = await (policy.lock === undefined
-        ? files.beside(LOCK_FILE, MAX_LOCK_BYTES)
-        : files.inContext(policy.lock, MAX_LOCK_BYTES));
-      const lock = file && parseLockFile(file.bytes, file.place);
-      const courier = starter(policy);
-      // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
-      // convert. One with secrets is never started ahead.
-      if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
-      const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
-      const locked = lock && lockedRecords(lock, context);
-      const recheck =
-        context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
-      return { policy, lock, context: { ...context, recheck, ...(locked && { locked }) } };
+    async open(files, needed) {
+      const beside = {
+        policy: files.beside(POLICY_FILE, MAX_POLICY_BYTES),
+        lock: files.beside(LOCK_FILE, MAX_LOCK_BYTES),
+      };
+      // Whoever needs them hears of their failures; the policy may say that the lock file is elsewhere.
+      for (const file of Object.values(beside)) file.catch(() => undefined);
+      // Without a lock file a courier is started, which takes longest: then there is no time to lose. Otherwise BuildKit's way to
+      // the registry is the time to load in.
+      if ((await beside.lock.catch(() => undefined)) !== undefined) await needed;
+      checking = import("./judging.ts").then(({ startChecking }) =>
+        startChecking(start, { commands, shipped }),
+      );
+      return (await checking).open({ ...beside, all: files });
     },
     async close() {
-      await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));
+      const started = await checking?.catch(() => undefined);
+      await started?.close();
     },
   };
-}
-
-function contextOf({
-  policy,
-  commands,
-  isLockRequest,
-  trust,
-  courier,
-  now,
-}: {
-  readonly policy: EffectivePolicy;
-  readonly commands: Commands;
-  readonly isLockRequest: boolean;
-  readonly trust: BuildTrust;
-  readonly courier: (signing: boolean) => Promise<Courier>;
-  readonly now: () => Date;
-}): CheckContext {
-  const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
-  const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
-  let root: Promise<TrustedRoot> | undefined;
-  const newerRoot = async (): Promise<TrustedRoot | undefined> => {
-    const signal = deadline();
-    const { channel } = await courier(false);
-    const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
-    return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
-  };
-  const openRoot = async (): Promise<TrustedRoot> => {
-    const first = await trust.trustedRoot();
-    try {
-      checkLogsAreTrusted(policy, logUrls(first));
-      return first;
-    } catch (error) {
-      // The policy may name a log that is newer than the trusted root.
-      const newer = await newerRoot().catch(() => undefined);
-      if (newer === undefined) throw error;
-      checkLogsAreTrusted(policy, logUrls(newer));
-      return newer;
-    }
-  };
-  return {
-    policy,
-    now,
-    deadline,
-    // Who asks for a lock file wants what is new in it, and what the log has learnt since; who asks whether it is as it
-    // should be, the latter.
-    keepsRecords: wantsLock,
-    recheck: wantsLock || isLockRequest,
-    trustedRoot: () => (root ??= openRoot()),
-    newerRoot,
-    courier: async ({ signing }) => (await courier(signing)).channel,
-    ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
-  };
-}
-
-function logUrls({ material }: TrustedRoot): readonly string[] {
-  return material.tlogs.map(({ baseURL }) => baseURL);
-}
-
-async function readBaked(): Promise<PolicyText | undefined> {
-  const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
-  // It will be needed, and loads while BuildKit and the conversion are at work.
-  if (text !== undefined) void import("../policy/policy-file.ts");
-  return text === undefined ? undefined : { text, name: "policy.yaml" };
-}
-
-function asText(file: FoundFile | undefined): PolicyText | undefined {
-  return file && { text: new TextDecoder().decode(file.bytes), name: file.place };
-}
-
-async function readOwnImage(): Promise<Uint8Array> {
-  try {
-    return await readFile(OWN_IMAGE);
-  } catch (cause) {
-    throw new ContainerError(
-      "BuildKit does not tell this frontend which image it runs from, so nothing can ask the log; Docker Engine 24 or newer is needed",
-      { cause },
-    );
-  }
-}
-
-/** A file's text, or `undefined` when there is no such file. Other failures throw: a policy must not get lost. */
-async function readOptional(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
-    throw error;
-  }
 }

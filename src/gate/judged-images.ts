@@ -51,6 +51,7 @@ export interface JudgedImage {
 export class JudgedImages {
   readonly #bridge: Bridge;
   readonly #judge: Judge;
+  readonly #onQuestion: () => void;
   readonly #asked = new Map<string, Promise<ImageAnswer>>();
   readonly #judged: JudgedImage[] = [];
   /** The names that a definition may hold. */
@@ -59,9 +60,11 @@ export class JudgedImages {
   /** Images that are as recorded for these platforms, and others than recorded for all the rest. */
   readonly #onlyFor = new Map<string, Set<string>>();
 
-  constructor(bridge: Bridge, judge: Judge) {
+  /** `onQuestion` hears of each question to BuildKit, while that is on its way. */
+  constructor(bridge: Bridge, judge: Judge, onQuestion: () => void = () => undefined) {
     this.#bridge = bridge;
     this.#judge = judge;
+    this.#onQuestion = onQuestion;
   }
 
   /** In the order in which they were judged. */
@@ -123,7 +126,9 @@ export class JudgedImages {
   }
 
   async #resolveNew(question: ImageQuestion): Promise<ImageAnswer> {
-    const resolved = await this.#ask(question);
+    const resolving = this.#ask(question);
+    this.#onQuestion();
+    const resolved = await resolving;
     const platforms = question.platform ? [platformName(question.platform)] : [];
     const claimed = question.reference.digest !== undefined && question.reference.tag !== undefined;
     const judgement = await this.#judge({ reference: resolved.reference, platforms, claimed });

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+import { MAX_LOCK_BYTES } from "./name.ts";
 import type { Evidence } from "../record/history.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
 import { columnsOf, entryKey, formatLine, type LockedLine, parseLine } from "./line.ts";
 import type { Record } from "../record/verification.ts";
 
-/** How the lock file is called when the policy does not say otherwise. */
-export const LOCK_FILE = "tlog.lock";
-/** As much as BuildKit writes into a file, and prints as an answer, in one message. */
-export const MAX_LOCK_BYTES = 15 * 1024 * 1024;
 export const MAX_LOCK_LINES = 10_000;
 
 const VERSION = 1;

@@ -5,7 +5,8 @@ import { textAnswer } from "./text-answer.ts";
 import { TEXT_REQUESTS } from "./text-requests.ts";
 import { progressVertices } from "../llb/progress-vertices.ts";
 import { singleFile } from "../llb/single-file.ts";
-import { LOCK_FILE, type LockFile } from "../lock/file.ts";
+import type { LockFile } from "../lock/file.ts";
+import { LOCK_FILE } from "../lock/name.ts";
 import { isChanged, type LockUpdate, updateLock } from "../lock/update.ts";
 import { lockChangeLines } from "../report/lock-changes.ts";
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { readHistory } from "../../src/record/history.ts";
-import { formatLockFile, lockedEvidence, MAX_LOCK_BYTES, parseLockFile } from "../../src/lock/file.ts";
+import { formatLockFile, lockedEvidence, parseLockFile } from "../../src/lock/file.ts";
+import { MAX_LOCK_BYTES } from "../../src/lock/name.ts";
 import { logName } from "../../src/lock/line.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import type { Record } from "../../src/record/verification.ts";

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { CheckContext } from "../check/context.ts";
+import type { BuildFiles, FoundFile } from "./build-files.ts";
+import { type Courier, startCourier } from "../courier/client/container.ts";
+import { ContainerError } from "../gateway/container.ts";
+import { buildArgs } from "../gateway/options.ts";
+import { TEXT_REQUESTS } from "../subrequests/text-requests.ts";
+import type { Commands } from "../policy/commands.ts";
+import {
+  checkLogsAreTrusted,
+  type EffectivePolicy,
+  isRecheckDue,
+  type PolicyText,
+  readPolicy,
+} from "../policy/policy.ts";
+import { parseLockFile } from "../lock/file.ts";
+import { MAX_LOCK_BYTES } from "../lock/name.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
+import { lockedRecords } from "../check/locked-records.ts";
+import { dayOf } from "./day.ts";
+import type { BuildStart, OpenedCheck } from "./setup.ts";
+import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
+
+/** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
+const CONFIGURATION = "/etc/tlog-dockerfile";
+/** Where BuildKit puts the LLB of the image that a frontend runs from. */
+const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
+/** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
+const GRACE_MS = 6_000;
+
+/** The check of one build, not opened yet. */
+export interface Checking {
+  /** Throws PolicyError, TrustError, LockError and BuildFileError. */
+  open(files: SteeringFiles): Promise<OpenedCheck>;
+  /** Ends the couriers, once started. Never throws. */
+  close(): Promise<void>;
+}
+
+/** The files of a build that say how it is judged, as they are read beside its Dockerfile. */
+export interface SteeringFiles {
+  readonly policy: Promise<FoundFile | undefined>;
+  readonly lock: Promise<FoundFile | undefined>;
+  /** For a lock file that the policy says is elsewhere. */
+  readonly all: BuildFiles;
+}
+
+/**
+ * What a build is judged with, once its own files are read: the organisation's and our own configuration, and couriers. One
+ * without secrets is started as soon as it is clear that the log will be asked, the others when they are first asked for.
+ * `shipped` is the directory with our own configuration and the courier.
+ */
+export function startChecking(
+  {
+    bridge,
+    buildOptions: { options },
+    environment,
+  }: Pick<BuildStart, "bridge" | "buildOptions" | "environment">,
+  { commands, shipped }: { readonly commands: Commands; readonly shipped: string },
+): Checking {
+  const args = buildArgs(options);
+  const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
+  const now = (): Date => new Date();
+  const trusting = openTrust({ own: CONFIGURATION, shipped, now });
+  const baking = readBaked();
+  // Whoever opens the check hears of their failures.
+  for (const early of [trusting, baking]) early.catch(() => undefined);
+  const couriers = new Map<boolean, Promise<Courier>>();
+
+  const starter =
+    ({ timeoutMs }: EffectivePolicy) =>
+    (signing: boolean): Promise<Courier> => {
+      const start = async (): Promise<Courier> =>
+        startCourier(bridge, {
+          signing,
+          deadlineMs: timeoutMs,
+          image: await readOwnImage(),
+          command: [process.execPath, join(shipped, "courier.js")],
+          buildArgs: args,
+          environment,
+        });
+      const started = couriers.get(signing) ?? start();
+      // Whoever asks for it hears of its failure; who started it ahead does not have to.
+      started.catch(() => undefined);
+      couriers.set(signing, started);
+      return started;
+    };
+
+  return {
+    async open(files) {
+      const [trust, baked, repository] = await Promise.all([trusting, baking, files.policy.then(asText)]);
+      const policy = await readPolicy({ services: trust.services, baked, repository, buildArgs: args });
+      const file = await (policy.lock === undefined
+        ? files.lock
+        : files.all.inContext(policy.lock, MAX_LOCK_BYTES));
+      const lock = file && parseLockFile(file.bytes, file.place);
+      const courier = starter(policy);
+      // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
+      // convert. One with secrets is never started ahead.
+      if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
+      const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
+      const locked = lock && lockedRecords(lock, context);
+      const recheck =
+        context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
+      return { policy, lock, context: { ...context, recheck, ...(locked && { locked }) } };
+    },
+    async close() {
+      await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));
+    },
+  };
+}
+
+function contextOf({
+  policy,
+  commands,
+  isLockRequest,
+  trust,
+  courier,
+  now,
+}: {
+  readonly policy: EffectivePolicy;
+  readonly commands: Commands;
+  readonly isLockRequest: boolean;
+  readonly trust: BuildTrust;
+  readonly courier: (signing: boolean) => Promise<Courier>;
+  readonly now: () => Date;
+}): CheckContext {
+  const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
+  const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
+  let root: Promise<TrustedRoot> | undefined;
+  const newerRoot = async (): Promise<TrustedRoot | undefined> => {
+    const signal = deadline();
+    const { channel } = await courier(false);
+    const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
+    return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
+  };
+  const openRoot = async (): Promise<TrustedRoot> => {
+    const first = await trust.trustedRoot();
+    try {
+      checkLogsAreTrusted(policy, logUrls(first));
+      return first;
+    } catch (error) {
+      // The policy may name a log that is newer than the trusted root.
+      const newer = await newerRoot().catch(() => undefined);
+      if (newer === undefined) throw error;
+      checkLogsAreTrusted(policy, logUrls(newer));
+      return newer;
+    }
+  };
+  return {
+    policy,
+    now,
+    deadline,
+    // Who asks for a lock file wants what is new in it, and what the log has learnt since; who asks whether it is as it
+    // should be, the latter.
+    keepsRecords: wantsLock,
+    recheck: wantsLock || isLockRequest,
+    trustedRoot: () => (root ??= openRoot()),
+    newerRoot,
+    courier: async ({ signing }) => (await courier(signing)).channel,
+    ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
+  };
+}
+
+function logUrls({ material }: TrustedRoot): readonly string[] {
+  return material.tlogs.map(({ baseURL }) => baseURL);
+}
+
+async function readBaked(): Promise<PolicyText | undefined> {
+  const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
+  // It will be needed, and loads while BuildKit and the conversion are at work.
+  if (text !== undefined) void import("../policy/policy-file.ts");
+  return text === undefined ? undefined : { text, name: "policy.yaml" };
+}
+
+function asText(file: FoundFile | undefined): PolicyText | undefined {
+  return file && { text: new TextDecoder().decode(file.bytes), name: file.place };
+}
+
+async function readOwnImage(): Promise<Uint8Array> {
+  try {
+    return await readFile(OWN_IMAGE);
+  } catch (cause) {
+    throw new ContainerError(
+      "BuildKit does not tell this frontend which image it runs from, so nothing can ask the log; Docker Engine 24 or newer is needed",
+      { cause },
+    );
+  }
+}
+
+/** A file's text, or `undefined` when there is no such file. Other failures throw: a policy must not get lost. */
+async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    throw error;
+  }
+}
