@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Digest, parseDigest } from "./digest.ts";
+import { canonicalRegistry, DOCKER_HUB } from "./registry.ts";
 
 /**
  * The full name of an image, normalized as Docker does it. Tag and digest are both kept when both were
@@ -35,7 +36,6 @@ export class ImageReferenceError extends Error {
   }
 }
 
-const DEFAULT_REGISTRY = "docker.io";
 /** The name that Docker Hub had when it was the Docker Index; still accepted, never written. */
 const LEGACY_REGISTRY = "index.docker.io";
 const OFFICIAL = "library/";
@@ -70,8 +70,8 @@ function isRegistry(part: string): boolean {
 function splitRegistry(name: string): { registry: string; path: string } {
   const slash = name.indexOf("/");
   const first = name.slice(0, Math.max(slash, 0));
-  if (slash < 0 || !isRegistry(first)) return { registry: DEFAULT_REGISTRY, path: name };
-  return { registry: first === LEGACY_REGISTRY ? DEFAULT_REGISTRY : first, path: name.slice(slash + 1) };
+  if (slash < 0 || !isRegistry(first)) return { registry: DOCKER_HUB, path: name };
+  return { registry: first === LEGACY_REGISTRY ? DOCKER_HUB : first, path: name.slice(slash + 1) };
 }
 
 function readDigest(text: string, whole: string): Digest {
@@ -103,7 +103,7 @@ export function parseReference(text: string): Reference {
   const { registry, path } = splitRegistry(named);
   const colon = path.indexOf(":");
   const short = colon < 0 ? path : path.slice(0, colon);
-  const repository = registry === DEFAULT_REGISTRY && !short.includes("/") ? OFFICIAL + short : short;
+  const repository = registry === DOCKER_HUB && !short.includes("/") ? OFFICIAL + short : short;
 
   if (registry.length > MAX_REGISTRY) {
     fail("too-long", `the registry's name is longer than ${MAX_REGISTRY} characters`);
@@ -129,14 +129,28 @@ function suffix({ tag, digest }: Reference): string {
   return (tag === undefined ? "" : `:${tag}`) + (digest === undefined ? "" : `@${digest}`);
 }
 
-/** The one canonical text of a reference: `registry/repository[:tag][@digest]`. */
+/** The text of a reference with its registry as it was written: `registry/repository[:tag][@digest]`. */
 export function formatReference(reference: Reference): string {
   return `${reference.registry}/${reference.repository}${suffix(reference)}`;
 }
 
-/** The canonical name of the tag, without a digest. Throws ImageReferenceError ("no-tag") when there is no tag. */
+/**
+ * The reference by the one name of its registry: `REGISTRY-1.docker.io:443/library/alpine:3` is
+ * `docker.io/library/alpine:3`. What is said of one of them holds for the other.
+ */
+export function canonicalReference(reference: Reference): Reference {
+  const registry = canonicalRegistry(reference.registry);
+  const { repository } = reference;
+  const isShort = registry === DOCKER_HUB && !repository.includes("/");
+  return { ...reference, registry, repository: isShort ? OFFICIAL + repository : repository };
+}
+
+/**
+ * The canonical name of the tag, without a digest: what records, approvals and lock files call it. Throws ImageReferenceError
+ * ("no-tag") when there is no tag.
+ */
 export function taggedName(reference: Reference): string {
-  const { registry, repository, tag } = reference;
+  const { registry, repository, tag } = canonicalReference(reference);
   if (tag === undefined) {
     throw new ImageReferenceError(
       "no-tag",
@@ -154,6 +168,6 @@ export function familiarName(reference: Reference): string {
   const { registry, repository } = reference;
   const official = repository.startsWith(OFFICIAL) && !repository.slice(OFFICIAL.length).includes("/");
   const path = official ? repository.slice(OFFICIAL.length) : repository;
-  const name = registry === DEFAULT_REGISTRY ? path : `${registry}/${repository}`;
+  const name = registry === DOCKER_HUB ? path : `${registry}/${repository}`;
   return (name + suffix(reference)).replace(/:latest$/, "");
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
 import type { Digest } from "../image/digest.ts";
-import { taggedName } from "../image/reference.ts";
+import { formatReference } from "../image/reference.ts";
 
 /** A tag and the image that may be built with under it. */
 export interface TagPin {
-  /** The canonical name of the tag, `docker.io/library/alpine:3.16.0`. */
+  /** The name of the tag as BuildKit asks for it, `docker.io/library/alpine:3.16.0`. */
   readonly name: string;
   readonly digest: Digest;
 }
@@ -18,10 +18,10 @@ export interface TagPin {
 export function tagPins(judgements: readonly Judgement[]): readonly TagPin[] {
   const pins = new Map<string, { readonly digest: Digest; readonly isCurrent: boolean }>();
   for (const { reference, verdict, outcome } of judgements) {
-    const { tag, digest } = reference;
-    if (tag === undefined || digest === undefined || outcome === "refuse") continue;
+    const { digest, ...named } = reference;
+    if (named.tag === undefined || digest === undefined || outcome === "refuse") continue;
     const isCurrent = "record" in verdict && verdict.record.digest === digest && !isOld(verdict);
-    const name = taggedName(reference);
+    const name = formatReference(named);
     if (pins.get(name)?.isCurrent !== true) pins.set(name, { digest, isCurrent });
   }
   return [...pins]
