@@ -6,10 +6,17 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { moby } from "../gen/gateway.js";
+import { moby, pb } from "../gen/gateway.js";
 import { sampleBuildkit } from "./build/sample-buildkit.ts";
 import { conversionProgram } from "./e2e/lab/conversion-program.ts";
-import { type FakeBehaviour, FakeFailure, type Heard, startFakeBuildkit } from "./gateway/fake-buildkit.ts";
+import {
+  encodeResult,
+  type FakeBehaviour,
+  type FakeFile,
+  FakeFailure,
+  type Heard,
+  startFakeBuildkit,
+} from "./gateway/fake-buildkit.ts";
 import { digestOf } from "./llb/sample-llb.ts";
 
 const WORKERS = JSON.stringify([
@@ -87,6 +94,23 @@ function errorOf({ returned }: Heard): string {
 
 const withoutImages = sampleBuildkit({ dockerfile: "FROM scratch\nRUN x\n", images: {} });
 
+/** The same, with files of ours in the directories that the client sends. */
+function withFiles(trees: Readonly<Record<string, Readonly<Record<string, FakeFile>>>>): FakeBehaviour {
+  return {
+    ...withoutImages,
+    solve(request) {
+      const { def } = pb.Definition.decode(request.Definition ?? new Uint8Array());
+      const source = (def ?? []).map((op) => pb.Op.decode(op).source).find((each) => each);
+      const [, tree] = /^local:\/\/(\w+)$/.exec(source?.identifier ?? "") ?? [];
+      const isOurs = source?.attrs?.["local.followpaths"]?.includes("tlog.lock") === true;
+      if (tree === undefined || !isOurs) return withoutImages.solve(request);
+      return encodeResult({ ref: { id: `ours-${tree}`, def: request.Definition ?? new Uint8Array() } });
+    },
+    files: (ref) =>
+      ref.startsWith("ours-") ? (trees[ref.slice("ours-".length)] ?? {}) : withoutImages.files(ref),
+  };
+}
+
 describe("the frontend always ends with an answer", () => {
   test("a build without images: the conversion's result", async () => {
     const { ended, heard, complained } = await startJoined(withoutImages, [
@@ -122,6 +146,47 @@ describe("the frontend always ends with an answer", () => {
     expect(await ended).toBe(0);
     expect(errorOf(heard)).toContain("--build-arg TLOG_UNSEN");
     expect(heard.returned[0]?.result?.length ?? 0).toBe(0);
+  });
+
+  test.for([
+    ["dockerfile", "beside the Dockerfile"],
+    ["context", "in the root of the context"],
+  ] as const)("a policy by a name that is not read, %s: what it must be called", async ([tree]) => {
+    const { ended, heard } = await startJoined(withFiles({ [tree]: { "tlog.policy.yml": "version: 1\n" } }));
+    expect(await ended).toBe(0);
+    expect(errorOf(heard)).toBe(
+      'tlog-dockerfile: find "tlog.policy.yml": a policy is read from a file with the name "tlog.policy.yaml" alone; rename it, or remove it',
+    );
+  });
+
+  test("a policy that hides another one: a warning, and the build", async () => {
+    const { ended, heard } = await startJoined(
+      withFiles({
+        dockerfile: { "tlog.policy.yaml": "version: 1\nprofile: strict\n" },
+        context: { "tlog.policy.yaml": "version: 1\n" },
+      }),
+    );
+    expect(await ended).toBe(0);
+    expect(errorOf(heard)).toBe("");
+    expect(heard.warnings.map(({ short }) => short.toString())).toEqual([
+      'the "tlog.policy.yaml" beside the Dockerfile counts for this build, and the other one in the root of its context does not',
+    ]);
+  });
+
+  test("the same policy in both places, as when they are one directory: no warning", async () => {
+    const files = { "tlog.policy.yaml": "version: 1\n" };
+    const { ended, heard } = await startJoined(withFiles({ dockerfile: files, context: files }));
+    expect(await ended).toBe(0);
+    expect(errorOf(heard)).toBe("");
+    expect(heard.warnings).toEqual([]);
+  });
+
+  test("a policy that is too large to be read in no time: the limit", async () => {
+    const { ended, heard } = await startJoined(
+      withFiles({ dockerfile: { "tlog.policy.yaml": "#".repeat(64 * 1024 + 1) } }),
+    );
+    expect(await ended).toBe(0);
+    expect(errorOf(heard)).toContain('read "tlog.policy.yaml": it has more than 65536 bytes');
   });
 
   test("a tag to check where BuildKit does not let it be checked: what is needed", async () => {

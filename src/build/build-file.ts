@@ -3,10 +3,11 @@ import type { Bridge, DirectoryEntry } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";
 
 /**
- * `bad-path`: not a path below the build context; `not-a-file`: a directory or a device has the name; `too-large`;
+ * `bad-path`: not a path below the build context; `misnamed`: nobody reads a file of that name, and somebody meant it to be
+ * read; `not-a-file`: a directory or a device has the name; `too-large`;
  * `unreadable`: it is there, or it cannot be told whether it is, and BuildKit does not give it.
  */
-export type BuildFileErrorCode = "bad-path" | "not-a-file" | "too-large" | "unreadable";
+export type BuildFileErrorCode = "bad-path" | "misnamed" | "not-a-file" | "too-large" | "unreadable";
 
 /** A file of a build that cannot be had. The message says which, why, and what to do. */
 export class BuildFileError extends Error {
@@ -28,6 +29,8 @@ export interface Wanted {
   readonly maxBytes: number;
   /** How messages name the file. */
   readonly place: string;
+  /** The entries of a directory, at least those of this name. */
+  readonly list: (directory: string, name: string) => Promise<readonly DirectoryEntry[]>;
 }
 
 /** How much is read at once: a message of BuildKit's holds 16 MiB at most. */
@@ -55,7 +58,7 @@ export async function readBuildFile(
     const names = wanted.path.split("/");
     let directory = wanted.directory;
     for (const [index, name] of names.entries()) {
-      const entry = await entryOf(bridge, ref, { directory, name });
+      const entry = (await wanted.list(directory, name)).find((each) => each.name === name);
       if (entry === undefined) return undefined;
       const path = directory === "." ? name : `${directory}/${name}`;
       if (index === names.length - 1) return await readWhole(bridge, ref, { ...wanted, path, entry });
@@ -70,15 +73,6 @@ export async function readBuildFile(
       { cause: error },
     );
   }
-}
-
-async function entryOf(
-  bridge: Bridge,
-  ref: string,
-  { directory, name }: { directory: string; name: string },
-): Promise<DirectoryEntry | undefined> {
-  const entries = await bridge.readDirectory(ref, { path: directory, pattern: name });
-  return entries.find((entry) => entry.name === name);
 }
 
 async function readWhole(

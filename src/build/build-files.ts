@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ReadDockerfile } from "../gate/gate.ts";
-import type { Bridge } from "../gateway/bridge.ts";
+import type { Bridge, DirectoryEntry } from "../gateway/bridge.ts";
 import type { BuildOptions } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
 import { CallError } from "../gateway/status.ts";
 import { sha256 } from "../image/digest.ts";
 import { localTree } from "../llb/local-tree.ts";
-import { BuildFileError, readBuildFile } from "./build-file.ts";
+import { BuildFileError, readBuildFile, type Wanted } from "./build-file.ts";
 
 /** A build as far as it says where its Dockerfile and its context come from. */
 export interface BuildOrigin {
@@ -39,6 +39,10 @@ export interface BuildFiles {
    * neither is there. Throws BuildFileError.
    */
   beside(name: string, maxBytes: number): Promise<FoundFile | undefined>;
+  /** Whether `beside` passes over another file of that name, with other bytes than the one that it found. Never throws. */
+  isHidden(name: string, found: FoundFile): Promise<boolean>;
+  /** Where `beside` looks, the files with these names. Throws BuildFileError. */
+  present(names: readonly string[]): Promise<readonly string[]>;
   /** The file at this path of the build context; `undefined` when it is not there. Throws BuildFileError. */
   inContext(path: string, maxBytes: number): Promise<FoundFile | undefined>;
 }
@@ -58,42 +62,98 @@ export function buildFiles(bridge: Bridge, origin: BuildOrigin, names: readonly 
     solved.set(key, ref);
     return ref;
   };
-  const read = async (
+  const listings = new Map<string, Promise<readonly DirectoryEntry[]>>();
+  const listSteering = (ref: string, directory: string): Promise<readonly DirectoryEntry[]> => {
+    const key = `${ref} ${directory}`;
+    const entries = listings.get(key) ?? bridge.readDirectory(ref, { path: directory, pattern: STEERING });
+    listings.set(key, entries);
+    return entries;
+  };
+  const dockerfiles = once(async () => dockerfileTree(origin, names));
+  const contexts = once(async () => contextTree(origin, names));
+
+  /** Does something in a directory of the build, if that is there. */
+  const within = async <T>(
     tree: Promise<SourceTree | undefined>,
-    { path, maxBytes, title }: { path: string; maxBytes: number; title: string },
-  ): Promise<FoundFile | undefined> => {
+    what: string,
+    look: (ref: string, directory: string) => Promise<T | undefined>,
+  ): Promise<T | undefined> => {
     try {
       const where = await tree;
       const ref = where && (await open(where));
-      if (where === undefined || ref === undefined) return undefined;
-      const place = where.directory === "." ? path : `${where.directory}/${path}`;
-      const bytes = await readBuildFile(bridge, ref, { directory: where.directory, path, maxBytes, place });
-      return bytes && { bytes, place };
+      return where === undefined || ref === undefined ? undefined : await look(ref, where.directory);
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
       throw new BuildFileError(
         "unreadable",
-        `look for "${path}" ${title}: BuildKit does not give it: ${error.message}`,
-        { cause: error },
+        `look for ${what}: BuildKit does not give it: ${error.message}`,
+        {
+          cause: error,
+        },
       );
     }
   };
+  const read = (
+    tree: Promise<SourceTree | undefined>,
+    { path, maxBytes, title }: { path: string; maxBytes: number; title: string },
+  ): Promise<FoundFile | undefined> =>
+    within(tree, `"${path}" ${title}`, async (ref, directory) => {
+      const place = below(directory, path);
+      const list: Wanted["list"] = async (parent, pattern) =>
+        names.includes(path)
+          ? listSteering(ref, parent)
+          : bridge.readDirectory(ref, { path: parent, pattern });
+      const bytes = await readBuildFile(bridge, ref, { directory, path, maxBytes, place, list });
+      return bytes && { bytes, place };
+    });
+  const besideDockerfile = (path: string, maxBytes: number) =>
+    read(dockerfiles(), { path, maxBytes, title: "beside the Dockerfile" });
+  const inRoot = (path: string, maxBytes: number) =>
+    read(contexts(), { path, maxBytes, title: "in the build context" });
   return {
     async beside(name, maxBytes) {
-      return (
-        (await read(dockerfileTree(origin, names), {
-          path: name,
-          maxBytes,
-          title: "beside the Dockerfile",
-        })) ??
-        (await read(contextTree(origin, names), { path: name, maxBytes, title: "in the build context" }))
+      return (await besideDockerfile(name, maxBytes)) ?? (await inRoot(name, maxBytes));
+    },
+    async isHidden(name, found) {
+      try {
+        const other = await inRoot(name, found.bytes.length);
+        return other !== undefined && !Buffer.from(other.bytes).equals(found.bytes);
+      } catch {
+        // It is there, and it is larger, or no file.
+        return true;
+      }
+    },
+    async present(wanted) {
+      const places = [dockerfiles(), contexts()].map((tree) =>
+        within(tree, listed(wanted), async (ref, directory) =>
+          (await listSteering(ref, directory))
+            .filter(({ name }) => wanted.includes(name))
+            .map(({ name }) => below(directory, name)),
+        ),
       );
+      return [...new Set((await Promise.all(places)).flatMap((found) => found ?? []))];
     },
     async inContext(path, maxBytes) {
       checkPath(path);
       return read(contextTree(origin, [path]), { path, maxBytes, title: "in the build context" });
     },
   };
+}
+
+/** The names of the files that steer a build: one listing of a directory shows them all. */
+const STEERING = "tlog.*";
+
+function once<T>(get: () => Promise<T>): () => Promise<T> {
+  let got: Promise<T> | undefined;
+  return () => (got ??= get());
+}
+
+function below(directory: string, path: string): string {
+  return directory === "." ? path : `${directory}/${path}`;
+}
+
+function listed(names: readonly string[]): string {
+  return names.map((name) => `"${name}"`).join(" and ");
 }
 
 /** The directory that the Dockerfile lies in, with the files of these names alone where the client sends it. */
@@ -106,9 +166,9 @@ async function dockerfileTree(
   if (isRemote(options)) return { source: await origin.dockerfile, directory };
   if (options["dockerfilekey"] === undefined && (await origin.inputs).includes("dockerfile"))
     return undefined;
-  const below = names.map((name) => (directory === "." ? name : `${directory}/${name}`));
   // With the Dockerfile itself the directory is there, whatever else is.
-  const paths = directory === "." ? below : [...below, options["filename"] ?? "Dockerfile"];
+  const wanted = names.map((name) => below(directory, name));
+  const paths = directory === "." ? wanted : [...wanted, options["filename"] ?? "Dockerfile"];
   return { source: local(origin, options["dockerfilekey"] ?? "dockerfile", paths), directory };
 }
 

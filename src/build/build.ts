@@ -5,12 +5,11 @@ import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
 import { askedPlatforms } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
-import { LOCK_FILE } from "../lock/name.ts";
 import { isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
 import { DESCRIBE } from "../subrequests/text-requests.ts";
 import { buildFiles } from "./build-files.ts";
 import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
-import { type BuildStart, type OpenedCheck, POLICY_FILE, type Setup } from "./setup.ts";
+import { type BuildStart, type OpenedCheck, type Setup, STEERING_FILES } from "./setup.ts";
 
 /**
  * The whole way of one build: convert behind the gate, judge every image on the way, say so. Answers the encoded Result to
@@ -36,7 +35,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     inputs: inputs.then((all) => Object.keys(all)),
     dockerfile: dockerfile.promise,
   };
-  const files = buildFiles(bridge, origin, [POLICY_FILE, LOCK_FILE]);
+  const files = buildFiles(bridge, origin, STEERING_FILES);
   const needed = Promise.withResolvers<void>();
   let opening: Promise<OpenedCheck> | undefined;
   const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files, needed.promise));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CheckContext } from "../check/context.ts";
+import { BuildFileError } from "./build-file.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
 import { type Courier, startCourier } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
@@ -20,7 +21,7 @@ import { MAX_LOCK_BYTES } from "../lock/name.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { lockedRecords } from "../check/locked-records.ts";
 import { dayOf } from "./day.ts";
-import type { BuildStart, OpenedCheck } from "./setup.ts";
+import { type BuildStart, type OpenedCheck, POLICY_FILE } from "./setup.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
@@ -42,6 +43,8 @@ export interface Checking {
 export interface SteeringFiles {
   readonly policy: Promise<FoundFile | undefined>;
   readonly lock: Promise<FoundFile | undefined>;
+  /** Where there are policies by names that are not read. */
+  readonly misnamed: Promise<readonly string[]>;
   /** For a lock file that the policy says is elsewhere. */
   readonly all: BuildFiles;
 }
@@ -89,7 +92,14 @@ export function startChecking(
 
   return {
     async open(files) {
-      const [trust, baked, repository] = await Promise.all([trusting, baking, files.policy.then(asText)]);
+      const [trust, baked, own, misnamed] = await Promise.all([
+        trusting,
+        baking,
+        files.policy,
+        files.misnamed,
+      ]);
+      refuseMisnamed(misnamed, POLICY_FILE);
+      const repository = asText(own);
       const policy = await readPolicy({ services: trust.services, baked, repository, buildArgs: args });
       const file = await (policy.lock === undefined
         ? files.lock
@@ -103,7 +113,13 @@ export function startChecking(
       const locked = lock && lockedRecords(lock, context);
       const recheck =
         context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
-      return { policy, lock, context: { ...context, recheck, ...(locked && { locked }) } };
+      const hidden = own !== undefined && (await files.all.isHidden(POLICY_FILE, own));
+      return {
+        policy,
+        lock,
+        context: { ...context, recheck, ...(locked && { locked }) },
+        notes: hidden ? [HIDDEN_POLICY] : [],
+      };
     },
     async close() {
       await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));
@@ -167,11 +183,32 @@ function logUrls({ material }: TrustedRoot): readonly string[] {
   return material.tlogs.map(({ baseURL }) => baseURL);
 }
 
+const HIDDEN_POLICY = `the "${POLICY_FILE}" beside the Dockerfile counts for this build, and the other one in the root of its context does not`;
+
+/** Throws BuildFileError for policies by names that are not read. */
+function refuseMisnamed(places: readonly string[], right: string): void {
+  const [place] = places;
+  if (place === undefined) return;
+  throw new BuildFileError(
+    "misnamed",
+    `find "${place}": a policy is read from a file with the name "${right}" alone; rename it, or remove it`,
+  );
+}
+
+/** The files that an organisation's image may have there. */
+const BAKED_POLICY = "policy.yaml";
+const BAKED_FILES = [BAKED_POLICY, "trusted_root.json", "signing_config.json", "tuf_root.json"];
+
 async function readBaked(): Promise<PolicyText | undefined> {
-  const text = await readOptional(join(CONFIGURATION, "policy.yaml"));
+  const others = (await readDirectory(CONFIGURATION)).filter((name) => !BAKED_FILES.includes(name));
+  refuseMisnamed(
+    others.filter((name) => /\.(?:ya?ml|json)$/i.test(name)).map((name) => join(CONFIGURATION, name)),
+    BAKED_POLICY,
+  );
+  const text = await readOptional(join(CONFIGURATION, BAKED_POLICY));
   // It will be needed, and loads while BuildKit and the conversion are at work.
   if (text !== undefined) void import("../policy/policy-file.ts");
-  return text === undefined ? undefined : { text, name: "policy.yaml" };
+  return text === undefined ? undefined : { text, name: BAKED_POLICY };
 }
 
 function asText(file: FoundFile | undefined): PolicyText | undefined {
@@ -189,12 +226,26 @@ async function readOwnImage(): Promise<Uint8Array> {
   }
 }
 
+/** The names in a directory; none when there is no such directory. */
+async function readDirectory(path: string): Promise<readonly string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
 /** A file's text, or `undefined` when there is no such file. Other failures throw: a policy must not get lost. */
 async function readOptional(path: string): Promise<string | undefined> {
   try {
     return await readFile(path, "utf8");
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
+    if (isMissing(error)) return undefined;
     throw error;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

@@ -27,6 +27,15 @@ export async function showJudgements(
   }
 }
 
+/** Shows what people should know, with a warning for each line. Throws as `showJudgements` does. */
+export async function showNotes(bridge: Bridge, notes: readonly string[]): Promise<void> {
+  if (notes.length === 0) return;
+  const { definition, digests } = progressVertices(notes);
+  await bridge.solve({ Definition: definition, Evaluate: true });
+  for (const [index, short] of notes.entries())
+    await warn(bridge, { step: digests[index] ?? "", short, detail: [], url: "" });
+}
+
 async function warn(bridge: Bridge, warning: Warning): Promise<void> {
   try {
     await bridge.warn(warning);

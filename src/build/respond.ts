@@ -19,7 +19,7 @@ import { convertAllTargets } from "./all-targets.ts";
 import { type Converted, resultOf } from "./convert.ts";
 import { withEvidence } from "./evidence.ts";
 import { type BuildImages, imagesOf } from "./images.ts";
-import { showJudgements } from "./progress.ts";
+import { showJudgements, showNotes } from "./progress.ts";
 import type { OpenedCheck } from "./setup.ts";
 
 /** A build that consumes images which the policy refuses. Nothing of it has run. */
@@ -55,6 +55,7 @@ export interface ResponseContext {
 export async function respond(context: ResponseContext): Promise<Uint8Array> {
   const { bridge, request, commands, converted, buildOptions } = context;
   const { options } = buildOptions;
+  await showNotes(bridge, (await context.opened).notes);
   if (request === "lock" || commands.lock === "update") return respondWithLock(context);
   const found = await imagesOf([converted], options);
   const { judgements, images } = found;

@@ -12,8 +12,13 @@ import type { Checking } from "./checking.ts";
 
 /** The file beside the Dockerfile that says how the build is judged. */
 export const POLICY_FILE = "tlog.policy.yaml";
+/** What people call it too. It is not read by these names, and a build does not go on as if they meant nothing. */
+const MISNAMED_POLICIES = ["tlog.policy.yml", "tlog.policy.json"];
+/** The files that steer how a build is judged. */
+export const STEERING_FILES = [POLICY_FILE, LOCK_FILE, ...MISNAMED_POLICIES];
 
-const MAX_POLICY_BYTES = 256 * 1024;
+/** One that is larger takes longer to read than a build may be held up. */
+const MAX_POLICY_BYTES = 64 * 1024;
 
 /** A build as BuildKit hands it to us, and what is ready for it. */
 export interface BuildStart {
@@ -31,6 +36,8 @@ export interface OpenedCheck {
   readonly policy: EffectivePolicy;
   /** The lock file, when the build has one. */
   readonly lock: LockFile | undefined;
+  /** What people should know of how the build is judged, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** What is there before a build's own files are read, and what ends it. */
@@ -61,6 +68,7 @@ export function setUp(
       const beside = {
         policy: files.beside(POLICY_FILE, MAX_POLICY_BYTES),
         lock: files.beside(LOCK_FILE, MAX_LOCK_BYTES),
+        misnamed: files.present(MISNAMED_POLICIES),
       };
       // Whoever needs them hears of their failures; the policy may say that the lock file is elsewhere.
       for (const file of Object.values(beside)) file.catch(() => undefined);

@@ -187,6 +187,70 @@ function hasStep(definition: Uint8Array): boolean {
   return (def ?? []).some((op) => pb.Op.decode(op).exec);
 }
 
+describe("what is there besides is known", () => {
+  const policy = "tlog.policy.yaml";
+  const names = [policy, "tlog.policy.yml"];
+
+  test.for<{ row: string; trees: Trees; options?: Record<string, string>; hidden: boolean }>([
+    {
+      row: "none",
+      trees: { "local://dockerfile": { [policy]: "one" }, "local://context": {} },
+      hidden: false,
+    },
+    {
+      row: "another one",
+      trees: { "local://dockerfile": { [policy]: "one" }, "local://context": { [policy]: "two" } },
+      hidden: true,
+    },
+    {
+      row: "a longer one that begins in the same way",
+      trees: { "local://dockerfile": { [policy]: "one" }, "local://context": { [policy]: "one and two" } },
+      hidden: true,
+    },
+    {
+      row: "the same bytes",
+      trees: { "local://dockerfile": { [policy]: "one" }, "local://context": { [policy]: "one" } },
+      hidden: false,
+    },
+    {
+      row: "another one in the context that the Dockerfile's subdirectory is in",
+      trees: {
+        "local://dockerfile": { "app/Dockerfile": "", [`app/${policy}`]: "one" },
+        "local://context": { [policy]: "two" },
+      },
+      options: { filename: "app/Dockerfile" },
+      hidden: true,
+    },
+  ])("the context has $row: hidden $hidden", async ({ trees, options = {}, hidden }) => {
+    const { files } = await filesOf({ trees, options, names });
+    const found = await files.beside(policy, LIMIT);
+    expect(found && (await files.isHidden(policy, found))).toBe(hidden);
+  });
+
+  test("files by other names, in both places", async () => {
+    const { files } = await filesOf({
+      names,
+      trees: {
+        "local://dockerfile": { "tlog.policy.yml": "", "tlog.other": "" },
+        "local://context": { "tlog.policy.yml": "", "app/tlog.policy.yml": "" },
+      },
+    });
+    expect(await files.present(["tlog.policy.yml"])).toEqual(["tlog.policy.yml"]);
+    expect(await files.present([policy])).toEqual([]);
+  });
+
+  test("nothing of a git context that a Dockerfile from elsewhere is used with", async () => {
+    const { files } = await filesOf({
+      names,
+      options: { context: URL, dockerfilekey: "dockerfile" },
+      trees: { "local://dockerfile": { [policy]: "one" }, [GIT]: { [policy]: "two", "tlog.policy.yml": "" } },
+    });
+    const found = await files.beside(policy, LIMIT);
+    expect(found && (await files.isHidden(policy, found))).toBe(false);
+    expect(await files.present(["tlog.policy.yml"])).toEqual([]);
+  });
+});
+
 test("a path of the policy's is one of the context", async () => {
   const { files } = await filesOf({
     trees: {

@@ -67,7 +67,12 @@ export async function start(each: Case): Promise<Built> {
   const { options = {} } = each;
   const setup: Setup = {
     commands: readCommands(buildArgs(options)),
-    open: async () => ({ context: around.context, policy: around.context.policy, lock: undefined }),
+    open: async () => ({
+      context: around.context,
+      policy: around.context.policy,
+      lock: undefined,
+      notes: [],
+    }),
     close: async () => undefined,
   };
   const program = await runnableProgram();

@@ -256,20 +256,26 @@ const DIRECTORY_MODE = 2 ** 31 + 0o755;
 /** The entries of a directory with this very name. */
 function listed(
   files: Readonly<Record<string, FakeFile>>,
-  { DirPath, IncludePattern: name }: { DirPath: string; IncludePattern: string },
+  { DirPath, IncludePattern: pattern }: { DirPath: string; IncludePattern: string },
 ): object[] {
-  const path = DirPath === "." ? name : `${DirPath}/${name}`;
-  const file = files[path];
-  if (file !== undefined) {
+  const prefix = DirPath === "." ? "" : `${DirPath}/`;
+  const within = Object.entries(files).filter(([path]) => path.startsWith(prefix));
+  if (prefix !== "" && within.length === 0)
+    throw new FakeFailure(`lstat ${DirPath}: no such file or directory`);
+  const matches = (name: string) => {
+    const [start = "", ...rest] = pattern.split("*");
+    return rest.length === 0 ? name === pattern : name.startsWith(start) && name.endsWith(rest.at(-1) ?? "");
+  };
+  const entries = new Map<string, object>();
+  for (const [path, file] of within) {
+    const [name = "", ...below] = path.slice(prefix.length).split("/");
+    if (!matches(name)) continue;
     const mode = typeof file === "object" && "mode" in file ? file.mode : 0o644;
-    return [{ path: name, mode, size: contentOf(file).length }];
+    const entry =
+      below.length > 0 ? { mode: DIRECTORY_MODE, size: 0 } : { mode, size: contentOf(file).length };
+    entries.set(name, { path: name, ...entry });
   }
-  const above = Object.keys(files).map((each) => each.split("/").slice(0, -1).join("/"));
-  const has = (directory: string) =>
-    above.some((each) => each === directory || each.startsWith(`${directory}/`));
-  if (has(path)) return [{ path: name, mode: DIRECTORY_MODE, size: 0 }];
-  if (DirPath !== "." && !has(DirPath)) throw new FakeFailure(`lstat ${DirPath}: no such file or directory`);
-  return [];
+  return [...entries.values()];
 }
 
 function contentOf(file: FakeFile): Buffer {
