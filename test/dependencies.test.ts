@@ -18,6 +18,7 @@ const SHIPPED = [
   "@sigstore/verify",
   "@tufjs/models",
   "dockerfile-ast",
+  "ipaddr.js",
   "protobufjs",
   "valibot",
   "yaml",

@@ -6,7 +6,7 @@ import {
   parseReference,
   taggedName,
 } from "../../src/image/reference.ts";
-import { canonicalRegistry } from "../../src/image/registry.ts";
+import { canonicalRegistry, isLoopbackRegistry, isPublicRegistry } from "../../src/image/registry.ts";
 
 test.for([
   ["docker.io", "docker.io"],
@@ -47,4 +47,63 @@ test.for([
   expect(taggedName(reference)).toBe(canonical);
   expect(canonicalReference(reference)).toEqual(parseReference(canonical));
   if (written.includes("/")) expect(formatReference(reference)).toBe(written);
+});
+
+test.for([
+  "docker.io",
+  "ghcr.io:443",
+  "registry.example.org",
+  "registry.example.org:5000",
+  "my_registry.example.org",
+  "8.8.8.8:5000",
+  "[2a00:1450:4001::1]",
+])("%s is of the public internet", (host) => {
+  expect(isPublicRegistry(host)).toBe(true);
+  expect(isLoopbackRegistry(host)).toBe(false);
+});
+
+test.for([
+  "REGISTRY",
+  "registry:5000",
+  "registry.local",
+  "registry.corp.internal",
+  "Registry.ACME.Corp",
+  "registry.svc",
+  "registry.ns.svc.cluster.local:5000",
+  "nas.lan",
+  "router.home.arpa",
+  "10.0.0.5:5000",
+  "172.31.255.255",
+  "192.168.1.1",
+  "100.64.0.1",
+  "169.254.169.254",
+  "198.18.1.2:5000",
+  "192.0.2.1",
+  "0.0.0.0",
+  "224.0.0.1",
+  "255.255.255.255",
+  "[fe80::1]:5000",
+  "[fd00::1]",
+  "[::ffff:10.0.0.1]",
+  "[::]",
+  "[2001:db8::1]",
+  "0xa000005",
+])("%s is not of the public internet", (host) => {
+  expect(isPublicRegistry(host)).toBe(false);
+  expect(isLoopbackRegistry(host)).toBe(false);
+});
+
+test.for([
+  "localhost",
+  "LOCALHOST:5000",
+  "reg.localhost",
+  "127.0.0.1:5000",
+  "127.9.9.9",
+  "[::1]:5000",
+  "[::ffff:127.0.0.1]",
+  "127.1",
+  "2130706433",
+])("%s is another place on each machine", (host) => {
+  expect(isLoopbackRegistry(host)).toBe(true);
+  expect(isPublicRegistry(host)).toBe(false);
 });
