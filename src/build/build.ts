@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { JudgeImages } from "../check/check.ts";
+import { ImportedCaches } from "../gate/imported-caches.ts";
 import type { ReadDockerfile } from "../gate/gate.ts";
 import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
@@ -49,6 +50,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     }),
     onNeeded: needed.resolve,
     policy: async () => (await open()).policy,
+    caches: new ImportedCaches(async () => true),
   };
   const conversion: ConvertRequest = {
     options: withoutRequest(options, request),

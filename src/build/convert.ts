@@ -23,6 +23,7 @@ export interface ConvertContext {
   readonly program: string;
   readonly pong: GateContext["pong"];
   readonly inputs: GateContext["inputs"];
+  readonly caches: GateContext["caches"];
   readonly judge: Judge;
   /** Is told when the policy, and what judges, is about to be waited for. */
   readonly onNeeded: () => void;

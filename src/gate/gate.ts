@@ -10,6 +10,7 @@ import { MAX_CALLS, MAX_REFS } from "./bounds.ts";
 import { knownCapabilities } from "./capabilities.ts";
 import { passDefinition, type PassedDefinition } from "./definition-gate.ts";
 import { GateError } from "./gate-error.ts";
+import type { ImportedCaches } from "./imported-caches.ts";
 import type { JudgedImages } from "./judged-images.ts";
 import { decodeStrictly } from "./strict-message.ts";
 
@@ -32,6 +33,7 @@ export interface ReadDockerfile {
 export interface GateContext {
   readonly bridge: Bridge;
   readonly images: JudgedImages;
+  readonly caches: ImportedCaches;
   /** BuildKit's encoded answer to a Ping. */
   readonly pong: Promise<Uint8Array>;
   /** The build's encoded inputs by name: definitions that other builds put into this one. */
@@ -198,6 +200,7 @@ export class Gate {
     this.#definitions.push(passed.definition);
     if (passed.isRefused) return this.#withhold(request.Definition ?? new Uint8Array());
     const { Definition, CacheImports, Evaluate } = request;
+    await this.context.caches.pass(CacheImports ?? []);
     const solved = await this.context.bridge.forward(
       "Solve",
       encodeSolve({

@@ -5,6 +5,7 @@ import type { ConsumedImage } from "../../src/check/context.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { MAX_CALLS, MAX_IMAGES } from "../../src/gate/bounds.ts";
 import { Gate, type ReadDockerfile } from "../../src/gate/gate.ts";
+import { cacheName, ImportedCaches } from "../../src/gate/imported-caches.ts";
 import { JudgedImages } from "../../src/gate/judged-images.ts";
 import { sampleRule } from "../check/sample-courier.ts";
 import { definitionOf, encodeResult, type Heard, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
@@ -58,12 +59,16 @@ async function open({ isTextRequest = false, inputs = {} } = {}): Promise<Opened
   });
   onTestFinished(() => fake.close());
   const images = new JudgedImages(fake.bridge, judge);
+  const caches = new ImportedCaches(async ({ type, reference }) =>
+    reference === undefined ? type === "local" : reference.repository.startsWith("acme/"),
+  );
   const read: ReadDockerfile[] = [];
   const pong = fake.bridge.forward("Ping", new Uint8Array());
   pong.catch(() => undefined);
   const gate = new Gate({
     bridge: fake.bridge,
     images,
+    caches,
     pong,
     inputs: Promise.resolve(inputs),
     options: {},
@@ -358,6 +363,35 @@ test("of a refused image the conversion gets the environment and no ONBUILD, and
   await expect(gate.returned).resolves.toMatchObject({ result: expect.anything() as unknown });
 });
 
+describe("the results that a build imports", () => {
+  const from = (...entries: readonly { readonly Type: string; readonly Attrs?: Record<string, string> }[]) =>
+    solve(image(GOOD_DIGEST), { CacheImports: entries });
+
+  test("come from caches that the policy lets in, each asked about once", async () => {
+    const { call, gate, heard } = await open();
+    await call("ResolveSourceMeta", meta(`docker-image://${GOOD}`));
+    const entries = [{ Type: "registry", Attrs: { ref: "ghcr.io/acme/cache:main" } }, { Type: "local" }];
+    await call("Solve", from(...entries));
+    await call("Solve", from(...entries));
+    expect(gate.context.caches.all.map(cacheName)).toEqual(["ghcr.io/acme/cache:main", "type=local"]);
+    expect(heard.solves).toHaveLength(2);
+  });
+
+  test.for([
+    ["a registry", { Type: "registry", Attrs: { ref: "evil.example/cache:1" } }, '"evil.example/cache:1"'],
+    ["another kind of place", { Type: "gha" }, '"type=gha"'],
+    ["a kind without a name", { Type: "" }, '"type="'],
+    ["a name that is none", { Type: "registry", Attrs: { ref: "A B" } }, "no image reference"],
+    ["a registry without a name", { Type: "registry" }, "no image reference"],
+  ] as const)("from %s that it does not let in end the build", async ([, entry, says]) => {
+    const { call, gate, heard } = await open();
+    await call("ResolveSourceMeta", meta(`docker-image://${GOOD}`));
+    await expect(call("Solve", from(entry))).rejects.toThrow(says);
+    await expect(gate.returned).rejects.toThrow(says);
+    expect(heard.solves).toEqual([]);
+  });
+});
+
 test("what runs is not read once an image is refused, such as a linked build that is the context", async () => {
   const { call } = await withGood();
   const ran = definitionOf([
@@ -419,6 +453,7 @@ test("capabilities that the gate does not know are hidden from the conversion", 
   onTestFinished(() => fake.close());
   const gate = new Gate({
     bridge: fake.bridge,
+    caches: new ImportedCaches(async () => true),
     images: new JudgedImages(fake.bridge, judge),
     pong: fake.bridge.forward("Ping", new Uint8Array()),
     inputs: Promise.resolve({}),
