@@ -9,7 +9,7 @@ import { withMetadata } from "../gateway/result-additions.ts";
 import { readResult } from "../gateway/result.ts";
 import { taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
-import type { Commands } from "../policy/commands.ts";
+import type { Commands } from "../policy/build-args.ts";
 import { makeReport } from "../report/report.ts";
 import { showCheck } from "../subrequests/check.ts";
 import { newLock, printLock, writeLock } from "../subrequests/lock.ts";

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { parseReference } from "../image/reference.ts";
+import { ImageReferenceError, parseReference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
-import { WrongValue } from "./near-miss.ts";
-import type { KeyPath } from "./policy-error.ts";
-import { flag, text as words } from "./schema.ts";
+import { type FileReading, flag, type ReadUrl, text as words } from "./key.ts";
+import { WrongValue } from "./policy-error.ts";
 
 /** An entry of `registries`. */
 export const REGISTRY = {
@@ -38,28 +37,29 @@ function isLoopback(host: string): boolean {
 }
 
 /**
- * The one spelling of a registry's host, or why the text is none: `host[:port]` as in image references, in lower
- * case; Docker Hub's old name becomes `docker.io`.
+ * The one spelling of a registry's host: `host[:port]` as in image references, in lower case; Docker Hub's old name
+ * becomes `docker.io`. Throws WrongValue.
  */
-export function readRegistryHost(text: string): { readonly host: string } | { readonly problem: string } {
-  if (text.includes("://")) return { problem: 'write the host alone, without "http://"' };
-  if (text.includes("/")) return { problem: "write the host alone, without a path" };
+export function readRegistryHost(text: string): string {
+  const wrong = (why: string) => new WrongValue(`"${excerpt(text)}": ${why}`);
+  if (text.includes("://")) throw wrong('write the host alone, without "http://"');
+  if (text.includes("/")) throw wrong("write the host alone, without a path");
   let host: string;
   try {
     host = parseReference(`${text}/x`).registry;
-  } catch {
-    return { problem: 'it is not a host with an optional port, as in "registry.example.org:5000"' };
+  } catch (error) {
+    if (!(error instanceof ImageReferenceError)) throw error;
+    throw wrong('it is not a host with an optional port, as in "registry.example.org:5000"');
   }
   if (host !== text && text !== "index.docker.io") {
-    return {
-      problem: `in an image reference that is no host but a path; write it with its port, as in "${text}:5000"`,
-    };
+    throw wrong(
+      `in an image reference that is no host but a path; write it with its port, as in "${text}:5000"`,
+    );
   }
   const { port } = splitHost(host);
-  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535)) {
-    return { problem: "its port is not between 1 and 65535" };
-  }
-  return { host: host.toLowerCase() };
+  if (port !== undefined && (Number(port) < 1 || Number(port) > 65_535))
+    throw wrong("its port is not between 1 and 65535");
+  return host.toLowerCase();
 }
 
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or one of the registries that are. */
@@ -70,49 +70,39 @@ export function mayUsePlainHttp(host: string, registries: readonly RegistryAcces
 
 const MAX_LENGTH = 2_048;
 const MAX_HOSTS = 100;
-const DEFAULT_PORT = "80";
 
 /** The hosts by which a `http:` URL may be allowed: as written, and with its port when that is the usual one. */
 function hostsOf(url: URL): string[] {
-  return url.port === "" ? [`${url.hostname}:${DEFAULT_PORT}`, url.hostname] : [url.host];
+  return url.port === "" ? [`${url.hostname}:80`, url.hostname] : [url.host];
 }
-
-type Outcome = { readonly url: string } | { readonly problem: string };
 
 /**
- * The address of a log, a certificate authority or a TUF repository, without a slash at its end, or why the text is
- * none: https, or http where `allowsPlainHttp` lets the host; no credentials, query or fragment.
+ * The address of a log, a certificate authority or a TUF repository, without a slash at its end: https, or http where
+ * `allowsPlainHttp` lets the host; no credentials, query or fragment. Throws WrongValue.
  */
-export function readLogUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
-  const outcome = readServiceUrl(text, allowsPlainHttp);
-  return "url" in outcome ? { url: outcome.url.replace(/\/+$/, "") } : outcome;
-}
+export const readLogUrl: ReadUrl = (text, allowsPlainHttp) =>
+  readServiceUrl(text, allowsPlainHttp).replace(/\/+$/, "");
 
-/** The whole address of a service that is asked at this very path, such as a timestamp authority; or why it is none. */
-export function readServiceUrl(text: string, allowsPlainHttp: (host: string) => boolean): Outcome {
-  if (text.length > MAX_LENGTH) return { problem: `it is longer than ${MAX_LENGTH} characters` };
+/** The whole address of a service that is asked at this very path, such as a timestamp authority. Throws WrongValue. */
+export const readServiceUrl: ReadUrl = (text, allowsPlainHttp) => {
+  const wrong = (why: string) => new WrongValue(`"${shownUrl(text)}": ${why}`);
+  if (text.length > MAX_LENGTH) throw wrong(`it is longer than ${MAX_LENGTH} characters`);
   // URL itself would silently drop or turn these.
-  if (/[\s\\\p{Cc}]/u.test(text)) return { problem: "it has a blank, a backslash or a control character" };
-  const url = URL.parse(text);
-  if (
-    url === null ||
-    (url.protocol !== "https:" && url.protocol !== "http:") ||
-    !/^https?:\/\//i.test(text)
-  ) {
-    return { problem: 'it is not a URL that begins with "https://"' };
-  }
-  if (text.includes("@")) return { problem: 'it has credentials, or an "@"; it is asked without any' };
-  if (text.includes("?") || text.includes("#")) return { problem: "it has a query or a fragment" };
+  if (/[\s\\\p{Cc}]/u.test(text)) throw wrong("it has a blank, a backslash or a control character");
+  const url = /^https?:\/\//i.test(text) ? URL.parse(text) : null;
+  if (url === null) throw wrong('it is not a URL that begins with "https://"');
+  if (text.includes("@")) throw wrong('it has credentials, or an "@"; it is asked without any');
+  if (text.includes("?") || text.includes("#")) throw wrong("it has a query or a fragment");
   if (url.protocol === "http:" && !hostsOf(url).some(allowsPlainHttp)) {
-    return {
-      problem: `plain http is for loopback and for hosts named in "registries" with "plain-http: true"; use https, or name "${url.host}" there`,
-    };
+    throw wrong(
+      `plain http is for loopback and for hosts named in "registries" with "plain-http: true"; use https, or name "${url.host}" there`,
+    );
   }
-  return { url: `${url.origin}${url.pathname}` };
-}
+  return `${url.origin}${url.pathname}`;
+};
 
 /** A URL fit for a message: what stands before an `@` may be a password. */
-export function shownUrl(text: string): string {
+function shownUrl(text: string): string {
   const at = text.lastIndexOf("@");
   return excerpt(at < 0 ? text : `…${text.slice(at)}`, 160);
 }
@@ -126,15 +116,15 @@ export function plainUrl(url: string): string {
 /** The registries of a file, whose hosts are needed before any address is read. */
 export function readRegistries(
   entries: readonly { readonly host: string; readonly "plain-http"?: boolean | undefined }[],
-  wrong: (path: KeyPath, why: string) => void,
+  { at, attempt }: Pick<FileReading, "at" | "attempt">,
 ): readonly RegistryAccess[] {
   const access: RegistryAccess[] = [];
   for (const [index, entry] of entries.entries()) {
-    const outcome = readRegistryHost(entry.host);
-    if ("problem" in outcome) wrong([index, "host"], `"${excerpt(entry.host)}": ${outcome.problem}`);
-    else if (access.some(({ host }) => host === outcome.host))
-      wrong([index, "host"], `"${outcome.host}" is there twice`);
-    else access.push({ host: outcome.host, plainHttp: entry["plain-http"] ?? false });
+    attempt([...at, index, "host"], () => {
+      const host = readRegistryHost(entry.host);
+      if (access.some((each) => each.host === host)) throw new WrongValue(`"${host}" is there twice`);
+      access.push({ host, plainHttp: entry["plain-http"] ?? false });
+    });
   }
   return access;
 }
@@ -143,9 +133,5 @@ export function readRegistries(
 export function readHosts(value: string): readonly RegistryAccess[] {
   const hosts = value.split(",").map((each) => each.trim());
   if (hosts.length > MAX_HOSTS) throw new WrongValue(`it names more than ${MAX_HOSTS} hosts`);
-  return hosts.map((text) => {
-    const outcome = readRegistryHost(text);
-    if ("problem" in outcome) throw new WrongValue(`"${excerpt(text)}": ${outcome.problem}`);
-    return { host: outcome.host, plainHttp: true };
-  });
+  return hosts.map((text) => ({ host: readRegistryHost(text), plainHttp: true }));
 }

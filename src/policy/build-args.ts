@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
+import { parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
-import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess, shownUrl } from "./address.ts";
-import { COMMANDS } from "./commands.ts";
+import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { Key } from "./key.ts";
-import { KEYS } from "./keys.ts";
-import { apiOf } from "./logs.ts";
-import { choose, nearest, WrongValue } from "./near-miss.ts";
-import { type PolicyProblem, throwProblems } from "./policy-error.ts";
+import { apiOf, KEYS, NO_SETTINGS, type Settings } from "./keys.ts";
+import {
+  choose,
+  nearest,
+  type PolicyProblem,
+  throwProblems,
+  whyRefused,
+  WrongValue,
+} from "./policy-error.ts";
 import { type RuleParts, type Setting, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
-import { NO_SETTINGS, type Settings } from "./settings.ts";
-
-const APIS = ["1", "2"] as const;
 
 /** What the build arguments say. */
 export interface ArgSettings extends Settings {
@@ -20,12 +22,19 @@ export interface ArgSettings extends Settings {
   readonly writeTo?: Setting<1 | 2>;
 }
 
-/** What the arguments are read with. */
-interface Surroundings {
-  readonly services: SigningServices;
-  /** Those that files name. */
-  readonly registries: readonly RegistryAccess[];
+/** What a build is asked to do beyond building; no part of the policy. */
+export interface Commands {
+  /** The tag whose new digest is approved: `name:tag`, without a digest. */
+  readonly approve?: Reference;
+  /** Why it is approved, for whoever reads the log: one line. */
+  readonly reason?: string;
+  /** What happens with the lock file besides reading it. */
+  readonly lock?: "update" | "check";
+  /** The image whose evidence is verified. */
+  readonly image?: Reference;
 }
+
+type Args = Readonly<Record<string, string>>;
 
 const ROWS: readonly (readonly [string, Pick<Key<unknown>, "arg">])[] = Object.entries(KEYS);
 
@@ -41,66 +50,66 @@ const SETTINGS: readonly string[] = [
   "TLOG_UNKNOWN",
 ];
 
+const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"];
+
 /** All arguments that there are. */
 export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
 
-/**
- * Reads the `TLOG_*` build arguments that are part of the policy, each by itself: whether a baked file lets them be is
- * not looked at here. Throws PolicyError.
- */
-export function readBuildArgs(
-  buildArgs: Readonly<Record<string, string>>,
-  { services, registries: named }: Surroundings,
-): ArgSettings {
-  const given = Object.entries(buildArgs).filter(([name]) => name.startsWith("TLOG_"));
-  const problems = given.filter(([name]) => !KNOWN_ARGS.includes(name)).map(([name]) => unknownProblem(name));
-  const read = <T>(name: string, reader: (value: string) => T): Setting<T> | undefined => {
-    const value = buildArgs[name];
+const MAX_REASON = 500;
+
+/** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
+type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
+
+function argReader(args: Args, problems: PolicyProblem[]): ReadArg {
+  return (name, reader) => {
+    const value = args[name];
     if (value === undefined) return undefined;
     try {
       if (value.trim() === "") throw new WrongValue("it is empty; give it a value or leave it out");
       return { value: reader(value), source: name };
     } catch (error) {
-      const text = error instanceof Error ? error.message : "it cannot be read";
-      problems.push({ code: "wrong-value", place: `--build-arg ${name}`, text });
+      problems.push({ code: "wrong-value", place: `--build-arg ${name}`, text: whyRefused(error) });
       return undefined;
     }
   };
+}
+
+/**
+ * Reads the `TLOG_*` build arguments that are part of the policy, each by itself: whether a baked file lets them be is
+ * not looked at here. `registries` are those that files name. Throws PolicyError.
+ */
+export function readBuildArgs(
+  args: Args,
+  context: { readonly services: SigningServices; readonly registries: readonly RegistryAccess[] },
+): ArgSettings {
+  const given = Object.keys(args).filter((name) => name.startsWith("TLOG_"));
+  const problems = given.filter((name) => !KNOWN_ARGS.includes(name)).map(unknownProblem);
+  const read = argReader(args, problems);
 
   // First, because which hosts may be asked in plain http decides which URLs are taken.
   const registries = read("TLOG_PLAIN_HTTP", readHosts);
-  const reachable = [...(registries?.value ?? []), ...named];
-  const readUrl = (value: string): string => {
-    const outcome = readLogUrl(value, (host) => mayUsePlainHttp(host, reachable));
-    if ("url" in outcome) return outcome.url;
-    throw new WrongValue(`"${shownUrl(value)}": ${outcome.problem}`);
-  };
-  const api = read("TLOG_LOG_API", (value) => (choose(value, APIS) === "1" ? 1 : 2));
+  const reachable = [...(registries?.value ?? []), ...context.registries];
+  const readUrl = (value: string) => readLogUrl(value, (host) => mayUsePlainHttp(host, reachable));
+  const api = read("TLOG_LOG_API", (value) => (choose(value, ["1", "2"]) === "1" ? 1 : 2));
   const logs = read("TLOG_REKOR_URL", (value) => {
     const url = readUrl(value);
-    return [{ url, api: api?.value ?? apiOf(url, services) }];
+    return [{ url, api: api?.value ?? apiOf(url, context.services) }];
   });
-  const simple = ROWS.flatMap(([name, { arg }]) => {
-    const setting =
-      name === "registries" || arg === undefined
-        ? undefined
-        : read(arg.name, (value) => arg.read(value, readUrl));
-    return setting === undefined ? [] : [[name, setting] as const];
-  });
-  const trust = readSigners(buildArgs, read);
-  const rules = {
+  const simple = ROWS.map(([name, { arg }]): [string, unknown] => [
+    name,
+    name === "registries" ? registries : arg && read(arg.name, (value) => arg.read(value, readUrl)),
+  ]);
+  const trust = readTrust(args, read);
+  const rules = said<RuleParts>({
     unseen: read("TLOG_UNSEEN", (value) => choose(value, UNSEEN)),
     unknown: read("TLOG_UNKNOWN", (value) => choose(value, WARN_OR_BLOCK)),
-  };
+  });
   throwProblems(problems.toSorted((one, other) => rank(one) - rank(other)));
   return {
     ...NO_SETTINGS,
     // Each name has the value of its own row, which TypeScript cannot see in a list.
-    ...(Object.fromEntries(simple) as Partial<Settings>),
-    ...(registries && { registries }),
-    ...(logs && { logs }),
-    ...(trust && { trust }),
-    default: said(rules) as RuleParts,
+    ...(said({ ...Object.fromEntries(simple), logs, trust }) as Partial<Settings>),
+    default: rules,
     ...(logs === undefined && api !== undefined && { writeTo: api }),
   };
 }
@@ -111,24 +120,21 @@ function rank({ place }: PolicyProblem): number {
 }
 
 /** Without what was not given. */
-function said(settings: object): object {
-  return Object.fromEntries(Object.entries(settings).filter(([, setting]) => setting !== undefined));
+function said<T extends object>(settings: { readonly [Name in keyof T]: T[Name] | undefined }): T {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** The key and the identity that the arguments trust. Without a file nobody else could approve, so they may. */
-function readSigners(
-  buildArgs: Readonly<Record<string, string>>,
-  read: <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined,
-): Setting<readonly Trust[]> | undefined {
+function readTrust(args: Args, read: ReadArg): Setting<readonly Trust[]> | undefined {
   const may = new Set(["record", "approve"] as const);
   const key = read("TLOG_TRUST_KEY", (value): Trust => ({ signer: parsePublicKey(value), may }));
   const issuer = read("TLOG_TRUST_ISSUER", (value) => {
-    if (buildArgs["TLOG_TRUST_IDENTITY"] === undefined)
+    if (args["TLOG_TRUST_IDENTITY"] === undefined)
       throw new WrongValue("it says who vouches for TLOG_TRUST_IDENTITY, which is not given");
     return value;
   });
   const identity = read("TLOG_TRUST_IDENTITY", (value): Trust | undefined => {
-    if (buildArgs["TLOG_TRUST_ISSUER"] === undefined)
+    if (args["TLOG_TRUST_ISSUER"] === undefined)
       throw new WrongValue("it needs TLOG_TRUST_ISSUER, the issuer that vouches for it");
     return issuer && { signer: parseIdentity({ issuer: issuer.value, identity: value }), may };
   });
@@ -148,4 +154,39 @@ function unknownProblem(name: string): PolicyProblem {
     place: `--build-arg ${excerpt(name)}`,
     text: `no such argument${hint}; there are ${KNOWN_ARGS.join(", ")}`,
   };
+}
+
+/**
+ * Reads the commands among the build arguments. Throws PolicyError (`wrong-value`), also for a reason without an
+ * approval: it would be lost.
+ */
+export function readCommands(args: Args): Commands {
+  const problems: PolicyProblem[] = [];
+  const read = argReader(args, problems);
+  const approve = read("TLOG_APPROVE", (value) => {
+    const reference = parseReference(value);
+    if (reference.digest === undefined) return reference;
+    throw new WrongValue(
+      `"${excerpt(value, 200)}" has a digest; name the tag alone, the digest is looked up`,
+    );
+  });
+  const reason = read("TLOG_REASON", (value) => {
+    if ([...value].length > MAX_REASON) throw new WrongValue(`it is longer than ${MAX_REASON} characters`);
+    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
+      throw new WrongValue("it has a line end or another control character; it is one line");
+    return value.trim();
+  });
+  const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
+  const image = read("TLOG_IMAGE", parseReference);
+  if (args["TLOG_REASON"] !== undefined && args["TLOG_APPROVE"] === undefined) {
+    const text = "it is the reason of an approval, and there is no TLOG_APPROVE";
+    problems.push({ code: "wrong-value", place: "--build-arg TLOG_REASON", text });
+  }
+  throwProblems(problems);
+  return said<Commands>({
+    approve: approve?.value,
+    reason: reason?.value,
+    lock: lock?.value,
+    image: image?.value,
+  });
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SigningServices } from "../log/signing-config.ts";
-import type { RegistryAccess } from "./address.ts";
 import type { Key } from "./key.ts";
-import { KEY_NAMES, KEYS } from "./keys.ts";
+import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
+import { areApart, covers, literalReference, type Pattern } from "./pattern.ts";
 import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
-import type { Setting, Source } from "./rule.ts";
-import type { Settings } from "./settings.ts";
+import { type Part, PART_KEYS, PARTS, type Setting, type Source, stricter, type ValueOf } from "./rule.ts";
+import { generalWord, type RuleSet, wordsOf } from "./rule-for.ts";
 
 /** The `TLOG_*` build arguments take the place of what the repository's file says. */
 export function withArgs(file: Settings, args: Settings): Settings {
@@ -21,10 +21,7 @@ export function withArgs(file: Settings, args: Settings): Settings {
 }
 
 /** A host that an argument names is one more: what the file reaches stays reachable. */
-function both(
-  file: Setting<readonly RegistryAccess[]> | undefined,
-  args: Setting<readonly RegistryAccess[]> | undefined,
-): Setting<readonly RegistryAccess[]> | undefined {
+function both(file: Settings["registries"], args: Settings["registries"]): Settings["registries"] {
   if (file === undefined || args === undefined) return args ?? file;
   const others = file.value.filter(({ host }) => args.value.every((each) => each.host !== host));
   return { value: [...others, ...args.value], source: args.source };
@@ -128,7 +125,7 @@ export function passedOver(
 }
 
 /** The problem of something that the floor does not let through. */
-export function loosens(
+function loosens(
   objection: string,
   { high, low, allowed }: { high: Source; low: Source; allowed: string },
 ): PolicyProblem {
@@ -141,4 +138,55 @@ export function loosens(
 function wayOut(source: Source, allowed: string): string {
   const it = isArg(source) ? "leave the argument out" : "leave it out";
   return `${it}, or change that file, which may allow it with "allow-looser: [${allowed}]"`;
+}
+
+/**
+ * The words of the upper set of rules that the floor overrules wherever they apply: whoever wrote them meant another
+ * thing than what happens. One that counts for some images is no mistake; where it does not, `ruleFor` says so.
+ */
+export function loosenedRules(floor: RuleSet, above: RuleSet): PolicyProblem[] {
+  const objectTo = (part: Part, high: Word, possible: () => readonly Word[]): PolicyProblem[] => {
+    if (high === undefined || floor.mayLoosen.has(PART_KEYS[part])) return [];
+    const lows = possible();
+    const [low] = lows;
+    const isOverruled = lows.every((each) => each !== undefined && isLooser(part, high.value, each.value));
+    if (low === undefined || !isOverruled) return [];
+    const objection = `${shown(part, high.value)} is looser than ${shown(part, low.value)}`;
+    return [loosens(objection, { high: high.source, low: low.source, allowed: PART_KEYS[part] })];
+  };
+  return PARTS.flatMap((part) => [
+    ...objectTo(part, above.default[part], () => [generalWord(floor, part)]),
+    ...above.rules.flatMap((rule) =>
+      objectTo(part, rule[part], () =>
+        rule.patterns.flatMap((pattern) => possibleWords(floor, { pattern, part })),
+      ),
+    ),
+  ]);
+}
+
+type Word = Setting<ValueOf<Part>> | undefined;
+
+/** All that the floor may say of an image that the pattern matches; undefined where it may say nothing. */
+function possibleWords(floor: RuleSet, { pattern, part }: { pattern: Pattern; part: Part }): Word[] {
+  const literal = literalReference(pattern);
+  if (literal !== undefined) return [wordsOf(floor, literal)[part]];
+  const general = generalWord(floor, part);
+  const words: Word[] = [];
+  for (const rule of floor.rules) {
+    if (rule.patterns.every((each) => areApart(each, pattern))) continue;
+    words.push(rule[part] ?? general);
+    if (rule.patterns.some((each) => covers(each, pattern))) return words;
+  }
+  return [...words, general];
+}
+
+function isLooser(part: Part, high: ValueOf<Part>, low: ValueOf<Part>): boolean {
+  return JSON.stringify(stricter(part, low, high)) !== JSON.stringify(high);
+}
+
+function shown(part: Part, value: ValueOf<Part>): string {
+  if (typeof value === "string") return `"${value}"`;
+  if (typeof value === "boolean") return `"${PART_KEYS[part]}: ${value}"`;
+  const { days, otherwise } = value;
+  return `"${PART_KEYS[part]}: ${days} ${days === 1 ? "day" : "days"}, otherwise ${otherwise}"`;
 }

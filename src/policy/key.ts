@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-import type * as v from "valibot";
+import * as v from "valibot";
 import type { SigningServices } from "../log/signing-config.ts";
-import type { readLogUrl } from "./address.ts";
-import type { KeyPath } from "./policy-error.ts";
+import { type KeyPath, quotedList } from "./policy-error.ts";
 import type { Source } from "./rule.ts";
+
+/** Reads an address. `allowsPlainHttp` says for which hosts. Throws WrongValue. */
+export type ReadUrl = (text: string, allowsPlainHttp: (host: string) => boolean) => string;
 
 /** What the value of a key in a file is read with. */
 export interface FileReading {
   /** Where the value stands. */
   readonly at: KeyPath;
   readonly services: SigningServices;
-  readonly wrong: (path: KeyPath, why: string) => void;
-  /** The address of a service; an empty text for one that is told to be wrong. */
-  readonly url: (
-    path: KeyPath,
-    address: { readonly text: string; readonly read: typeof readLogUrl },
-  ) => string;
+  /** The value that is read; undefined for one that is refused, which is a problem of this path. */
+  readonly attempt: <T>(path: KeyPath, read: () => T) => T | undefined;
+  /** The address of a service. Throws WrongValue. */
+  readonly url: (text: string, read?: ReadUrl) => string;
 }
 
 /** How a baked file's value binds those above it. */
@@ -34,8 +34,8 @@ export interface Key<T> {
   readonly at: readonly [string, ...string[]];
   /** Its shape in a file; the description is what the reference says. */
   readonly schema: v.GenericSchema;
-  /** Reads a value of that shape; undefined after `wrong`. */
-  readonly read: (value: unknown, file: FileReading) => T | undefined;
+  /** Reads a value of that shape. Throws WrongValue and ImageReferenceError. */
+  readonly read: (value: unknown, file: FileReading) => T;
   /** Without one, anybody may say it. */
   readonly floor?: FloorRule<T>;
   /** The build argument that sets it; those that need one another are read in `build-args.ts`. */
@@ -54,7 +54,7 @@ export interface Key<T> {
 export function key<Schema extends v.GenericSchema, T>(
   row: Omit<Key<T>, "read" | "schema"> & {
     readonly schema: Schema;
-    readonly read: (value: v.InferOutput<Schema>, file: FileReading) => T | undefined;
+    readonly read: (value: v.InferOutput<Schema>, file: FileReading) => T;
   },
 ): Key<T> & { readonly schema: Schema } {
   // Files are checked against the whole schema before any value is read.
@@ -91,4 +91,43 @@ export const quoted = (value: string): string => JSON.stringify(value);
 /** `"a", "b"`. */
 export function listed(words: readonly string[]): string {
   return words.map((word) => `"${word}"`).join(", ");
+}
+
+// The messages are what the file should have had at that place, as in `"default" must be …`; the descriptions become
+// docs/policy.schema.json and the tables in docs/policy.md.
+
+const MAX_ENTRIES = 100;
+
+export function text(description: string) {
+  return v.pipe(v.string("text"), v.description(description));
+}
+
+export function flag(description: string) {
+  return v.pipe(v.boolean("true or false"), v.description(description));
+}
+
+export function choice<const T extends readonly string[]>(choices: T, description: string) {
+  return v.pipe(v.picklist(choices, quotedList(choices)), v.description(description));
+}
+
+export function number(from: number, { to, description }: { to: number; description: string }) {
+  const allowed = `a whole number from ${from} to ${to}`;
+  return v.pipe(
+    v.number(allowed),
+    v.integer(allowed),
+    v.minValue(from, allowed),
+    v.maxValue(to, allowed),
+    v.description(description),
+  );
+}
+
+export function mapping<const T extends v.ObjectEntries>(entries: T, description: string) {
+  return v.pipe(v.strictObject(entries, "a mapping of keys to values"), v.description(description));
+}
+
+export function list<const T extends v.GenericSchema>(
+  item: T,
+  { min = 1, max = MAX_ENTRIES, description }: { min?: number; max?: number; description: string },
+) {
+  return v.pipe(v.array(item, "a list"), v.minLength(min), v.maxLength(max), v.description(description));
 }

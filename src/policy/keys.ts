@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-import { formatReference, ImageReferenceError, parseReference } from "../image/reference.ts";
+import * as v from "valibot";
+import { formatReference, parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
+import type { LogService, SigningServices } from "../log/signing-config.ts";
 import type { Trust } from "../record/signer.ts";
 import {
   mayUsePlainHttp,
-  readLogUrl,
+  plainUrl,
   readHosts,
   readRegistries,
   readServiceUrl,
   REGISTRY,
   type RegistryAccess,
 } from "./address.ts";
-import { type FileReading, fixed, type Key, key, listed, ordered, quoted, same } from "./key.ts";
-import { LOG, logsObjection, readLogs } from "./logs.ts";
-import { choose, WrongValue } from "./near-miss.ts";
-import { isArg } from "./policy-error.ts";
-import { PART_KEYS, PROFILES } from "./rule.ts";
-import { choice, flag, list, mapping, number, text } from "./schema.ts";
+import {
+  choice,
+  type FileReading,
+  fixed,
+  flag,
+  type Key,
+  key,
+  list,
+  listed,
+  mapping,
+  number,
+  ordered,
+  quoted,
+  same,
+  text,
+} from "./key.ts";
+import { choose, isArg, whyRefused, WrongValue } from "./policy-error.ts";
+import { PART_KEYS, type PatternRule, PROFILES, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readSigners, SIGNER, trustObjection } from "./trust.ts";
 
 /** When the log is asked whether it contradicts the lock file, the loosest first. */
@@ -29,6 +43,19 @@ export type Syntax = (typeof SYNTAX)[number];
 
 const MAX_PATH = 255;
 const MAX_TIMEOUT_S = 600;
+
+/** An entry of `logs`. */
+export const LOG = {
+  url: text("the log's address; plain http is for loopback and for `registries` that say so"),
+  api: v.optional(
+    v.pipe(
+      v.picklist([1, 2], "1 or 2"),
+      v.description(
+        "the version of Rekor's API there; not given, it is what the signing configuration says of this log, or 1",
+      ),
+    ),
+  ),
+};
 
 /** The table of keys. Schema, values, floor, printed policy and reference follow from it, in this order. */
 export const KEYS = {
@@ -56,7 +83,7 @@ export const KEYS = {
     schema: text(
       "the certificate authority (Fulcio) that is asked when a build signs with an identity token",
     ),
-    read: (value, { at, url }) => url(at, { text: value, read: readLogUrl }),
+    read: (value, { url }) => url(value),
     floor: fixed<string>("signing", { what: "certificate authority" }),
     arg: { name: "TLOG_FULCIO_URL", read: (value, url) => url(value) },
   }),
@@ -65,8 +92,8 @@ export const KEYS = {
     schema: list(text("the whole address to which requests for timestamps are posted (RFC 3161)"), {
       description: "the timestamp authorities that vouch for the time of records in logs of API 2",
     }),
-    read: (value, { at, url }): readonly string[] =>
-      value.map((each, index) => url([...at, index], { text: each, read: readServiceUrl })),
+    read: (value, { at, attempt, url }): readonly string[] =>
+      value.flatMap((each, index) => attempt([...at, index], () => url(each, readServiceUrl)) ?? []),
     floor: {
       freedBy: "signing",
       objection: (above: readonly string[], floor: readonly string[]) =>
@@ -90,7 +117,7 @@ export const KEYS = {
   registries: key({
     at: ["registries"],
     schema: list(mapping(REGISTRY, "one registry"), { min: 0, description: "how registries are reached" }),
-    read: (value, { at, wrong }) => readRegistries(value, (path, why) => wrong([...at, ...path], why)),
+    read: readRegistries,
     floor: {
       freedBy: "registries",
       objection: (above: readonly RegistryAccess[], floor: readonly RegistryAccess[]) => {
@@ -154,7 +181,7 @@ export const KEYS = {
     schema: text(
       "a TUF repository that has newer trusted roots; that of the public Sigstore instance when not given",
     ),
-    read: (value, { at, url }) => url(at, { text: value, read: readLogUrl }),
+    read: (value, { url }) => url(value),
     floor: fixed<string>("tuf", { what: "TUF repository" }),
     show: quoted,
     unsaid: "that of the public Sigstore instance",
@@ -171,6 +198,26 @@ export const KEYS = {
   }),
 };
 
+/** The settings that have one value for the whole build, by their names in the table of keys. */
+export type SingleSettings = {
+  readonly [Name in keyof typeof KEYS]: (typeof KEYS)[Name] extends Key<infer T> ? T : never;
+};
+
+/** What one file, or the build arguments together, say; what they do not say is not there. */
+export type Settings = { readonly [Name in keyof SingleSettings]?: Setting<SingleSettings[Name]> } & {
+  /** Where each log of a list stands, by its URL. */
+  readonly logSources?: ReadonlyMap<string, Source>;
+  /** In the file's order: the first that matches counts. */
+  readonly rules: readonly PatternRule[];
+  /** For what no rule says. */
+  readonly default: RuleParts;
+  /** The keys that others may loosen, by their names under `allow-looser`. */
+  readonly mayLoosen: ReadonlySet<string>;
+};
+
+/** Settings that say nothing. */
+export const NO_SETTINGS: Settings = { rules: [], default: {}, mayLoosen: new Set() };
+
 /** The names of the table's keys, in its order. */
 export const KEY_NAMES = Object.keys(KEYS) as readonly (keyof typeof KEYS)[];
 
@@ -183,32 +230,29 @@ export const LOOSENABLE: readonly string[] = [
 ];
 
 /** A path below the build context, written without detours. An update writes there: only lock files may be overwritten. */
-function readLockPath(path: string, { at, wrong }: FileReading): string | undefined {
+function readLockPath(path: string): string {
   const isInside =
     path.length <= MAX_PATH &&
     !/[\\\p{Cc}\p{Cf}]/u.test(path) &&
     path.endsWith(".lock") &&
     path.split("/").every((part) => part !== "" && !part.startsWith("."));
   if (isInside) return path;
-  wrong(
-    at,
+  throw new WrongValue(
     `"${excerpt(path)}" is not the path of a ".lock" file within the build context, such as "ci/tlog.lock"`,
   );
-  return undefined;
 }
 
 /** The conversion image. Its tag must be written out: nobody is to run whatever `latest` is by an oversight. */
-function readConversion(written: string, { at, wrong }: FileReading) {
-  const fail = (why: string) => void wrong(at, `"${excerpt(written, 200)}": ${why}`);
+function readConversion(written: string): Reference {
+  const shown = excerpt(written, 200);
+  let reference: Reference;
   try {
-    const reference = parseReference(written);
-    if (/[:@]/.test(written.slice(written.lastIndexOf("/") + 1))) return reference;
-    fail('it has no tag and no digest; write one, as in "docker/dockerfile:1.19"');
+    reference = parseReference(written);
   } catch (error) {
-    if (!(error instanceof ImageReferenceError)) throw error;
-    fail(error.message);
+    throw new WrongValue(`"${shown}": ${whyRefused(error)}`);
   }
-  return undefined;
+  if (/[:@]/.test(written.slice(written.lastIndexOf("/") + 1))) return reference;
+  throw new WrongValue(`"${shown}": it has no tag and no digest; write one, as in "docker/dockerfile:1.19"`);
 }
 
 function readSeconds(value: string): number {
@@ -216,4 +260,42 @@ function readSeconds(value: string): number {
     throw new WrongValue(`"${excerpt(value)}" is not a whole number of seconds from 1 to ${MAX_TIMEOUT_S}`);
   }
   return Number(value) * 1_000;
+}
+
+/** Reads the entries of `logs`, or the one of `log`. */
+function readLogs(
+  entries: readonly { readonly url: string; readonly api?: 1 | 2 | undefined }[],
+  { at, services, attempt, url }: FileReading,
+): readonly LogService[] {
+  const logs: LogService[] = [];
+  for (const [index, { url: written, api }] of entries.entries()) {
+    // `log` is one entry without a place in a list.
+    attempt(at[0] === "log" ? [...at, "url"] : [...at, index, "url"], () => {
+      const read = url(written);
+      if (logs.some((each) => each.url === read)) throw new WrongValue(`"${read}" is there twice`);
+      logs.push({ url: read, api: api ?? apiOf(read, services) });
+    });
+  }
+  return logs;
+}
+
+/** The API of a log of which nobody says it. */
+export function apiOf(url: string, { logs }: SigningServices): 1 | 2 {
+  return logs.find((each) => plainUrl(each.url) === plainUrl(url))?.api ?? 1;
+}
+
+/** What the floor has against these logs: they are to be the same, in any order. */
+function logsObjection(above: readonly LogService[], floor: readonly LogService[]): string | undefined {
+  const isIn = (log: LogService, logs: readonly LogService[]) =>
+    logs.some(({ url, api }) => plainUrl(url) === plainUrl(log.url) && api === log.api);
+  const other = above.find((log) => !isIn(log, floor));
+  const missing = floor.find((log) => !isIn(log, above));
+  const known = listed(floor.map(shownLog));
+  if (other !== undefined) return `"${shownLog(other)}" is not the log ${known}`;
+  // A log that is not asked cannot say that a tag moved.
+  return missing && `the log "${shownLog(missing)}" is missing: the logs are ${known}`;
+}
+
+function shownLog({ url, api }: LogService): string {
+  return api === 1 ? url : `${url} (API ${api})`;
 }

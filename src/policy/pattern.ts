@@ -2,6 +2,7 @@
 import { excerpt } from "../log/excerpt.ts";
 import type { Reference } from "../image/reference.ts";
 import { matchesWhole } from "../record/wildcards.ts";
+import { WrongValue } from "./policy-error.ts";
 
 /**
  * A pattern over normalized references such as `docker.io/library/alpine:3.16.0`. `*` is any run of characters
@@ -25,31 +26,27 @@ const REGULAR_EXPRESSION = /[\\^$+(){}|]/;
 /** What no reference has in it; brackets are those of an IPv6 address. */
 const FOREIGN = /[^\w.:/*?[\]-]/;
 
-type Outcome = { readonly pattern: Pattern } | { readonly problem: string };
-
-/** Reads a pattern as people write it in a policy: short names are Docker Hub's, as in a Dockerfile. */
-export function parsePattern(text: string): Outcome {
+/** Reads a pattern as people write it in a policy: short names are Docker Hub's, as in a Dockerfile. Throws WrongValue. */
+export function parsePattern(text: string): Pattern {
+  const wrong = (why: string) => new WrongValue(`"${excerpt(text)}": ${why}`);
   const problem = problemOf(text);
-  if (problem !== undefined) return { problem };
+  if (problem !== undefined) throw wrong(problem);
   const slash = text.lastIndexOf("/");
   const colon = text.indexOf(":", slash + 1);
   const name = colon < 0 ? text : text.slice(0, colon);
   const tag = colon < 0 ? "*" : text.slice(colon + 1);
-  if (tag === "") return { problem: 'nothing follows the ":"; without a tag it matches every tag' };
-  if (/[:[\]]/.test(tag)) return { problem: "the tag has a colon or a bracket" };
-  if (tag.includes(ANY)) return { problem: 'in a tag "*" is enough, "**" is for paths' };
+  if (tag === "") throw wrong('nothing follows the ":"; without a tag it matches every tag');
+  if (/[:[\]]/.test(tag)) throw wrong("the tag has a colon or a bracket");
+  if (tag.includes(ANY)) throw wrong('in a tag "*" is enough, "**" is for paths');
   const written = name.split("/");
-  if (written.includes("")) return { problem: "it has an empty part: a slash too many, or no name" };
-  if (written.some((part) => part.includes(ANY) && part !== ANY)) {
-    return { problem: '"**" stands for whole parts between slashes, as in "ghcr.io/acme/**"' };
-  }
-  const parts = inFull(written, colon < 0 ? "" : text.slice(colon));
-  if ("problem" in parts) return parts;
-  const wrong = parts.find((part, index) => index > 0 && /[A-Z:[\]]/.test(part));
-  if (wrong !== undefined) {
-    return { problem: `"${wrong}" is in no image's path: paths are lower case, and a colon begins the tag` };
-  }
-  return { pattern: { text, parts, tag } };
+  if (written.includes("")) throw wrong("it has an empty part: a slash too many, or no name");
+  if (written.some((part) => part.includes(ANY) && part !== ANY))
+    throw wrong('"**" stands for whole parts between slashes, as in "ghcr.io/acme/**"');
+  const parts = inFull(written, { tag: colon < 0 ? "" : text.slice(colon), wrong });
+  const foreign = parts.find((part, index) => index > 0 && /[A-Z:[\]]/.test(part));
+  if (foreign !== undefined)
+    throw wrong(`"${foreign}" is in no image's path: paths are lower case, and a colon begins the tag`);
+  return { text, parts, tag };
 }
 
 function problemOf(text: string): string | undefined {
@@ -66,7 +63,10 @@ function problemOf(text: string): string | undefined {
 }
 
 /** The parts with registry and `library`, as references are normalized. */
-function inFull(written: readonly string[], tag: string): readonly string[] | { readonly problem: string } {
+function inFull(
+  written: readonly string[],
+  { tag, wrong }: { readonly tag: string; readonly wrong: (why: string) => WrongValue },
+): readonly string[] {
   const [first = "", ...path] = written;
   if (first === ANY) return written;
   const isRegistry =
@@ -81,7 +81,7 @@ function inFull(written: readonly string[], tag: string): readonly string[] | { 
     const name = written.join("/") + tag;
     const hub = path.length === 0 ? `docker.io/library/${name}` : `docker.io/${name}`;
     const any = path.length === 0 && first === "*" ? `**${tag}` : `**/${name}`;
-    return { problem: `it could be meant for Docker Hub or for any registry; write "${hub}" or "${any}"` };
+    throw wrong(`it could be meant for Docker Hub or for any registry; write "${hub}" or "${any}"`);
   }
   return path.length === 0 ? [...OFFICIAL, first] : ["docker.io", ...written];
 }

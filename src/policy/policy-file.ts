@@ -2,11 +2,17 @@
 import * as v from "valibot";
 import { isMap, isScalar, isSeq } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
-import { suggestion } from "./near-miss.ts";
-import { type FileProblem, type KeyPath, PolicyError, quotedPath, throwProblems } from "./policy-error.ts";
+import type { Settings } from "./keys.ts";
+import {
+  type FileProblem,
+  type KeyPath,
+  PolicyError,
+  quotedPath,
+  suggestion,
+  throwProblems,
+} from "./policy-error.ts";
 import { ALLOWED_KEYS, POLICY_SCHEMA, type PolicyShape, VERSION } from "./policy-schema.ts";
-import { type FileSurroundings, readValues } from "./policy-values.ts";
-import type { Settings } from "./settings.ts";
+import { type FileContext, readValues } from "./policy-values.ts";
 import { readYamlFile, type YamlFile } from "./yaml-file.ts";
 
 /** More problems than are ever shown need no line. */
@@ -18,7 +24,7 @@ const ENOUGH = 1_000;
  */
 export function readPolicyFile(
   text: string,
-  { name, ...surroundings }: FileSurroundings & { readonly name: string },
+  { name, ...context }: FileContext & { readonly name: string },
 ): Settings {
   const file = readYamlFile(text, name);
   const lineOf = (path: KeyPath) => file.lineOf(nodeAt(file.root, path));
@@ -42,7 +48,7 @@ export function readPolicyFile(
   if (!shape.success)
     throw new PolicyError({ code: "wrong-value", place: name, text: "it has not the shape of a policy" });
   const { settings, problems } = readValues(shape.output as PolicyShape, {
-    ...surroundings,
+    ...context,
     placeOf: (path) => `${name}:${lineOf(path)}`,
   });
   report(problems);

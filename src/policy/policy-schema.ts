@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { REGISTRY } from "./address.ts";
-import { KEYS, LOOSENABLE } from "./keys.ts";
-import { LOG } from "./logs.ts";
+import { choice, flag, list, mapping, number, text } from "./key.ts";
+import { KEYS, LOG, LOOSENABLE } from "./keys.ts";
 import { ACTIONS, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
-import { choice, flag, list, mapping, number, text } from "./schema.ts";
 import { SIGNER } from "./trust.ts";
 
 /** The version of the format that this program reads. */

@@ -3,9 +3,9 @@ import { type Sha256, sha256 } from "../image/digest.ts";
 import type { Trust } from "../record/signer.ts";
 import { placeOf } from "./policy-error.ts";
 import type { EffectivePolicy } from "./policy.ts";
-import type { Key } from "./key.ts";
+import { type Key, quoted } from "./key.ts";
 import { KEYS } from "./keys.ts";
-import { type MinAge, NOT_SET, PART_KEYS, type RuleParts, type Setting, type Source } from "./rule.ts";
+import { NOT_SET, PART_KEYS, PARTS, type RuleParts, type Source } from "./rule.ts";
 import type { RuleSet } from "./rule-for.ts";
 import { TAG_CLASSES } from "./tag-classes.ts";
 
@@ -32,25 +32,26 @@ export function renderPolicy(policy: EffectivePolicy): string {
 
 function services(policy: EffectivePolicy): string[] {
   const { logs, logSources, signing, trust, registries, sources } = policy;
-  return [
-    ...list("logs", {
-      source: sources.logs,
-      entries: logs.map(
-        ({ url, api }) =>
-          `- { url: ${quoted(url)}, api: ${api} }${from(logSources.get(url) ?? sources.logs)}`,
-      ),
-    }),
-    ...(signing.fulcio === undefined && signing.timestamps.length === 0
+  const { fulcio, timestamps } = signing;
+  const signingLines = [
+    ...(fulcio === undefined
       ? []
-      : [`${comment([sources.fulcio, sources.timestamps])}signing:`]),
-    ...(signing.fulcio === undefined
-      ? []
-      : [`${comment([sources.fulcio])}  fulcio: ${quoted(signing.fulcio)}${from(sources.fulcio)}`]),
-    ...(signing.timestamps.length === 0
+      : [`${comment(sources.fulcio)}  fulcio: ${quoted(fulcio)}${from(sources.fulcio)}`]),
+    ...(timestamps.length === 0
       ? []
       : [
-          `${comment([sources.timestamps])}  timestamps: [${signing.timestamps.map(quoted).join(", ")}]${from(sources.timestamps)}`,
+          `${comment(sources.timestamps)}  timestamps: [${timestamps.map(quoted).join(", ")}]${from(sources.timestamps)}`,
         ]),
+  ];
+  return [
+    `${comment(sources.logs)}logs:`,
+    ...logs.map(
+      ({ url, api }) =>
+        `${comment(sources.logs)}  - { url: ${quoted(url)}, api: ${api} }${from(logSources.get(url) ?? sources.logs)}`,
+    ),
+    ...(signingLines.length === 0
+      ? []
+      : [`${comment(sources.fulcio, sources.timestamps)}signing:`, ...signingLines]),
     ...(trust.length === 0
       ? ["# trust: nobody but who signs in this build"]
       : [`trust:${from(sources.trust)}`, ...trust.flatMap(signer)]),
@@ -75,25 +76,16 @@ function keyLine<T>(
 ): string {
   const [name] = at;
   if (value === undefined) return `# ${name}: ${unsaid ?? "nobody says"}`;
-  return `${comment([source])}${name}: ${show?.(value) ?? ""}${from(source)}`;
-}
-
-function list(key: string, { source, entries }: { source: Source; entries: readonly string[] }): string[] {
-  const mark = comment([source]);
-  return [`${mark}${key}:`, ...entries.map((entry) => `${mark}  ${entry}`)];
+  return `${comment(source)}${name}: ${show?.(value) ?? ""}${from(source)}`;
 }
 
 /** What begins a line that nobody wrote: were it no comment, it would become somebody's word. */
-function comment(sources: readonly Source[]): string {
+function comment(...sources: readonly Source[]): string {
   return sources.every((source) => source === NOT_SET) ? "# " : "";
 }
 
 function from(source: Source): string {
   return `  # ${placeOf(source).place}`;
-}
-
-function quoted(text: string): string {
-  return JSON.stringify(text);
 }
 
 function signer({ signer: who, may, tlogistry }: Trust): string[] {
@@ -125,25 +117,15 @@ function ruleSet({ profile, rules, default: otherwise, mayLoosen }: RuleSet): st
   ];
 }
 
-function parts({ action, unseen, unknown, minAge, private: named }: RuleParts, told?: Source): string[] {
-  const line = <T>(
-    key: string,
-    { setting, show }: { setting: Setting<T> | undefined; show: (value: T) => string },
-  ) =>
-    setting === undefined
-      ? []
-      : [`${key}: ${show(setting.value)}${setting.source === told ? "" : from(setting.source)}`];
-  return [
-    ...line(PART_KEYS.action, { setting: action, show: String }),
-    ...line(PART_KEYS.unseen, { setting: unseen, show: String }),
-    ...line(PART_KEYS.unknown, { setting: unknown, show: String }),
-    ...line(PART_KEYS.minAge, { setting: minAge, show: age }),
-    ...line(PART_KEYS.private, { setting: named, show: String }),
-  ];
-}
-
-function age({ days, otherwise }: MinAge): string {
-  return `{ days: ${days}, otherwise: ${otherwise} }`;
+function parts(said: RuleParts, told?: Source): string[] {
+  return PARTS.flatMap((part) => {
+    const { [part]: setting } = said;
+    if (setting === undefined) return [];
+    const { value, source } = setting;
+    const shown =
+      typeof value === "object" ? `{ days: ${value.days}, otherwise: ${value.otherwise} }` : String(value);
+    return [`${PART_KEYS[part]}: ${shown}${source === told ? "" : from(source)}`];
+  });
 }
 
 /** The defaults by shape, which nobody finds in a file. */

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
-import { mayUsePlainHttp, readRegistries, type RegistryAccess, shownUrl } from "./address.ts";
+import { mayUsePlainHttp, readLogUrl, readRegistries, type RegistryAccess } from "./address.ts";
 import type { FileReading, Key } from "./key.ts";
-import { KEY_NAMES, KEYS } from "./keys.ts";
-import { covers, type Pattern, parsePattern } from "./pattern.ts";
-import { type FileProblem, type KeyPath, quotedPath } from "./policy-error.ts";
+import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
+import { covers, parsePattern } from "./pattern.ts";
+import { type FileProblem, type KeyPath, quotedPath, whyRefused } from "./policy-error.ts";
 import type { PartsShape, PolicyShape, RuleShape } from "./policy-schema.ts";
-import type { PatternRule, RuleParts, Setting, Source } from "./rule.ts";
-import type { Settings } from "./settings.ts";
+import { PART_KEYS, PARTS, type PatternRule, type RuleParts, type Source } from "./rule.ts";
 
 /** What else decides what a file means. */
-export interface FileSurroundings {
+export interface FileContext {
   /** The services of the signing configuration, which know the API of their logs. */
   readonly services: SigningServices;
   /** The baked file is the one that others may be allowed to loosen. */
@@ -20,7 +18,7 @@ export interface FileSurroundings {
   readonly registries: readonly RegistryAccess[];
 }
 
-type Reading = FileSurroundings & { readonly placeOf: (path: KeyPath) => string };
+type Reading = FileContext & { readonly placeOf: (path: KeyPath) => string };
 
 /** Reads the values of a file, each with the place where it stands. */
 export function readValues(
@@ -30,18 +28,17 @@ export function readValues(
   const problems: FileProblem[] = [];
   const wrong = (path: KeyPath, why: string) =>
     void problems.push({ path, code: "wrong-value", text: `${quotedPath(path)}: ${why}` });
-  // Which hosts may be asked in plain http decides which addresses are taken; what is wrong with them is told later.
-  const access = readRegistries(
-    (shape["registries"] ?? []) as Parameters<typeof readRegistries>[0],
-    () => {},
-  );
-  const allows = (host: string) => mayUsePlainHttp(host, [...access, ...registries]);
-  const url: FileReading["url"] = (path, { text, read }) => {
-    const outcome = read(text, allows);
-    if ("url" in outcome) return outcome.url;
-    wrong(path, `"${shownUrl(text)}": ${outcome.problem}`);
-    return "";
+  const attempt: FileReading["attempt"] = (path, read) => {
+    try {
+      return read();
+    } catch (error) {
+      wrong(path, whyRefused(error));
+      return undefined;
+    }
   };
+  const access = [...plainHosts(shape["registries"]), ...registries];
+  const url: FileReading["url"] = (text, read = readLogUrl) =>
+    read(text, (host) => mayUsePlainHttp(host, access));
 
   if (shape.log !== undefined && shape["logs"] !== undefined)
     wrong(["log"], 'there is "logs" too; put this one into that list, the log to write to first');
@@ -57,7 +54,7 @@ export function readValues(
     const at = isShort ? ["log"] : row.at;
     const value = isShort ? shape.log && [shape.log] : given;
     if (value === undefined) return [];
-    const read = row.read(value, { at, services, wrong, url });
+    const read = attempt(at, () => row.read(value, { at, services, attempt, url }));
     return read === undefined ? [] : [[name, { value: read, source: placeOf(at) }] as const];
   });
   // Each name has the value of its own row, which TypeScript cannot see in a list.
@@ -66,7 +63,7 @@ export function readValues(
   const settings: Settings = {
     ...single,
     logSources: new Map(single.logs?.value.map((log, index) => [log.url, logPlace(index)])),
-    rules: readRules(shape.rules ?? [], { placeOf, wrong }),
+    rules: readRules(shape.rules ?? [], { placeOf, wrong, attempt }),
     default: readParts(shape.default ?? {}, (key) => placeOf(["default", key])),
     mayLoosen: new Set(shape["allow-looser"]),
   };
@@ -81,28 +78,42 @@ function valueAt(shape: PolicyShape, [first, second]: Key<unknown>["at"]): unkno
 
 const MAX_PATTERNS = 1_000;
 
+/** Which hosts may be asked in plain http decides which addresses are taken; what is wrong with them is told later. */
+function plainHosts(shape: unknown): readonly RegistryAccess[] {
+  const attempt: FileReading["attempt"] = (_, read) => {
+    try {
+      return read();
+    } catch {
+      return undefined;
+    }
+  };
+  return readRegistries((shape ?? []) as Parameters<typeof readRegistries>[0], { at: [], attempt });
+}
+
 /** Reads what a rule or `default` says; `placeOf` gives the place of a key. */
 function readParts(shape: PartsShape, placeOf: (key: string) => Source): RuleParts {
-  const set = <T>(key: string, value: T | undefined): Setting<T> | undefined =>
-    value === undefined ? undefined : { value, source: placeOf(key) };
   const given = shape["min-age"];
   const minAge = typeof given === "number" ? { days: given } : given;
-  const parts = {
-    action: set("action", shape.action),
-    unseen: set("unseen", shape.unseen),
-    unknown: set("unknown", shape.unknown),
-    minAge: set("min-age", minAge && { days: minAge.days, otherwise: minAge.otherwise ?? "block" }),
-    private: set("private", shape.private),
+  const values = {
+    ...shape,
+    "min-age": minAge && { days: minAge.days, otherwise: minAge.otherwise ?? "block" },
   };
-  return Object.fromEntries(
-    Object.entries(parts).filter(([, setting]) => setting !== undefined),
-  ) as RuleParts;
+  const parts = PARTS.flatMap((part) => {
+    const value = values[PART_KEYS[part]];
+    return value === undefined ? [] : [[part, { value, source: placeOf(PART_KEYS[part]) }] as const];
+  });
+  return Object.fromEntries(parts) as RuleParts;
 }
 
 /** Reads the list of rules. A rule that can never count is a mistake in its place or its pattern, and is refused. */
 function readRules(
   shapes: readonly RuleShape[],
-  { placeOf, wrong }: { placeOf: (path: KeyPath) => Source; wrong: (path: KeyPath, why: string) => void },
+  {
+    placeOf,
+    wrong,
+    attempt,
+  }: Pick<Reading, "placeOf"> &
+    Pick<FileReading, "attempt"> & { wrong: (path: KeyPath, why: string) => void },
 ): PatternRule[] {
   const count = shapes.flatMap(({ match }) => match).length;
   if (count > MAX_PATTERNS) {
@@ -111,17 +122,16 @@ function readRules(
     return [];
   }
   const rules: PatternRule[] = [];
-  for (const [index, shape] of shapes.entries()) {
-    const { match, ...said } = shape;
-    const patterns = readPatterns(match, (place, why) =>
-      wrong(["rules", index, "match", ...(typeof match === "string" ? [] : [place])], why),
-    );
-    const parts = readParts(said, (key) => placeOf(["rules", index, key]));
+  for (const [index, { match, ...said }] of shapes.entries()) {
+    const at = ["rules", index];
+    const texts = typeof match === "string" ? [match] : match;
+    const patterns = texts.flatMap((text, place) => {
+      const path = [...at, "match", ...(typeof match === "string" ? [] : [place])];
+      return attempt(path, () => parsePattern(text)) ?? [];
+    });
+    const parts = readParts(said, (key) => placeOf([...at, key]));
     if (Object.keys(parts).length === 0)
-      wrong(
-        ["rules", index],
-        'it says nothing; give it an "action", "unseen", "unknown", "min-age" or "private"',
-      );
+      wrong(at, 'it says nothing; give it an "action", "unseen", "unknown", "min-age" or "private"');
     const hiding = patterns.map((pattern) =>
       rules.find((rule) => rule.patterns.some((earlier) => covers(earlier, pattern))),
     );
@@ -129,23 +139,11 @@ function readRules(
     if (hiding.length > 0 && hiding.every((rule) => rule !== undefined)) {
       const before = places.length === 1 ? `rule at ${places.join("")}` : `rules at ${places.join(", ")}`;
       wrong(
-        ["rules", index],
+        at,
         `it never counts: all that it matches is matched by the ${before}; put it before, or leave it out`,
       );
     }
-    rules.push({ patterns, source: placeOf(["rules", index]), ...parts });
+    rules.push({ patterns, source: placeOf(at), ...parts });
   }
   return rules;
-}
-
-function readPatterns(
-  match: RuleShape["match"],
-  wrong: (place: number, why: string) => void,
-): readonly Pattern[] {
-  return (typeof match === "string" ? [match] : match).flatMap((text, place) => {
-    const outcome = parsePattern(text);
-    if ("pattern" in outcome) return outcome.pattern;
-    wrong(place, `"${excerpt(text)}": ${outcome.problem}`);
-    return [];
-  });
 }

@@ -1,53 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Reference } from "../image/reference.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
-import { aboveFloor, passedOver, withArgs } from "./floor.ts";
-import { mayUsePlainHttp, plainUrl, type RegistryAccess } from "./address.ts";
-import { KEY_NAMES, type Recheck, type Syntax } from "./keys.ts";
+import { aboveFloor, loosenedRules, passedOver, withArgs } from "./floor.ts";
+import { mayUsePlainHttp, plainUrl } from "./address.ts";
+import { KEY_NAMES, NO_SETTINGS, type Recheck, type Settings, type SingleSettings } from "./keys.ts";
 import { placeOf, PolicyError, throwProblems } from "./policy-error.ts";
-import { NOT_SET, type Profile, type Source, type Unknown, type Unseen } from "./rule.ts";
-import { loosenedRules } from "./rule-floor.ts";
-import { type RuleSet, sayGenerally } from "./rule-for.ts";
-import { NO_SETTINGS, type Settings, type SingleSettings } from "./settings.ts";
-import type { Trust } from "../record/signer.ts";
+import type { FileContext } from "./policy-values.ts";
+import { NOT_SET, type Rule, type Source } from "./rule.ts";
+import { generalRule, type RuleSet } from "./rule-for.ts";
 
-/** The rules by which one build is judged. */
-export interface Policy {
-  /** `observe` turns every refusal into a warning; the others are in the rules already. */
-  readonly profile: Profile;
-  /** The logs that are asked; the first is written to. */
-  readonly logs: readonly LogService[];
+/** The keys that are in a policy only when somebody has set them. */
+type Optional = "lock" | "conversion" | "tuf";
+
+/** The rules by which one build is judged, and where each part was set. The table of keys says what each key is. */
+export interface EffectivePolicy
+  extends Omit<SingleSettings, "fulcio" | "timestamps" | Optional>, Partial<Pick<SingleSettings, Optional>> {
   readonly signing: {
     /** Where certificates come from for who signs with an identity token; without a slash at its end. */
     readonly fulcio: string | undefined;
     /** The whole addresses of timestamp authorities. */
     readonly timestamps: readonly string[];
   };
-  readonly trust: readonly Trust[];
   /** For `ruleFor`: the floor before what is above it. */
   readonly rules: readonly RuleSet[];
   /** What holds where no image is in question. */
-  readonly default: { readonly unseen: Unseen; readonly unknown: Unknown };
-  readonly registries: readonly RegistryAccess[];
-  /** How long one question to a log or registry may take, in milliseconds. */
-  readonly timeoutMs: number;
-  /** The lock file's path in the build context, when the policy says one. */
-  readonly lock?: string;
-  /** How often the log is asked whether it contradicts the lock file. */
-  readonly recheck: Recheck;
-  /** Whether the image that was built carries the evidence. */
-  readonly attest: boolean;
-  /** The image that converts Dockerfiles; undefined for the built-in conversion. It is checked like every image. */
-  readonly conversion?: Reference;
-  /** Whether a syntax image that a Dockerfile itself names may convert it. */
-  readonly syntax: Syntax;
-  /** A TUF repository with newer trusted roots, when the policy says one. */
-  readonly tuf?: string;
-}
-
-/** A policy that also knows where each of its parts was set, for messages. */
-export interface EffectivePolicy extends Policy {
+  readonly default: Pick<Rule, "unseen" | "unknown">;
   readonly sources: Readonly<Record<keyof SingleSettings, Source>>;
   /** Where each log is named, by its URL; one that is not in here is where `sources.logs` says. */
   readonly logSources: ReadonlyMap<string, Source>;
@@ -71,7 +48,16 @@ export interface PolicyInputs {
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
-const TIMEOUT_MS = 30_000;
+/** What holds where nobody says anything; the services are those of the signing configuration. */
+const DEFAULTS = {
+  profile: "default",
+  trust: [],
+  registries: [],
+  timeoutMs: 30_000,
+  recheck: "never",
+  attest: true,
+  syntax: "allow",
+} as const satisfies Partial<SingleSettings>;
 
 /**
  * The policy of this build: the baked file, if there is one, as a floor; above it the repository's file, and in its
@@ -104,43 +90,28 @@ function ruleSet({ profile, rules, default: otherwise, mayLoosen }: Settings): R
   return { ...(profile && { profile }), rules, default: otherwise, mayLoosen };
 }
 
-async function readFile(
-  file: PolicyText | undefined,
-  surroundings: {
-    services: SigningServices;
-    isBaked: boolean;
-    registries: readonly RegistryAccess[];
-  },
-): Promise<Settings | undefined> {
+async function readFile(file: PolicyText | undefined, context: FileContext): Promise<Settings | undefined> {
   if (file === undefined) return undefined;
   // Most builds have no file, and are not to wait for a YAML parser to load.
   const { readPolicyFile } = await import("./policy-file.ts");
-  return readPolicyFile(file.text, { ...surroundings, name: file.name });
+  return readPolicyFile(file.text, { ...context, name: file.name });
 }
 
 function effective(
   settings: Settings,
   { services, rules, args }: { services: SigningServices; rules: readonly RuleSet[]; args: ArgSettings },
 ): EffectivePolicy {
-  const { lock, conversion, tuf } = settings;
+  const set = KEY_NAMES.flatMap((name) => (settings[name] ? [[name, settings[name].value] as const] : []));
+  // Each name has the value of its own row, which TypeScript cannot see in a list.
+  const values = Object.fromEntries(set) as Partial<SingleSettings>;
+  const { fulcio, timestamps, logs, ...others } = { ...DEFAULTS, ...services, ...values };
+  const { unseen, unknown } = generalRule(rules);
   return {
-    profile: settings.profile?.value ?? "default",
-    logs: writtenFirst(settings.logs?.value ?? services.logs, args.writeTo),
-    signing: {
-      fulcio: settings.fulcio?.value ?? services.fulcio,
-      timestamps: settings.timestamps?.value ?? services.timestamps,
-    },
-    trust: settings.trust?.value ?? [],
+    ...others,
+    logs: writtenFirst(logs, args.writeTo),
+    signing: { fulcio, timestamps },
     rules,
-    default: sayGenerally(rules),
-    registries: settings.registries?.value ?? [],
-    timeoutMs: settings.timeoutMs?.value ?? TIMEOUT_MS,
-    ...(lock && { lock: lock.value }),
-    recheck: settings.recheck?.value ?? "never",
-    attest: settings.attest?.value ?? true,
-    ...(conversion && { conversion: conversion.value }),
-    syntax: settings.syntax?.value ?? "allow",
-    ...(tuf && { tuf: tuf.value }),
+    default: { unseen, unknown },
     logSources: settings.logSources ?? new Map<string, Source>(),
     sources: Object.fromEntries(
       KEY_NAMES.map((name) => [name, settings[name]?.source ?? NOT_SET]),
@@ -172,7 +143,7 @@ export function namedLogs({
 }
 
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or the policy names it so. */
-export function allowsPlainHttp({ registries }: Pick<Policy, "registries">, host: string): boolean {
+export function allowsPlainHttp({ registries }: Pick<EffectivePolicy, "registries">, host: string): boolean {
   return mayUsePlainHttp(host, registries);
 }
 

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
-import { matches } from "./pattern.ts";
-import { PART_KEYS, type PatternRule, type Rule, type RuleParts, type Setting, STRICTER } from "./rule.ts";
-import type { Settings } from "./settings.ts";
+import type { Settings } from "./keys.ts";
+import { matches, type Pattern } from "./pattern.ts";
+import {
+  type Part,
+  PART_KEYS,
+  type Rule,
+  type RuleParts,
+  type Setting,
+  stricter,
+  type ValueOf,
+} from "./rule.ts";
 import { tagClass } from "./tag-classes.ts";
 
 /** What one file says of images. */
 export type RuleSet = Pick<Settings, "profile" | "rules" | "default" | "mayLoosen">;
-
-type Part = keyof RuleParts;
-type ValueOf<P extends Part> = NonNullable<RuleParts[P]>["value"];
 
 /** What is said about one part of a rule. */
 interface Word<T> extends Setting<T> {
@@ -20,25 +25,35 @@ interface Word<T> extends Setting<T> {
 }
 
 /** What one file says about each part; undefined where it says nothing. */
-export type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
+type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
 
-/** What holds where nobody says anything. */
+/** What holds where nobody says anything; the action goes by the shape of the tag. */
 const UNSAID = { unseen: "record", unknown: "block", private: false } as const;
 
-const SILENT: Words = {
-  action: undefined,
-  unseen: undefined,
-  unknown: undefined,
-  minAge: undefined,
-  private: undefined,
-};
+/** An image of no repository, which no rule is for. */
+const NOWHERE: Reference = { registry: "", repository: "" };
+
+function eachPart(say: <P extends Part>(part: P) => Word<ValueOf<P>> | undefined): Words {
+  return {
+    action: say("action"),
+    unseen: say("unseen"),
+    unknown: say("unknown"),
+    minAge: say("minAge"),
+    private: say("private"),
+  };
+}
 
 /**
  * What applies to an image. Of two sets of rules the first is the floor: each part is the stricter of what both say,
  * unless the floor leaves it to the other. What none says goes by the shape of the tag.
  */
 export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] }, reference: Reference): Rule {
-  const words = allWords(sets, (set) => wordsOf(set, reference));
+  let words = eachPart(() => undefined);
+  let mayLoosen: ReadonlySet<string> = new Set();
+  for (const set of sets) {
+    words = combined(words, { above: wordsOf(set, reference), mayLoosen });
+    ({ mayLoosen } = set);
+  }
   const action = words.action ?? classWord(reference);
   const minAge = words.minAge?.value;
   return {
@@ -53,91 +68,60 @@ export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] },
 }
 
 /** What applies where no image is in question: what the policy says in general. */
-export function sayGenerally(sets: readonly RuleSet[]): Pick<Rule, "unseen" | "unknown"> {
-  const nowhere = { registry: "", repository: "" };
-  const words = allWords(sets, (set) => wordsOf({ ...set, rules: [] }, nowhere));
-  return { unseen: words.unseen?.value ?? UNSAID.unseen, unknown: words.unknown?.value ?? UNSAID.unknown };
-}
-
-/** What the sets say together, each being the floor of the next. */
-function allWords(sets: readonly RuleSet[], say: (set: RuleSet) => Words): Words {
-  let words = SILENT;
-  let mayLoosen: ReadonlySet<string> = new Set();
-  for (const set of sets) {
-    words = combined(words, { above: say(set), mayLoosen });
-    ({ mayLoosen } = set);
-  }
-  return words;
+export function generalRule(sets: readonly RuleSet[]): Rule {
+  return ruleFor({ rules: sets.map((set) => ({ ...set, rules: [] })) }, NOWHERE);
 }
 
 function combined(
   floor: Words,
   { above, mayLoosen }: { above: Words; mayLoosen: ReadonlySet<string> },
 ): Words {
-  const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
-    const [low, high]: (Word<ValueOf<P>> | undefined)[] = [floor[name], above[name]];
+  return eachPart(<P extends Part>(part: P) => {
+    const [low, high]: (Word<ValueOf<P>> | undefined)[] = [floor[part], above[part]];
     if (low === undefined || high === undefined) return high ?? low;
-    if (high.byProfile === true && name !== "action") return low;
-    if (mayLoosen.has(PART_KEYS[name]) && high.byProfile !== true) return high;
-    // Each part has its own way to compare, which TypeScript does not follow through the union of parts.
-    const stricter = STRICTER[name] as (one: ValueOf<P>, other: ValueOf<P>) => ValueOf<P>;
-    const value = stricter(low.value, high.value);
+    if (high.byProfile === true && part !== "action") return low;
+    if (mayLoosen.has(PART_KEYS[part]) && high.byProfile !== true) return high;
+    const value = stricter(part, low.value, high.value);
     return value === low.value ? { ...low, why: low.why + overruled(high, value) } : { ...high, value };
-  };
-  return {
-    action: part("action"),
-    unseen: part("unseen"),
-    unknown: part("unknown"),
-    minAge: part("minAge"),
-    private: part("private"),
-  };
+  });
 }
 
 /** A word that the floor does not let through is told, so that nobody looks for a mistake in it. */
-function overruled({ value, source }: Word<unknown>, stricter: unknown): string {
-  return value === stricter ? "" : `; ${source} says ${JSON.stringify(value)}, which is looser`;
+function overruled({ value, source }: Word<unknown>, stricterValue: unknown): string {
+  return value === stricterValue ? "" : `; ${source} says ${JSON.stringify(value)}, which is looser`;
 }
 
 /** What a set of rules says of an image: its first rule that matches, then its default, then its profile. */
 export function wordsOf({ rules, default: otherwise, profile }: RuleSet, reference: Reference): Words {
-  const found = firstMatch(rules, reference);
+  const isMatch = (pattern: Pattern) => matches(pattern, reference);
+  const rule = rules.find(({ patterns }) => patterns.some(isMatch));
+  const said: RuleParts = rule ?? {};
   const byProfile = profile && profileWords(profile, reference);
-  const part = <P extends Part>(name: P): Word<ValueOf<P>> | undefined => {
-    const ruled: Setting<ValueOf<P>> | undefined = found?.rule[name];
-    if (found !== undefined && ruled !== undefined)
-      return { ...ruled, why: `the rule for "${found.pattern.text}"` };
-    const general: Setting<ValueOf<P>> | undefined = otherwise[name];
-    return general === undefined ? byProfile?.[name] : { ...general, why: "the policy's default" };
-  };
-  return {
-    action: part("action"),
-    unseen: part("unseen"),
-    unknown: part("unknown"),
-    minAge: part("minAge"),
-    private: part("private"),
-  };
+  return eachPart(<P extends Part>(part: P) => {
+    const ruled: Setting<ValueOf<P>> | undefined = said[part];
+    if (ruled !== undefined) return { ...ruled, why: `the rule for "${rule?.patterns.find(isMatch)?.text}"` };
+    const general: Setting<ValueOf<P>> | undefined = otherwise[part];
+    return general === undefined ? byProfile?.[part] : { ...general, why: "the policy's default" };
+  });
 }
 
-function firstMatch(rules: readonly PatternRule[], reference: Reference) {
-  for (const rule of rules) {
-    const pattern = rule.patterns.find((each) => matches(each, reference));
-    if (pattern !== undefined) return { rule, pattern };
-  }
-  return undefined;
+/** What a set of rules says of images for which it has no rule. By the shape of tags that is `follow` or stricter. */
+export function generalWord(set: RuleSet, part: Part): Setting<ValueOf<Part>> | undefined {
+  const word = wordsOf({ ...set, rules: [] }, NOWHERE)[part];
+  return word?.byProfile && set.profile ? { ...word, source: set.profile.source } : word;
 }
 
 /** A profile that is named says all that the defaults are. */
-function profileWords({ value, source }: NonNullable<RuleSet["profile"]>, reference: Reference): Words {
-  const word = <T>(said: T) => ({
-    value: said,
-    source,
-    why: `the profile "${value}"`,
-    byProfile: true as const,
-  });
+function profileWords(
+  { value: profile, source }: NonNullable<RuleSet["profile"]>,
+  reference: Reference,
+): Words {
+  const word = <T>(value: T, more = "") =>
+    ({ value, source, why: `the profile "${profile}"${more}`, byProfile: true }) as const;
   return {
     action:
-      value === "strict"
-        ? { ...word("block" as const), why: 'the profile "strict" blocks every tag that moved' }
+      profile === "strict"
+        ? word("block", " blocks every tag that moved")
         : { ...classWord(reference), byProfile: true },
     unseen: word(UNSAID.unseen),
     unknown: word(UNSAID.unknown),

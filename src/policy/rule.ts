@@ -31,8 +31,6 @@ export const WARN_OR_BLOCK = ["warn", "block"] as const;
 export const PROFILES = ["observe", "default", "strict"] as const;
 
 export type Action = (typeof ACTIONS)[number];
-export type Unseen = (typeof UNSEEN)[number];
-export type Unknown = (typeof WARN_OR_BLOCK)[number];
 export type Profile = (typeof PROFILES)[number];
 
 /** How long a tag must have been in the log, by the log's proven time, before it is accepted. */
@@ -42,14 +40,21 @@ export interface MinAge {
   readonly otherwise: "block" | "warn";
 }
 
-/** What applies to one image. */
-export interface Rule {
+/** The parts of a rule. */
+interface Parts {
   readonly action: Action;
-  readonly unseen: Unseen;
-  readonly unknown: Unknown;
-  readonly minAge?: MinAge;
+  readonly unseen: (typeof UNSEEN)[number];
+  readonly unknown: (typeof WARN_OR_BLOCK)[number];
+  readonly minAge: MinAge;
   /** The image may be named to the log although its registry does not show it to everybody. */
   readonly private: boolean;
+}
+
+export type Part = keyof Parts;
+export type ValueOf<P extends Part> = Parts[P];
+
+/** What applies to one image. */
+export interface Rule extends Omit<Parts, "minAge">, Partial<Pick<Parts, "minAge">> {
   /** Where the action was set: `policy.yaml:12`, `TLOG_PROFILE`, or `default: dated tag`. */
   readonly source: Source;
   /** Why it is so, in one short phrase for people: `dated tags are written once`. */
@@ -57,13 +62,7 @@ export interface Rule {
 }
 
 /** What a rule of a file, or its `default`, says of an image; what it does not say is not there. */
-export interface RuleParts {
-  readonly action?: Setting<Action>;
-  readonly unseen?: Setting<Unseen>;
-  readonly unknown?: Setting<Unknown>;
-  readonly minAge?: Setting<MinAge>;
-  readonly private?: Setting<boolean>;
-}
+export type RuleParts = { readonly [P in Part]?: Setting<Parts[P]> };
 
 /** The names of the parts in a policy file. */
 export const PART_KEYS = {
@@ -72,7 +71,10 @@ export const PART_KEYS = {
   unknown: "unknown",
   minAge: "min-age",
   private: "private",
-} as const satisfies Readonly<Record<keyof RuleParts, string>>;
+} as const satisfies Readonly<Record<Part, string>>;
+
+/** The parts, in the order of the reference. */
+export const PARTS = Object.keys(PART_KEYS) as readonly Part[];
 
 /** One entry of `rules`: what applies to the images that one of its patterns matches. */
 export interface PatternRule extends RuleParts {
@@ -81,17 +83,11 @@ export interface PatternRule extends RuleParts {
 }
 
 /** The strictest of two words of a list that has the loosest first. */
-export function stricterOf<T extends string>(order: readonly T[], one: T, other: T): T {
+function stricterOf<T extends string>(order: readonly T[], one: T, other: T): T {
   return order.indexOf(one) < order.indexOf(other) ? other : one;
 }
 
-/** The values of each part that are as strict as both. */
-export const STRICTER: {
-  readonly [Part in keyof RuleParts]-?: (
-    one: NonNullable<RuleParts[Part]>["value"],
-    other: NonNullable<RuleParts[Part]>["value"],
-  ) => NonNullable<RuleParts[Part]>["value"];
-} = {
+const STRICTER: { readonly [P in Part]: (one: Parts[P], other: Parts[P]) => Parts[P] } = {
   action: (one, other) => stricterOf(ACTIONS, one, other),
   unseen: (one, other) => stricterOf(UNSEEN, one, other),
   unknown: (one, other) => stricterOf(WARN_OR_BLOCK, one, other),
@@ -102,3 +98,8 @@ export const STRICTER: {
   // To name an image to a log that everybody can read is the looser answer.
   private: (one, other) => one && other,
 };
+
+/** The value of a part that is as strict as both. */
+export function stricter<P extends Part>(part: P, one: Parts[P], other: Parts[P]): Parts[P] {
+  return STRICTER[part](one, other);
+}

@@ -9,8 +9,8 @@ import {
   type Trust,
   type TrustedSigner,
 } from "../record/signer.ts";
-import type { FileReading } from "./key.ts";
-import { choice, flag, list, text } from "./schema.ts";
+import { choice, type FileReading, flag, list, text } from "./key.ts";
+import { WrongValue } from "./policy-error.ts";
 
 /** What the records of a signer are good for. */
 const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
@@ -44,11 +44,11 @@ export const SIGNER = {
 /** An entry of `trust`, its shape checked and nothing else. */
 type TrustShape = v.InferOutput<v.StrictObjectSchema<typeof SIGNER, undefined>>;
 
-/** Reads one entry of `trust`. Throws TypeError and TrustError. */
+/** Reads one entry of `trust`. Throws WrongValue and TrustError. */
 function readTrust(entry: TrustShape): Trust {
   const signer = readSigner(entry);
   if (entry.tlogistry === true && signer.kind === "key")
-    throw new TypeError('"tlogistry" is for identities: tlogistry signed with certificates alone');
+    throw new WrongValue('"tlogistry" is for identities: tlogistry signed with certificates alone');
   return {
     signer,
     may: new Set(entry.may ?? ["record"]),
@@ -63,7 +63,7 @@ function readSigner({ key, issuer, identity, "identity-pattern": pattern }: Trus
     return parseIdentity({ issuer, identity });
   if (issuer !== undefined && pattern !== undefined && given === 2)
     return parseIdentityPattern({ issuer, pattern });
-  throw new TypeError(
+  throw new WrongValue(
     'a signer is "key" alone, or "issuer" together with "identity" or with "identity-pattern"',
   );
 }
@@ -74,18 +74,17 @@ function trustId({ signer }: Trust): string {
 }
 
 /** Reads the entries of `trust`. */
-export function readSigners(entries: readonly TrustShape[], { at, wrong }: FileReading): readonly Trust[] {
+export function readSigners(entries: readonly TrustShape[], { at, attempt }: FileReading): readonly Trust[] {
   const trust: Trust[] = [];
   for (const [index, entry] of entries.entries()) {
-    try {
-      const read = readTrust(entry);
+    const path = [...at, index];
+    const read = attempt(entry.key === undefined ? path : [...path, "key"], () => readTrust(entry));
+    if (read === undefined) continue;
+    attempt(path, () => {
       if (trust.some((each) => trustId(each) === trustId(read)))
-        wrong([...at, index], "this signer is there twice; write one entry with all that it may");
-      trust.push(read);
-    } catch (error) {
-      const path = [...at, index, ...(entry.key === undefined ? [] : ["key"])];
-      wrong(path, error instanceof Error ? error.message : "it names nobody");
-    }
+        throw new WrongValue("this signer is there twice; write one entry with all that it may");
+    });
+    trust.push(read);
   }
   return trust;
 }

@@ -2,7 +2,7 @@
 import { DESCRIBE, TEXT_REQUESTS } from "./text-requests.ts";
 import { isSbomWanted } from "../gateway/options.ts";
 import { formatReference } from "../image/reference.ts";
-import type { Commands } from "../policy/commands.ts";
+import type { Commands } from "../policy/build-args.ts";
 
 /** A text request that is ours to answer. */
 export type OwnRequest = keyof typeof TEXT_REQUESTS;

@@ -7,7 +7,7 @@ import type { UnknownReason } from "../../src/check/verdict.ts";
 import { CourierError } from "../../src/courier/client/conversation.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { subjectHash } from "../../src/record/statement.ts";
-import type { Policy } from "../../src/policy/policy.ts";
+import type { EffectivePolicy } from "../../src/policy/policy.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
 import {
   jointRoot,
@@ -38,9 +38,9 @@ const stranger = sampleKey();
 const SERVED = { [ALPINE]: manifest };
 
 function policyWith(
-  change: Partial<Policy["default"]>,
+  change: Partial<EffectivePolicy["default"]>,
   trust: readonly TrustedSigner[] = [],
-): Partial<Policy> {
+): Partial<EffectivePolicy> {
   return { default: { unseen: "record", unknown: "block", ...change }, trust: trusting(...trust) };
 }
 
