@@ -84,13 +84,6 @@ export function whyRefused(error: unknown): string {
 /** The way from a file's root to a value: keys, and places in lists. */
 export type KeyPath = readonly (string | number)[];
 
-/** Something wrong at a path of a file. */
-export interface FileProblem {
-  readonly path: KeyPath;
-  readonly code: PolicyErrorCode;
-  readonly text: string;
-}
-
 /** The path as people write it, in quotes: `"registries[0].host"`. */
 export function quotedPath(path: KeyPath): string {
   const parts = path.map((part, index) =>

@@ -2,21 +2,56 @@
 import * as v from "valibot";
 import { isMap, isScalar, isSeq } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
-import type { Settings } from "./keys.ts";
+import type { SigningServices } from "../log/signing-config.ts";
+import { mayUsePlainHttp, readLogUrl, readRegistries, type RegistryAccess } from "./address.ts";
+import type { FileReading, Key } from "./key.ts";
+import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
+import { covers, parsePattern } from "./pattern.ts";
 import {
-  type FileProblem,
   type KeyPath,
   PolicyError,
+  type PolicyErrorCode,
+  type PolicyProblem,
   quotedPath,
   suggestion,
   throwProblems,
+  whyRefused,
 } from "./policy-error.ts";
-import { ALLOWED_KEYS, POLICY_SCHEMA, type PolicyShape, VERSION } from "./policy-schema.ts";
-import { type FileContext, readValues } from "./policy-values.ts";
-import { readYamlFile, type YamlFile } from "./yaml-file.ts";
+import {
+  ALLOWED_KEYS,
+  type PartsShape,
+  POLICY_SCHEMA,
+  type PolicyShape,
+  type RuleShape,
+  VERSION,
+} from "./policy-schema.ts";
+import { PART_KEYS, PARTS, type PatternRule, type RuleParts, type Source } from "./rule.ts";
+import { readYamlFile } from "./yaml-file.ts";
+
+/** What else decides what a file means. */
+export interface FileContext {
+  /** The services of the signing configuration, which know the API of their logs. */
+  readonly services: SigningServices;
+  /** The baked file is the one that others may be allowed to loosen. */
+  readonly isBaked: boolean;
+  /** Registries that are named elsewhere, in plain http or not. */
+  readonly registries: readonly RegistryAccess[];
+}
+
+/** A file that is being read. */
+interface Reading extends FileContext, Pick<FileReading, "attempt"> {
+  /** The place of a value, for messages. */
+  readonly placeOf: (path: KeyPath) => Source;
+  /** Notes a problem of a value, whose path is named. */
+  readonly wrong: (path: KeyPath, why: string) => void;
+}
+
+/** Notes a problem at a path. */
+type Report = (path: KeyPath, text: string, code?: PolicyErrorCode) => void;
 
 /** More problems than are ever shown need no line. */
 const ENOUGH = 1_000;
+const MAX_PATTERNS = 1_000;
 
 /**
  * Reads a policy file: what it says, with the lines. `name` is for messages. All that is wrong with it is told at
@@ -26,45 +61,41 @@ export function readPolicyFile(
   text: string,
   { name, ...context }: FileContext & { readonly name: string },
 ): Settings {
-  const file = readYamlFile(text, name);
-  const lineOf = (path: KeyPath) => file.lineOf(nodeAt(file.root, path));
-  const report = (problems: readonly FileProblem[]) =>
-    throwProblems(
-      problems
-        .slice(0, ENOUGH)
-        .map(({ path, code, text: why }) => ({
-          code,
-          line: lineOf(path),
-          place: `${name}:${lineOf(path)}`,
-          text: why,
-        }))
-        .toSorted((one, other) => one.line - other.line),
-    );
+  const { root, value, lineOf } = readYamlFile(text, name);
+  const problems: (PolicyProblem & { readonly line: number })[] = [];
+  const lineAt = (path: KeyPath) => lineOf(nodeAt(root, path));
+  const placeOf = (path: KeyPath) => `${name}:${lineAt(path)}`;
+  const report: Report = (path, why, code = "wrong-value") => {
+    if (problems.length < ENOUGH)
+      problems.push({ code, line: lineAt(path), place: placeOf(path), text: why });
+  };
+  const throwReported = () => throwProblems(problems.toSorted((one, other) => one.line - other.line));
+  const wrong: Reading["wrong"] = (path, why) => report(path, `${quotedPath(path)}: ${why}`);
+  const attempt: Reading["attempt"] = (path, read) => {
+    try {
+      return read();
+    } catch (error) {
+      wrong(path, whyRefused(error));
+      return undefined;
+    }
+  };
 
-  checkVersion(file, { name, line: lineOf(["version"]) });
-  const keys = wrongKeys(file.root);
-  const shape = v.safeParse(POLICY_SCHEMA, file.value, { abortPipeEarly: true });
-  report([...keys, ...(shape.issues ?? []).flatMap((issue) => shapeProblems(issue))]);
+  const version: unknown = root.get("version");
+  if (typeof version === "number" && Number.isInteger(version) && version > VERSION) {
+    // A newer file would be read wrongly, so nothing else of it is looked at.
+    const why = `it is made for a newer tlog-dockerfile: this one reads "version: ${VERSION}", not ${version}`;
+    report(["version"], why, "version");
+    throwReported();
+  }
+  reportUnknownKeys(root, [], report);
+  const shape = v.safeParse(POLICY_SCHEMA, value, { abortPipeEarly: true });
+  for (const issue of shape.issues ?? []) reportIssue(issue, [], report);
+  throwReported();
   if (!shape.success)
     throw new PolicyError({ code: "wrong-value", place: name, text: "it has not the shape of a policy" });
-  const { settings, problems } = readValues(shape.output as PolicyShape, {
-    ...context,
-    placeOf: (path) => `${name}:${lineOf(path)}`,
-  });
-  report(problems);
+  const settings = readValues(shape.output as PolicyShape, { ...context, placeOf, wrong, attempt });
+  throwReported();
   return settings;
-}
-
-/** A newer file would be read wrongly, so nothing else of it is looked at. */
-function checkVersion({ root }: YamlFile, { name, line }: { name: string; line: number }): void {
-  const version: unknown = root.get("version");
-  if (typeof version !== "number" || !Number.isInteger(version) || version <= VERSION) return;
-  throw new PolicyError({
-    code: "version",
-    place: `${name}:${line}`,
-    line,
-    text: `it is made for a newer tlog-dockerfile: this one reads "version: ${VERSION}", not ${version}`,
-  });
 }
 
 /** The node to point at for a path: a mapping's key, a list's entry; the last one there is when the path goes on. */
@@ -81,36 +112,21 @@ function nodeAt(root: unknown, path: KeyPath): unknown {
   return pointed;
 }
 
-function judgeKey(
-  path: KeyPath,
-  { key, allowed }: { key: string; allowed: readonly string[] },
-): FileProblem[] {
-  const keyPath = [...path, key];
-  if (allowed.includes(key)) return [];
-  const where = path.length === 0 ? "" : ` in ${quotedPath(path)}`;
-  const hint = suggestion(key, allowed);
-  const text = `the key "${excerpt(key)}" is not known${where}${hint}; allowed there: ${allowed.join(", ")}`;
-  return [{ path: keyPath, code: "unknown-key", text }];
-}
-
-/** The keys of a file that the format does not have, or that this version does not act on, in the file's order. */
-function wrongKeys(node: unknown, path: KeyPath = []): FileProblem[] {
-  if (isSeq(node)) return node.items.flatMap((item, index) => wrongKeys(item, [...path, index]));
-  const pattern = path.map((part) => (typeof part === "number" ? "*" : part)).join(".");
-  const allowed = ALLOWED_KEYS.get(pattern);
-  if (!isMap(node) || allowed === undefined) return [];
-  return node.items.flatMap(({ key: keyNode, value }) => {
+/** The keys of a file that the format does not have, in the file's order. */
+function reportUnknownKeys(node: unknown, path: KeyPath, report: Report): void {
+  if (isSeq(node))
+    for (const [index, item] of node.items.entries()) reportUnknownKeys(item, [...path, index], report);
+  const allowed = ALLOWED_KEYS.get(path.map((part) => (typeof part === "number" ? "*" : part)).join("."));
+  if (!isMap(node) || allowed === undefined) return;
+  for (const { key: keyNode, value } of node.items) {
     const key = String(isScalar(keyNode) ? keyNode.value : keyNode);
-    return [...judgeKey(path, { key, allowed }), ...wrongKeys(value, [...path, key])];
-  });
-}
-
-type ShapeIssue = v.InferIssue<typeof POLICY_SCHEMA>;
-
-/** A step into the file, as valibot has it. */
-interface Step {
-  readonly key: unknown;
-  readonly origin: string;
+    if (!allowed.includes(key)) {
+      const where = path.length === 0 ? "" : ` in ${quotedPath(path)}`;
+      const text = `the key "${excerpt(key)}" is not known${where}${suggestion(key, allowed)}; allowed there: ${allowed.join(", ")}`;
+      report([...path, key], text, "unknown-key");
+    }
+    reportUnknownKeys(value, [...path, key], report);
+  }
 }
 
 function kindOf(value: unknown): string {
@@ -120,20 +136,30 @@ function kindOf(value: unknown): string {
   return typeof value === "string" ? `the text "${excerpt(value, 40)}"` : `${typeof value} ${String(value)}`;
 }
 
+/** A step into the file, as valibot has it. */
+interface Step {
+  readonly key: unknown;
+  readonly origin: string;
+}
+
 /** What valibot found, in the words of the file. Keys that are not known have been told before. */
-function shapeProblems(issue: ShapeIssue, around: readonly Step[] = []): FileProblem[] {
+function reportIssue(
+  issue: v.InferIssue<typeof POLICY_SCHEMA>,
+  around: readonly Step[],
+  report: Report,
+): void {
   const steps: readonly Step[] = [...around, ...(issue.path ?? [])];
   const path = steps.flatMap(({ key }) => (typeof key === "string" || typeof key === "number" ? key : []));
-  const name = quotedPath(path);
-  const wrong = (text: string): FileProblem[] => [{ path, code: "wrong-value", text }];
-  if (issue.type === "strict_object" && issue.expected === "never") return [];
-  if (steps.at(-1)?.origin === "key") return wrong(`${name} is missing`);
-  if (issue.type === "min_length") return wrong(`${name} is empty; leave it out, or put something into it`);
-  if (issue.type === "max_length") return wrong(`${name} has more than ${issue.requirement} entries`);
+  const wrong = (why: string) => report(path, `${quotedPath(path)} ${why}`);
+  if (issue.type === "strict_object" && issue.expected === "never") return;
+  if (steps.at(-1)?.origin === "key") return wrong("is missing");
+  if (issue.type === "min_length") return wrong("is empty; leave it out, or put something into it");
+  if (issue.type === "max_length") return wrong(`has more than ${issue.requirement} entries`);
   if (issue.type === "union") {
     // One of the kinds was meant when something inside of it is wrong.
     const inside = (issue.issues ?? []).filter(({ path: within }) => within !== undefined);
-    if (inside.length > 0) return inside.flatMap((each) => shapeProblems(each as ShapeIssue, steps));
+    for (const each of inside) reportIssue(each as typeof issue, steps, report);
+    if (inside.length > 0) return;
   }
   const choices = [...issue.message.matchAll(/"([^"]*)"/g)].map(([, choice]) => choice ?? "");
   const hint =
@@ -141,5 +167,109 @@ function shapeProblems(issue: ShapeIssue, around: readonly Step[] = []): FilePro
   // Whatever stands where a key should may be the private one.
   const got =
     path[0] === "trust" && typeof issue.input === "string" && hint === "" ? "text" : kindOf(issue.input);
-  return wrong(`${name} must be ${issue.message}, not ${got}${hint}`);
+  wrong(`must be ${issue.message}, not ${got}${hint}`);
+}
+
+/** Reads the values of a file, each with the place where it stands. */
+function readValues(shape: PolicyShape, reading: Reading): Settings {
+  const { services, isBaked, registries, placeOf, wrong, attempt } = reading;
+  const access = [...plainHosts(shape["registries"]), ...registries];
+  const url: FileReading["url"] = (text, read = readLogUrl) =>
+    read(text, (host) => mayUsePlainHttp(host, access));
+
+  if (shape.log !== undefined && shape["logs"] !== undefined)
+    wrong(["log"], 'there is "logs" too; put this one into that list, the log to write to first');
+  if (shape["signing"] !== undefined && Object.keys(shape["signing"] as object).length === 0)
+    wrong(["signing"], 'it is empty; it has "fulcio", "timestamps" or both');
+  if (shape["allow-looser"] !== undefined && !isBaked)
+    wrong(["allow-looser"], "it is for the file in the frontend image alone, which says what others may do");
+
+  const all = KEY_NAMES.flatMap((name) => {
+    const row: Key<unknown> = KEYS[name];
+    const given = valueAt(shape, row.at);
+    const isShort = name === "logs" && given === undefined;
+    const at = isShort ? ["log"] : row.at;
+    const value = isShort ? shape.log && [shape.log] : given;
+    if (value === undefined) return [];
+    const read = attempt(at, () => row.read(value, { at, services, attempt, url }));
+    return read === undefined ? [] : [[name, { value: read, source: placeOf(at) }] as const];
+  });
+  // Each name has the value of its own row, which TypeScript cannot see in a list.
+  const single = Object.fromEntries(all) as Pick<Settings, (typeof KEY_NAMES)[number]>;
+  const logPlace = (index: number) => placeOf(shape["logs"] === undefined ? ["log"] : ["logs", index]);
+  return {
+    ...single,
+    logSources: new Map(single.logs?.value.map((log, index) => [log.url, logPlace(index)])),
+    rules: readRules(shape.rules ?? [], reading),
+    default: readParts(shape.default ?? {}, (key) => placeOf(["default", key])),
+    mayLoosen: new Set(shape["allow-looser"]),
+  };
+}
+
+/** The value at a path of keys; undefined where the way ends before. */
+function valueAt(shape: PolicyShape, [first, second]: Key<unknown>["at"]): unknown {
+  const value = shape[first];
+  return second === undefined ? value : (value as Readonly<Record<string, unknown>> | undefined)?.[second];
+}
+
+/** Which hosts may be asked in plain http decides which addresses are taken; what is wrong with them is told later. */
+function plainHosts(shape: unknown): readonly RegistryAccess[] {
+  const attempt: FileReading["attempt"] = (_, read) => {
+    try {
+      return read();
+    } catch {
+      return undefined;
+    }
+  };
+  return readRegistries((shape ?? []) as Parameters<typeof readRegistries>[0], { at: [], attempt });
+}
+
+/** Reads what a rule or `default` says; `placeOf` gives the place of a key. */
+function readParts(shape: PartsShape, placeOf: (key: string) => Source): RuleParts {
+  const given = shape["min-age"];
+  const minAge = typeof given === "number" ? { days: given } : given;
+  const values = {
+    ...shape,
+    "min-age": minAge && { days: minAge.days, otherwise: minAge.otherwise ?? "block" },
+  };
+  const parts = PARTS.flatMap((part) => {
+    const value = values[PART_KEYS[part]];
+    return value === undefined ? [] : [[part, { value, source: placeOf(PART_KEYS[part]) }] as const];
+  });
+  return Object.fromEntries(parts) as RuleParts;
+}
+
+/** Reads the list of rules. A rule that can never count is a mistake in its place or its pattern, and is refused. */
+function readRules(shapes: readonly RuleShape[], { placeOf, wrong, attempt }: Reading): PatternRule[] {
+  const count = shapes.flatMap(({ match }) => match).length;
+  if (count > MAX_PATTERNS) {
+    // Each is compared with all before it.
+    wrong(["rules"], `there are ${count} patterns in all, and ${MAX_PATTERNS} are allowed; use wildcards`);
+    return [];
+  }
+  const rules: PatternRule[] = [];
+  for (const [index, { match, ...said }] of shapes.entries()) {
+    const at = ["rules", index];
+    const texts = typeof match === "string" ? [match] : match;
+    const patterns = texts.flatMap((text, place) => {
+      const path = [...at, "match", ...(typeof match === "string" ? [] : [place])];
+      return attempt(path, () => parsePattern(text)) ?? [];
+    });
+    const parts = readParts(said, (key) => placeOf([...at, key]));
+    if (Object.keys(parts).length === 0)
+      wrong(at, 'it says nothing; give it an "action", "unseen", "unknown", "min-age" or "private"');
+    const hiding = patterns.map((pattern) =>
+      rules.find((rule) => rule.patterns.some((earlier) => covers(earlier, pattern))),
+    );
+    const places = [...new Set(hiding.flatMap((rule) => rule?.source ?? []))];
+    if (hiding.length > 0 && hiding.every((rule) => rule !== undefined)) {
+      const before = places.length === 1 ? `rule at ${places.join("")}` : `rules at ${places.join(", ")}`;
+      wrong(
+        at,
+        `it never counts: all that it matches is matched by the ${before}; put it before, or leave it out`,
+      );
+    }
+    rules.push({ patterns, source: placeOf(at), ...parts });
+  }
+  return rules;
 }

@@ -5,7 +5,7 @@ import { aboveFloor, loosenedRules, passedOver, withArgs } from "./floor.ts";
 import { mayUsePlainHttp, plainUrl } from "./address.ts";
 import { KEY_NAMES, NO_SETTINGS, type Recheck, type Settings, type SingleSettings } from "./keys.ts";
 import { placeOf, PolicyError, throwProblems } from "./policy-error.ts";
-import type { FileContext } from "./policy-values.ts";
+import type { FileContext } from "./policy-file.ts";
 import { NOT_SET, type Rule, type Source } from "./rule.ts";
 import { generalRule, type RuleSet } from "./rule-for.ts";
 
@@ -174,12 +174,5 @@ export function isRecheckDue(
   recheck: Recheck,
   { checked, today }: { readonly checked: string | undefined; readonly today: string },
 ): boolean {
-  switch (recheck) {
-    case "never":
-      return false;
-    case "daily":
-      return checked !== today;
-    case "always":
-      return true;
-  }
+  return recheck === "always" || (recheck === "daily" && checked !== today);
 }
