@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { isMap, isScalar, isSeq } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
-import { mayUsePlainHttp, readLogUrl, readRegistries, type RegistryAccess } from "./address.ts";
+import { mayUsePlainHttp, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { FileReading, Key } from "./key.ts";
 import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
 import { covers, parsePattern } from "./pattern.ts";
@@ -25,7 +25,7 @@ import {
   type RuleShape,
   VERSION,
 } from "./policy-schema.ts";
-import { PART_KEYS, PARTS, type PatternRule, type RuleParts, type Source } from "./rule.ts";
+import { PART_KEYS, PARTS, type PatternRule, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
 /** What else decides what a file means. */
@@ -173,10 +173,6 @@ function reportIssue(
 /** Reads the values of a file, each with the place where it stands. */
 function readValues(shape: PolicyShape, reading: Reading): Settings {
   const { services, isBaked, registries, placeOf, wrong, attempt } = reading;
-  const access = [...plainHosts(shape["registries"]), ...registries];
-  const url: FileReading["url"] = (text, read = readLogUrl) =>
-    read(text, (host) => mayUsePlainHttp(host, access));
-
   if (shape.log !== undefined && shape["logs"] !== undefined)
     wrong(["log"], 'there is "logs" too; put this one into that list, the log to write to first');
   if (shape["signing"] !== undefined && Object.keys(shape["signing"] as object).length === 0)
@@ -184,15 +180,25 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
   if (shape["allow-looser"] !== undefined && !isBaked)
     wrong(["allow-looser"], "it is for the file in the frontend image alone, which says what others may do");
 
-  const all = KEY_NAMES.flatMap((name) => {
+  const reachable = [...registries];
+  const url: FileReading["url"] = (text, read = readLogUrl) =>
+    read(text, (host) => mayUsePlainHttp(host, reachable));
+  const readKey = (name: (typeof KEY_NAMES)[number]): Setting<unknown> | undefined => {
     const row: Key<unknown> = KEYS[name];
     const given = valueAt(shape, row.at);
     const isShort = name === "logs" && given === undefined;
     const at = isShort ? ["log"] : row.at;
     const value = isShort ? shape.log && [shape.log] : given;
-    if (value === undefined) return [];
+    if (value === undefined) return undefined;
     const read = attempt(at, () => row.read(value, { at, services, attempt, url }));
-    return read === undefined ? [] : [[name, { value: read, source: placeOf(at) }] as const];
+    return read === undefined ? undefined : { value: read, source: placeOf(at) };
+  };
+  // First, because which hosts may be asked in plain http decides which addresses are taken.
+  const access = readKey("registries") as Settings["registries"];
+  reachable.push(...(access?.value ?? []));
+  const all = KEY_NAMES.flatMap((name) => {
+    const setting = name === "registries" ? access : readKey(name);
+    return setting === undefined ? [] : [[name, setting] as const];
   });
   // Each name has the value of its own row, which TypeScript cannot see in a list.
   const single = Object.fromEntries(all) as Pick<Settings, (typeof KEY_NAMES)[number]>;
@@ -210,18 +216,6 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
 function valueAt(shape: PolicyShape, [first, second]: Key<unknown>["at"]): unknown {
   const value = shape[first];
   return second === undefined ? value : (value as Readonly<Record<string, unknown>> | undefined)?.[second];
-}
-
-/** Which hosts may be asked in plain http decides which addresses are taken; what is wrong with them is told later. */
-function plainHosts(shape: unknown): readonly RegistryAccess[] {
-  const attempt: FileReading["attempt"] = (_, read) => {
-    try {
-      return read();
-    } catch {
-      return undefined;
-    }
-  };
-  return readRegistries((shape ?? []) as Parameters<typeof readRegistries>[0], { at: [], attempt });
 }
 
 /** Reads what a rule or `default` says; `placeOf` gives the place of a key. */
