@@ -5,7 +5,13 @@ import type { Record as VerifiedRecord } from "../record/verification.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What becomes of a build because of one image: it goes on, it goes on with a warning, or it stops. */
-export type Outcome = "pass" | "warn" | "refuse";
+export const OUTCOMES = ["pass", "warn", "refuse"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** What becomes of a build because of several images. */
+export function worstOf(outcomes: readonly Outcome[]): Outcome {
+  return OUTCOMES.findLast((outcome) => outcomes.includes(outcome)) ?? "pass";
+}
 
 /** The judgement on one image source. */
 export interface Judgement {

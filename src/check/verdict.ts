@@ -39,29 +39,35 @@ export type Verdict =
  */
 export type UnchangedNote = "same-platforms" | "superseded";
 
-/** Why a new tag was not recorded. */
-export type UnrecordedReason =
-  /** Nobody gave a key to sign with. */
-  | "no-signer"
-  /** The policy says that new tags are let through, or refused, and not recorded. */
-  | "policy"
-  /** The registry does not show the tag to everybody, so it has no place in a public log. */
-  | "not-public"
-  /** The registry names another image than the one that BuildKit would use: a local image or a mirror. */
-  | "registry-differs";
+/**
+ * Why a new tag was not recorded.
+ *
+ * - `no-signer`: nobody gave a key to sign with
+ * - `policy`: the policy lets new tags through, or refuses them, and does not record them
+ * - `not-public`: the registry does not show the tag to everybody, so it has no place in a public log
+ * - `registry-differs`: the registry names another image than BuildKit would use: a local image or a mirror
+ */
+export const UNRECORDED_REASONS = ["no-signer", "policy", "not-public", "registry-differs"] as const;
+export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
 
-/** Why nothing can be said of a tag. */
-export type UnknownReason =
-  /** The log gave no answer; or one was to be recorded, and the log, the registry or an authority gave none. Later they may. */
-  | "unreachable"
-  /** The log has an entry of somebody trusted, or the one that this build wrote, and does not prove it. */
-  | "unproven"
-  /** No lock file has a record, and the log has no search. */
-  | "unsearchable"
-  /** The lock file leaves out an earlier record that the log has. */
-  | "contradicted"
-  /** It had to be recorded, and that was refused or cannot be done. */
-  | "unwritten";
+/**
+ * Why nothing can be said of a tag.
+ *
+ * - `unreachable`: the log gave no answer; or the log, the registry or an authority gave none when one was to be
+ *   recorded. Retrying may help
+ * - `unproven`: the log has an entry by a trusted signer, or the one that this build wrote, and does not prove it
+ * - `unsearchable`: no lock file has a record, and the log has no search
+ * - `contradicted`: the lock file leaves out an earlier record that the log has
+ * - `unwritten`: it had to be recorded, and that was refused or cannot be done
+ */
+export const UNKNOWN_REASONS = [
+  "unreachable",
+  "unproven",
+  "unsearchable",
+  "contradicted",
+  "unwritten",
+] as const;
+export type UnknownReason = (typeof UNKNOWN_REASONS)[number];
 
 /** What asking about a tag gave. */
 export type Lookup =

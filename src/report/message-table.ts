@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { Verdict } from "../check/verdict.ts";
+import type { UnknownReason, UnrecordedReason, Verdict } from "../check/verdict.ts";
 import { formatReference } from "../image/reference.ts";
 import type { Record as LogRecord } from "../record/verification.ts";
 import {
@@ -19,11 +19,41 @@ import {
   ruleLine,
   takeByDigest,
   unseenLine,
+  updateLockFile,
 } from "./phrases.ts";
-import { UNKNOWN, UNRECORDED } from "./reasons.ts";
+
+/** The names of all messages. People search for them and tools compare them: a name never changes; docs/messages.md has a section for each, in this order. */
+export const MESSAGE_NAMES = [
+  "TagUnchanged",
+  "SamePlatforms",
+  "Superseded",
+  "FirstSeen",
+  "TagApproved",
+  "TagFollowed",
+  "TagPinned",
+  "PinnedImageGone",
+  "TagMoved",
+  "MovedWarned",
+  "TooNew",
+  "UnrecordedNoSigner",
+  "UnrecordedByPolicy",
+  "UnrecordedNotPublic",
+  "UnrecordedRegistryDiffers",
+  "LogUnreachable",
+  "LogUnproven",
+  "NotInLockFile",
+  "LockContradicted",
+  "RecordingFailed",
+  "Unpinned",
+  "ByDigest",
+  "Exempt",
+] as const;
+
+export type MessageName = (typeof MESSAGE_NAMES)[number];
 
 /** Every text about one image. */
 export interface Texts {
+  readonly name: MessageName;
   /** One line for the build's progress. */
   readonly line: string;
   /** For verdicts that can warn or stop a build. */
@@ -37,31 +67,30 @@ export interface Texts {
   };
 }
 
-type Verdicts = { readonly [Kind in Verdict["kind"]]: Extract<Verdict, { readonly kind: Kind }> };
-type VerdictOf<Kind extends keyof Verdicts> = {
-  [K in Kind]: { readonly kind: K } & Verdicts[K];
-}[Kind];
-/** The texts of one kind of verdict. */
-type Row<Kind extends keyof Verdicts> = (judgement: Judgement, verdict: Verdicts[Kind]) => Texts;
+type VerdictOf<Kind extends Verdict["kind"]> = Extract<Verdict, { readonly kind: Kind }>;
+type Moved = VerdictOf<"moved">;
 
-/** The texts about the image of a judgement. */
+/** The texts about the image of a judgement. Whether it stops the build is said by the outcome, not by the name. */
 export function textsOf(judgement: Judgement): Texts {
-  return textsOfVerdict(judgement, judgement.verdict);
-}
-
-function textsOfVerdict<Kind extends keyof Verdicts>(judgement: Judgement, verdict: VerdictOf<Kind>): Texts {
-  return TEXTS[verdict.kind](judgement, verdict);
+  // Each kind has the row of its own verdict, which TypeScript cannot see in a union.
+  const row = TEXTS[judgement.verdict.kind] as (judgement: Judgement, verdict: Verdict) => Texts;
+  return row(judgement, judgement.verdict);
 }
 
 /** Each verdict with everything that a person may read about it. */
-const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
-  unchanged: ({ reference }, { record, note }) => ({
-    line: `${nameOf(reference)} ${UNCHANGED[note ?? "as-recorded"](digestOf(reference), record)}`,
-  }),
+const TEXTS: {
+  readonly [Kind in Verdict["kind"]]: (judgement: Judgement, verdict: VerdictOf<Kind>) => Texts;
+} = {
+  unchanged: ({ reference }, { record, note }) => {
+    const { name, line } = UNCHANGED[note ?? "as-recorded"];
+    return { name, line: `${nameOf(reference)} ${line(digestOf(reference), record)}` };
+  },
   "first-seen": ({ reference }, { record }) => ({
+    name: "FirstSeen",
     line: `${nameOf(reference)} first seen, recorded: ${digestOf(reference)} (${evidence(record)})`,
   }),
   approved: ({ reference }, { record, superseded }) => ({
+    name: "TagApproved",
     line: `${nameOf(reference)} approved: ${digestOf(reference)} instead of ${superseded.digest} (${evidence(record)})`,
   }),
   moved: (judgement, verdict) =>
@@ -69,6 +98,7 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
       ? followed(judgement, verdict)
       : moved(judgement, verdict),
   pinned: ({ reference, rule }, { record, served }) => ({
+    name: "TagPinned",
     line: `${nameOf(reference)} PINNED as recorded on ${day(record)}: ${record.digest}; the tag names ${served} now (${evidence(record)})`,
     trouble: {
       short: `tag "${nameOf(reference)}" is built as recorded on ${day(record)}, and has moved since`,
@@ -82,6 +112,7 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
     },
   }),
   "too-new": ({ reference, rule }, { record, until }) => ({
+    name: "TooNew",
     line: `${nameOf(reference)} TOO NEW until ${isoTime(until)}: ${digestOf(reference)} (${evidence(record)})`,
     trouble: {
       short: `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
@@ -94,9 +125,10 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
   }),
   unrecorded: (judgement, verdict) => {
     const { reference, rule, outcome } = judgement;
-    const { why, details } = UNRECORDED[verdict.reason](judgement, verdict.detail);
+    const { name, why, details } = UNRECORDED[verdict.reason](judgement, verdict.detail);
     const refused = outcome === "refuse" ? ", and the policy refuses such tags" : "";
     return {
+      name,
       line: `${nameOf(reference)} NOT RECORDED: ${digestOf(reference)} (${why})`,
       trouble: {
         short: `tag "${nameOf(reference)}" has no record in the log${refused}`,
@@ -105,8 +137,9 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
     };
   },
   unknown: ({ reference, rule, outcome }, { reason, detail }) => {
-    const { matter, isOurs, steps = [], remedy } = UNKNOWN[reason];
+    const { name, matter, isOurs, steps = [], remedy } = UNKNOWN[reason];
     return {
+      name,
       line: `${nameOf(reference)} UNKNOWN: ${digestOf(reference)} could not be checked: ${detail}`,
       trouble: {
         short: `tag "${nameOf(reference)}" ${matter}${outcome === "refuse" ? ", so the build stops before it is used" : ""}`,
@@ -121,6 +154,7 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
     };
   },
   unpinned: ({ reference }, { detail }) => ({
+    name: "Unpinned",
     line: `${formatReference(reference)} UNPINNED: BuildKit gives no digest for it`,
     trouble: {
       short: `image "${formatReference(reference)}" cannot be judged: BuildKit gives no digest for it`,
@@ -133,33 +167,47 @@ const TEXTS: { readonly [Kind in keyof Verdicts]: Row<Kind> } = {
     },
   }),
   "by-digest": ({ reference }) => ({
+    name: "ByDigest",
     line: `${formatReference(reference)} is named by digest: there is no tag that could move`,
   }),
   exempt: ({ reference, rule }) => ({
+    name: "Exempt",
     line: `${formatReference(reference)} is not checked (${rule.source}: ${rule.why})`,
   }),
 };
 
 /** What follows the name of an image that is as recorded, by the verdict's note. */
 const UNCHANGED: Readonly<
-  Record<"as-recorded" | "same-platforms" | "superseded", (digest: string, record: LogRecord) => string>
+  Record<
+    NonNullable<VerdictOf<"unchanged">["note"]> | "as-recorded",
+    { readonly name: MessageName; readonly line: (digest: string, record: LogRecord) => string }
+  >
 > = {
-  "as-recorded": (digest, record) => `unchanged since ${day(record)}: ${digest} (${evidence(record)})`,
-  "same-platforms": (digest, record) =>
-    `unchanged since ${day(record)} for the platforms built: ${digest} (a new index of the recorded manifests; ${evidence(record)})`,
-  superseded: (digest, record) =>
-    `named by a digest that was superseded later: ${digest} (${evidence(record)})`,
+  "as-recorded": {
+    name: "TagUnchanged",
+    line: (digest, record) => `unchanged since ${day(record)}: ${digest} (${evidence(record)})`,
+  },
+  "same-platforms": {
+    name: "SamePlatforms",
+    line: (digest, record) =>
+      `unchanged since ${day(record)} for the platforms built: ${digest} (a new index of the recorded manifests; ${evidence(record)})`,
+  },
+  superseded: {
+    name: "Superseded",
+    line: (digest, record) => `named by a digest that was superseded later: ${digest} (${evidence(record)})`,
+  },
 };
 
-function followed({ reference }: Judgement, { record, newer }: Verdicts["moved"]): Texts {
+function followed({ reference }: Judgement, { record, newer }: Moved): Texts {
   const now = newer ? evidence(newer) : "the new image is not recorded";
   return {
+    name: "TagFollowed",
     line: `${nameOf(reference)} followed: ${digestOf(reference)}, on ${day(record)} it was ${record.digest} (${now})`,
   };
 }
 
 /** A tag that moved although the policy does not let it. */
-function moved({ reference, rule, outcome }: Judgement, { record, gone }: Verdicts["moved"]): Texts {
+function moved({ reference, rule, outcome }: Judgement, { record, gone }: Moved): Texts {
   const since = `tag "${nameOf(reference)}" moved since ${day(record)}`;
   const middle =
     gone === undefined
@@ -177,7 +225,9 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Verdic
           ...ruleLine(rule),
           "push the recorded image to its registry again, under any tag; or",
         ];
+  const name = rule.action === "warn" ? "MovedWarned" : "TagMoved";
   return {
+    name: gone === undefined ? name : "PinnedImageGone",
     line: `${nameOf(reference)} MOVED: got ${digestOf(reference)}, want ${record.digest} (${evidence(record)})`,
     trouble: {
       short: gone === undefined ? since : `${since}, and the recorded image cannot be used`,
@@ -192,3 +242,100 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Verdic
     },
   };
 }
+
+/** Why a new tag is not recorded: in brackets behind its digest, and with what to do. */
+const UNRECORDED: Readonly<
+  Record<
+    UnrecordedReason,
+    (
+      judgement: Judgement,
+      detail: string,
+    ) => { readonly name: MessageName; readonly why: string; readonly details: readonly string[] }
+  >
+> = {
+  "no-signer": () => ({
+    name: "UnrecordedNoSigner",
+    why: "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE",
+    details: [
+      "this build had nothing to sign a record with; give it one of these:",
+      "  --secret id=tlog-signing-key,src=key.pem    (a P-256 key)",
+      "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
+    ],
+  }),
+  policy: ({ reference, rule }) => ({
+    name: "UnrecordedByPolicy",
+    why:
+      rule.unseen === "block"
+        ? "the policy does not let this build record new tags"
+        : "the policy allows new tags without recording them",
+    details: takeByDigest(reference, `record it first in a build that records new tags, ${BY_DIGEST}`),
+  }),
+  "not-public": (_, detail) => ({
+    name: "UnrecordedNotPublic",
+    why: `only images that anyone can pull are recorded: ${detail}`,
+    details: [
+      "only images that anyone can pull are recorded:",
+      `  ${detail}`,
+      'to record it all the same, give it a rule with "private: true"',
+    ],
+  }),
+  "registry-differs": ({ reference }, detail) => ({
+    name: "UnrecordedRegistryDiffers",
+    why: `the registry serves ${detail} for this tag: a local image, or a mirror that differs`,
+    details: [
+      "it is a local image, or one of a mirror that differs from the registry:",
+      `  the build has        ${digestOf(reference)}`,
+      `  the registry serves  ${detail}`,
+      "build with --pull to use the registry's image instead of a local one",
+    ],
+  }),
+};
+
+/** What is wrong with a tag of which nothing is known, and what to do. */
+const UNKNOWN: Readonly<
+  Record<
+    UnknownReason,
+    {
+      readonly name: MessageName;
+      readonly matter: string;
+      /** Whether all words of the detail are ours, and may be broken into lines. */
+      readonly isOurs?: true;
+      readonly steps?: readonly string[];
+      readonly remedy: string;
+    }
+  >
+> = {
+  unreachable: {
+    name: "LogUnreachable",
+    matter: "could not be checked",
+    remedy: `build again when it answers, ${BY_DIGEST}`,
+  },
+  unproven: {
+    name: "LogUnproven",
+    matter: "has a record that is not proven",
+    isOurs: true,
+    remedy: `build again when that is fixed, ${BY_DIGEST}`,
+  },
+  unsearchable: {
+    name: "NotInLockFile",
+    matter: "has no record in a lock file",
+    isOurs: true,
+    steps: updateLockFile("add it, in a build that can sign"),
+    remedy: BY_DIGEST,
+  },
+  contradicted: {
+    name: "LockContradicted",
+    matter: "has an earlier record in the log than in the lock file",
+    isOurs: true,
+    steps: [
+      "find out who left it out; to have it back, delete the tag's lines there, and",
+      ...updateLockFile("update the file"),
+    ],
+    remedy: BY_DIGEST,
+  },
+  unwritten: {
+    name: "RecordingFailed",
+    matter: "could not be recorded",
+    remedy: `build again when that is fixed, ${BY_DIGEST}`,
+  },
+};

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import { messageName, messageUrl } from "./message-name.ts";
-import { textsOf } from "./message-table.ts";
+import { type MessageName, textsOf } from "./message-table.ts";
 import { ignoredEntries, namedByLine } from "./phrases.ts";
 
 /** What a client shows of an image that is built with a warning. */
@@ -13,6 +12,18 @@ export interface WarningText {
   readonly url: string;
 }
 
+/** The name of the message about an image. */
+export function messageName(judgement: Judgement): MessageName {
+  return textsOf(judgement).name;
+}
+
+const DOCUMENTATION = "https://github.com/tlog-dockerfile/tlog-dockerfile/blob/main/docs/messages.md";
+
+/** Where a message is explained. */
+export function messageUrl(name: MessageName): string {
+  return `${DOCUMENTATION}#${name.toLowerCase()}`;
+}
+
 /** The progress line of a judgement. */
 export function progressLine(judgement: Judgement): string {
   return [textsOf(judgement).line, ignoredEntries(judgement.rejected)].filter(Boolean).join("; ");
@@ -20,8 +31,7 @@ export function progressLine(judgement: Judgement): string {
 
 /** The warning about a judgement whose outcome is one. */
 export function warningText(judgement: Judgement): WarningText {
-  const { line, trouble } = textsOf(judgement);
-  const name = messageName(judgement);
+  const { name, line, trouble } = textsOf(judgement);
   return {
     short: `${name}: ${trouble?.short ?? line}`,
     detail: [trouble?.headline ?? "", ...detailsOf(judgement)].filter(Boolean),
@@ -36,8 +46,7 @@ export function refusalMessage(judgements: readonly Judgement[]): string {
 
 /** The lines of one refused image: the first is complete in itself, and those below it are indented. */
 function refusalLines(judgement: Judgement): string[] {
-  const { line, trouble } = textsOf(judgement);
-  const name = messageName(judgement);
+  const { name, line, trouble } = textsOf(judgement);
   const below = [...detailsOf(judgement), `${name}: ${messageUrl(name)}`];
   return [trouble?.headline ?? trouble?.short ?? line, ...below.map((each) => `  ${each}`)];
 }

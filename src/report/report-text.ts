@@ -2,11 +2,11 @@
 import type { Record } from "../record/verification.ts";
 import { ignoredEntries, isoTime, logHost, signerOf } from "./phrases.ts";
 import type { Judgement } from "../check/judgement.ts";
-import type { MessageName } from "./message-name.ts";
+import type { MessageName } from "./message-table.ts";
 import { refusalMessage } from "./messages.ts";
-import type { Report, ReportedImage } from "./report-shape.ts";
+import type { Report, ReportedImage } from "./report.ts";
 
-const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
+export const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
 /** What the verdict alone does not say. */
 const NOTES: Partial<Readonly<globalThis.Record<MessageName, string>>> = {
   SamePlatforms: "a new index of the manifests that are recorded",

@@ -1,15 +1,164 @@
 // SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
 import { formatReference, type Reference } from "../image/reference.ts";
 import type { Signer } from "../record/signer.ts";
 import type { Record } from "../record/verification.ts";
 import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
-import type { Rule } from "../policy/rule.ts";
-import type { Judgement } from "../check/judgement.ts";
-import type { Verdict } from "../check/verdict.ts";
-import { messageName } from "./message-name.ts";
-import { progressLine } from "./messages.ts";
-import type { Report, ReportedImage, ReportedRecord } from "./report-shape.ts";
+import { type Judgement, OUTCOMES, worstOf } from "../check/judgement.ts";
+import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
+import { text } from "../policy/key.ts";
+import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
+import { MESSAGE_NAMES } from "./message-table.ts";
+import { messageName, progressLine } from "./messages.ts";
+
+const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
+  v.pipe(v.array(item), v.readonly(), v.description(description));
+
+const Digest = v.pipe(
+  v.string(),
+  v.regex(/^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/),
+  v.description("An image's digest"),
+);
+const Time = v.pipe(
+  v.string(),
+  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+  v.description("RFC 3339, UTC, whole seconds"),
+);
+
+const Signer = v.pipe(
+  v.variant("kind", [
+    v.strictObject({
+      kind: v.literal("key"),
+      fingerprint: text("The sha256 of the public key's SPKI in DER, sha256:…"),
+    }),
+    v.strictObject({
+      kind: v.literal("identity"),
+      issuer: text("The OpenID Connect issuer that vouched for the identity"),
+      identity: text("The certificate's subject: an email address or a URI"),
+    }),
+  ]),
+  v.description("Who signed a record"),
+);
+
+const ReportedRecord = v.pipe(
+  v.strictObject({
+    digest: Digest,
+    loggedAt: v.pipe(Time, v.description("When it was in the log, as is proven; RFC 3339, UTC")),
+    log: text("The base URL of the log"),
+    logIndex: v.pipe(
+      v.string(),
+      v.regex(/^(0|[1-9]\d*)$/),
+      v.description("The entry's index in the log, a decimal number in text, as in Sigstore bundles"),
+    ),
+    uuid: v.exactOptional(text("How a Rekor v1 log names the entry; the entries of v2 have no names")),
+    signer: Signer,
+    strength: v.pipe(
+      v.picklist(["full", "tlogistry"]),
+      v.description("tlogistry: the log alone says that it was signed"),
+    ),
+    supersedes: v.exactOptional(
+      v.pipe(Digest, v.description("Of an approval: the digest that stood before")),
+    ),
+    reason: v.exactOptional(text("Of an approval: why")),
+  }),
+  v.description("A proven record of the tag"),
+);
+
+const Lines = v.pipe(
+  v.strictObject({
+    file: text("The Dockerfile's name"),
+    start: v.pipe(v.number(), v.integer(), v.minValue(1), v.description("The first line, from 1")),
+    end: v.pipe(v.number(), v.integer(), v.minValue(1), v.description("The last line")),
+  }),
+  v.description("Lines that name the image"),
+);
+
+const ReportedRule = v.pipe(
+  v.strictObject({
+    action: v.picklist(ACTIONS),
+    unseen: v.picklist(UNSEEN),
+    unknown: v.picklist(WARN_OR_BLOCK),
+    minAgeDays: v.exactOptional(v.number()),
+    source: text('Where the action was set, as in "policy.yaml:12"'),
+    why: text("Why it is so, in a few words"),
+  }),
+  v.description("The policy's rule for this image"),
+);
+
+const ReportedImage = v.pipe(
+  v.strictObject({
+    reference: text("The image's canonical name, with its tag if it has one, and without a digest"),
+    digest: v.exactOptional(v.pipe(Digest, v.description("What the build uses, or would have used"))),
+    platforms: list(v.string(), "linux/amd64, …; empty when the build does not say"),
+    verdict: v.picklist([
+      "unchanged",
+      "first-seen",
+      "approved",
+      "unrecorded",
+      "moved",
+      "pinned",
+      "too-new",
+      "exempt",
+      "by-digest",
+      "unpinned",
+      "unknown",
+    ]),
+    message: v.pipe(v.picklist(MESSAGE_NAMES), v.description("The section in docs/messages.md")),
+    outcome: v.picklist(OUTCOMES),
+    text: text("What is said of it, in one line"),
+    rule: v.exactOptional(ReportedRule),
+    lines: list(Lines, "Where it is named; empty when no line names it"),
+    namedBy: v.exactOptional(text("The image whose ONBUILD names it, where no line of the Dockerfile does")),
+    record: v.exactOptional(
+      v.pipe(ReportedRecord, v.description("The record that the verdict rests on: the one that stands")),
+    ),
+    newer: v.exactOptional(
+      v.pipe(ReportedRecord, v.description("Of a followed tag: the record of what it names now")),
+    ),
+    superseded: v.exactOptional(
+      v.pipe(ReportedRecord, v.description("Of an approval: the record that stood before")),
+    ),
+    served: v.exactOptional(v.pipe(Digest, v.description("Of a pinned image: what the tag names now"))),
+    until: v.exactOptional(v.pipe(Time, v.description("Of one that is too new: until when; RFC 3339, UTC"))),
+    reason: v.exactOptional(
+      v.pipe(
+        v.picklist([...UNKNOWN_REASONS, ...UNRECORDED_REASONS]),
+        v.description("Why it is unknown or unrecorded, in one word"),
+      ),
+    ),
+    detail: v.exactOptional(text("Why it is unknown, unpinned or unrecorded, or cannot be pinned")),
+    rejected: v.pipe(
+      v.record(v.string(), v.number()),
+      v.description("Log entries under the tag's name that do not count, by reason"),
+    ),
+  }),
+  v.description("One image of the build"),
+);
+
+/** The report of one build, version 1: what `--call tlog,format=json` prints and `--metadata-file` has. */
+export const ReportShape = v.pipe(
+  v.strictObject({
+    version: v.pipe(
+      v.literal(1),
+      v.description("Of this format. Within it, fields are added and none is changed or taken away"),
+    ),
+    outcome: v.pipe(v.picklist(OUTCOMES), v.description("The worst of the images' outcomes")),
+    policy: v.strictObject({
+      profile: v.picklist(PROFILES),
+      sources: v.pipe(
+        v.record(v.string(), v.string()),
+        v.description("Where each part of the policy was set"),
+      ),
+    }),
+    images: list(ReportedImage, "Every image that the build consumes, in the Dockerfile's order"),
+  }),
+  v.title("tlog-dockerfile report"),
+);
+
+export type Report = Readonly<v.InferOutput<typeof ReportShape>>;
+export type ReportedImage = Readonly<v.InferOutput<typeof ReportedImage>>;
+export type ReportedRecord = Readonly<v.InferOutput<typeof ReportedRecord>>;
 
 /** Where a build names an image. */
 export interface NamedImage {
@@ -32,17 +181,12 @@ export function makeReport(
   const named = new Map(images.map((image) => [formatReference(image.reference), image]));
   return {
     version: 1,
-    outcome: worst(judgements),
+    outcome: worstOf(judgements.map(({ outcome }) => outcome)),
     policy: { profile: policy.profile, sources: { ...policy.sources } },
     images: judgements.map((judgement) =>
       reportImage(judgement, named.get(formatReference(judgement.reference))),
     ),
   };
-}
-
-function worst(judgements: readonly Judgement[]): Report["outcome"] {
-  const order = ["refuse", "warn", "pass"] as const;
-  return order.find((outcome) => judgements.some((each) => each.outcome === outcome)) ?? "pass";
 }
 
 function reportImage(judgement: Judgement, image: NamedImage | undefined): ReportedImage {
@@ -70,31 +214,16 @@ type VerdictFields = Pick<
 >;
 
 function reportVerdict(verdict: Verdict): VerdictFields {
-  switch (verdict.kind) {
-    case "unchanged":
-    case "first-seen":
-      return { record: reportRecord(verdict.record) };
-    case "approved":
-      return { record: reportRecord(verdict.record), superseded: reportRecord(verdict.superseded) };
-    case "moved":
-      return {
-        record: reportRecord(verdict.record),
-        ...(verdict.newer && { newer: reportRecord(verdict.newer) }),
-        ...(verdict.gone !== undefined && { detail: verdict.gone }),
-      };
-    case "pinned":
-      return { record: reportRecord(verdict.record), served: verdict.served };
-    case "too-new":
-      return { record: reportRecord(verdict.record), until: isoTime(verdict.until) };
-    case "unrecorded":
-    case "unknown":
-      return { reason: verdict.reason, ...(verdict.detail !== "" && { detail: verdict.detail }) };
-    case "unpinned":
-      return verdict.detail === "" ? {} : { detail: verdict.detail };
-    case "exempt":
-    case "by-digest":
-      return {};
-  }
+  const detail = "gone" in verdict ? verdict.gone : "detail" in verdict && verdict.detail;
+  return {
+    ...("record" in verdict && { record: reportRecord(verdict.record) }),
+    ...("newer" in verdict && verdict.newer && { newer: reportRecord(verdict.newer) }),
+    ...("superseded" in verdict && { superseded: reportRecord(verdict.superseded) }),
+    ...("served" in verdict && { served: verdict.served }),
+    ...("until" in verdict && { until: isoTime(verdict.until) }),
+    ...("reason" in verdict && { reason: verdict.reason }),
+    ...(detail && { detail }),
+  };
 }
 
 function reportRecord(record: Record): ReportedRecord {

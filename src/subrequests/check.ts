@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { Report } from "../report/report-shape.ts";
+import type { Report } from "../report/report.ts";
 import { reportText } from "../report/report-text.ts";
 import { textAnswer } from "./text-answer.ts";
 import { TEXT_REQUESTS } from "./text-requests.ts";

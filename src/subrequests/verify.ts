@@ -25,7 +25,7 @@ import {
   type VerifiedPlatform,
   verificationReport,
   verificationText,
-} from "../report/verification-report.ts";
+} from "../report/verification.ts";
 
 /** An image that cannot be looked at. The message says why and what to do. */
 export class VerificationError extends Error {

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { EvidenceShape } from "../../src/attestation/predicate.ts";
 import { StatementShape } from "../../src/record/statement.ts";
-import { VerificationShape } from "../../src/report/verification-shape.ts";
+import { VerificationShape } from "../../src/report/verification.ts";
 import { jsonSchema } from "./json-schema.ts";
 
 test.for([

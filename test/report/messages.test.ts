@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
-import { MESSAGE_NAMES, messageName, messageUrl } from "../../src/report/message-name.ts";
+import { MESSAGE_NAMES } from "../../src/report/message-table.ts";
+import { messageName, messageUrl } from "../../src/report/messages.ts";
 import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
 import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, WANT } from "./sample-judgements.ts";
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { messageName } from "../../src/report/message-name.ts";
+import { messageName } from "../../src/report/messages.ts";
 import { formatReference } from "../../src/image/reference.ts";
 import { makeReport, type NamedImage } from "../../src/report/report.ts";
-import { ReportShape } from "../../src/report/report-shape.ts";
+import { ReportShape } from "../../src/report/report.ts";
 import { reportText } from "../../src/report/report-text.ts";
 import { jsonSchema } from "./json-schema.ts";
 import { GOT, JUDGEMENTS, WANT } from "./sample-judgements.ts";

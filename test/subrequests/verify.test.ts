@@ -7,7 +7,7 @@ import { CourierError } from "../../src/courier/client/conversation.ts";
 import { formatReference, parseReference } from "../../src/image/reference.ts";
 import { EVIDENCE_PREDICATE_TYPE, type EvidencePredicate } from "../../src/attestation/predicate.ts";
 import { makeEvidence } from "../../src/report/build-evidence.ts";
-import type { VerificationReport } from "../../src/report/verification-shape.ts";
+import type { VerificationReport } from "../../src/report/verification.ts";
 import { verifyImage } from "../../src/subrequests/verify.ts";
 import {
   consumed,

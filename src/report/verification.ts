@@ -1,11 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Judgement, Outcome } from "../check/judgement.ts";
+import * as v from "valibot";
+import { type Judgement, type Outcome, OUTCOMES, worstOf } from "../check/judgement.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
-import type { EvidenceError } from "../attestation/error.ts";
+import { EVIDENCE_ERROR_CODES, type EvidenceError } from "../attestation/error.ts";
 import type { EvidencePredicate } from "../attestation/predicate.ts";
-import type { Report } from "./report-shape.ts";
-import { reportTable } from "./report-text.ts";
-import type { VerificationReport } from "./verification-shape.ts";
+import { text } from "../policy/key.ts";
+import { MARK, reportTable } from "./report-text.ts";
+import { type Report, ReportShape } from "./report.ts";
+
+const ReportedPlatform = v.pipe(
+  v.strictObject({
+    platform: text("linux/amd64, …, as the image's index says it"),
+    digest: text("Of this platform's own manifest"),
+    evidence: v.pipe(
+      v.picklist(["found", ...EVIDENCE_ERROR_CODES]),
+      v.description("found, or why there is none that could be judged"),
+    ),
+    outcome: v.picklist(OUTCOMES),
+    problem: v.exactOptional(text("What is wrong with the evidence, in one line")),
+    frontend: v.exactOptional(
+      v.pipe(
+        v.strictObject({ name: v.string(), version: v.string() }),
+        v.description("What judged the build"),
+      ),
+    ),
+    policy: v.exactOptional(text("The sha256 of the policy by which the build was judged")),
+    private: v.exactOptional(
+      v.pipe(
+        v.number(),
+        v.integer(),
+        v.minValue(0),
+        v.description("Images of the build that its policy keeps private; nothing is known of them"),
+      ),
+    ),
+    report: v.exactOptional(
+      v.pipe(ReportShape, v.description("The images of the build, judged by the policy in effect now")),
+    ),
+  }),
+  v.description("The image of one platform"),
+);
+
+/** What `--call tlog.verify,format=json` prints, version 1. */
+export const VerificationShape = v.pipe(
+  v.strictObject({
+    version: v.pipe(
+      v.literal(1),
+      v.description("Of this format. Within it, fields are added and none is changed or taken away"),
+    ),
+    image: text("What was verified, with its digest"),
+    outcome: v.pipe(v.picklist(OUTCOMES), v.description("The worst of the platforms' outcomes")),
+    platforms: v.pipe(
+      v.array(ReportedPlatform),
+      v.readonly(),
+      v.description("Every platform of the image, or those that were asked for"),
+    ),
+  }),
+  v.title("tlog-dockerfile verification"),
+);
+
+export type VerificationReport = Readonly<v.InferOutput<typeof VerificationShape>>;
 
 /** What became of the evidence of one platform's image. */
 export interface VerifiedPlatform {
@@ -53,7 +106,7 @@ export function verificationReport(
   return {
     version: 1,
     image: formatReference(image),
-    outcome: worst(reported.map(({ outcome }) => outcome)),
+    outcome: worstOf(reported.map(({ outcome }) => outcome)),
     platforms: reported,
   };
 }
@@ -83,8 +136,6 @@ export function verificationText(image: Reference, platforms: readonly VerifiedP
   return `${parts.join("\n\n")}\n`;
 }
 
-const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
-
 function headLine({ platform, digest }: VerifiedPlatform, judged: JudgedEvidence): string {
   const { frontend, policy } = judged.predicate;
   return `${MARK[outcomeOf(judged)]}  ${platform}  ${digest}\n  built with ${frontend.name} ${frontend.version}, policy ${policy}`;
@@ -100,9 +151,5 @@ function privateImages({ images }: EvidencePredicate): number {
 }
 
 function outcomeOf({ predicate, report }: JudgedEvidence): Outcome {
-  return privateImages(predicate) > 0 ? worst([report.outcome, "warn"]) : report.outcome;
-}
-
-function worst(outcomes: readonly Outcome[]): Outcome {
-  return (["refuse", "warn"] as const).find((each) => outcomes.includes(each)) ?? "pass";
+  return privateImages(predicate) > 0 ? worstOf([report.outcome, "warn"]) : report.outcome;
 }
