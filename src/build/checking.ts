@@ -7,7 +7,7 @@ import type { BuildFiles, FoundFile } from "./build-files.ts";
 import { type Courier, startCourier } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import { buildArgs } from "../gateway/options.ts";
-import { TEXT_REQUESTS } from "../subrequests/text-requests.ts";
+import { TEXT_REQUESTS } from "../subrequests/request.ts";
 import type { Commands } from "../policy/build-args.ts";
 import {
   checkLogsAreTrusted,

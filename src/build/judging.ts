@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // All that judges a build and answers it, in one piece: it is large, and loads while BuildKit and the conversion are at work.
 export { openCheck } from "../check/check.ts";
-export { showPolicy } from "../subrequests/policy.ts";
-export { withOwnRequests } from "../subrequests/text-answer.ts";
+export { showPolicy, withOwnRequests } from "../subrequests/answer.ts";
 export { verifyImage } from "../subrequests/verify.ts";
 export { startChecking } from "./checking.ts";
 export { failureStatus } from "./failure.ts";

@@ -9,10 +9,11 @@ import { withMetadata } from "../gateway/result-additions.ts";
 import { readResult } from "../gateway/result.ts";
 import { taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
+import { updateLock } from "../lock/update.ts";
 import type { Commands } from "../policy/build-args.ts";
 import { makeReport } from "../report/report.ts";
-import { showCheck } from "../subrequests/check.ts";
-import { newLock, printLock, writeLock } from "../subrequests/lock.ts";
+import { showCheck } from "../subrequests/answer.ts";
+import { printLock, writeLock } from "../subrequests/lock.ts";
 import { printPins } from "../subrequests/pins.ts";
 import type { OwnRequest } from "../subrequests/request.ts";
 import { convertAllTargets } from "./all-targets.ts";
@@ -90,7 +91,11 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, found);
   await showJudgements(bridge, found.judgements, found.images);
   const isDated = policy.recheck === "daily";
-  const update = newLock(lock, found.judgements, isDated ? dayOf(check.now()) : undefined);
+  const update = updateLock({
+    old: lock,
+    checked: isDated ? dayOf(check.now()) : undefined,
+    records: found.judgements.flatMap(({ records }) => records),
+  });
   return commands.lock === "update"
     ? writeLock(bridge, update, policy.lock)
     : printLock(update, { isCheck: commands.lock === "check" });

@@ -1,30 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Judgement } from "../check/judgement.ts";
 import type { Bridge } from "../gateway/bridge.ts";
-import { textAnswer } from "./text-answer.ts";
-import { TEXT_REQUESTS } from "./text-requests.ts";
+import { textAnswer } from "./answer.ts";
 import { progressVertices } from "../llb/progress-vertices.ts";
 import { singleFile } from "../llb/single-file.ts";
-import type { LockFile } from "../lock/file.ts";
 import { LOCK_FILE } from "../lock/name.ts";
-import { isChanged, type LockUpdate, updateLock } from "../lock/update.ts";
-import { lockChangeLines } from "../report/lock-changes.ts";
+import { isChanged, type LockChange, type LockUpdate } from "../lock/update.ts";
 
-/**
- * The lock file as it is to be for these judgements, given the one that there is, and the day of the check if the file
- * is to say it. Throws LockError.
- */
-export function newLock(
-  old: LockFile | undefined,
-  judgements: readonly Judgement[],
-  checked?: string,
-): LockUpdate {
-  return updateLock({ old, checked, records: judgements.flatMap(({ records }) => records) });
+/** What an update of the lock file changes, in lines: one for each tag that is new, changed or gone, and a count. */
+export function lockChangeLines({ changes, unlockable }: LockUpdate): string[] {
+  const count = (fits: (change: LockChange) => boolean) => changes.filter(fits).length;
+  const lines = changes.filter((change) => isChanged([change])).map(changeLine);
+  const weaker = unlockable.map(
+    (record) =>
+      `tlog.lock: ${record.reference} has a record by tlogistry, of which there is no bundle to keep`,
+  );
+  const kept = count((change) => !isChanged([change]));
+  const summary = `tlog.lock: ${kept} ${kept === 1 ? "tag" : "tags"} as before, ${lines.length} changed`;
+  return [...lines, ...weaker, lines.length === 0 ? `${summary}: it is as it should be` : summary];
+}
+
+function changeLine({ reference, kept, added, dropped }: LockChange): string {
+  const digests = (list: LockChange["added"]) => list.map(({ digest }) => digest).join(", ");
+  if (added.length === 0 && kept.length === 0)
+    return `tlog.lock: - ${reference}: no stage uses it any more (${digests(dropped)})`;
+  const parts = [
+    ...(added.length > 0 ? [`adds ${digests(added)}`] : []),
+    ...(dropped.length > 0 ? [`drops ${digests(dropped)}`] : []),
+  ];
+  return `tlog.lock: ${kept.length + dropped.length === 0 ? "+" : "~"} ${reference}: ${parts.join(", ")}`;
 }
 
 /** The answer to the request for the lock file: the file itself; or, when it is to be checked, what would change. */
 export function printLock(update: LockUpdate, { isCheck }: { readonly isCheck: boolean }): Uint8Array {
-  const lines = lockChangeLines(update);
   const json = {
     changed: isChanged(update.changes),
     tags: update.changes.map(({ reference, kept, added, dropped }) => ({
@@ -34,9 +41,9 @@ export function printLock(update: LockUpdate, { isCheck }: { readonly isCheck: b
       dropped: dropped.map(({ digest }) => digest),
     })),
   };
-  if (!isCheck) return textAnswer(TEXT_REQUESTS.lock, { text: update.text, json, status: 0 });
-  const text = `${lines.join("\n")}\n`;
-  return textAnswer(TEXT_REQUESTS.lock, { text, json, status: isChanged(update.changes) ? 1 : 0 });
+  if (!isCheck) return textAnswer("lock", { text: update.text, json, status: 0 });
+  const text = `${lockChangeLines(update).join("\n")}\n`;
+  return textAnswer("lock", { text, json, status: json.changed ? 1 : 0 });
 }
 
 /** The result of a build that updates the lock file: a filesystem with that one file. What changes is shown. */

@@ -1,27 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import { textAnswer } from "./text-answer.ts";
-import { TEXT_REQUESTS } from "./text-requests.ts";
+import type { Digest } from "../image/digest.ts";
+import { formatReference } from "../image/reference.ts";
 import { refusalMessage } from "../report/messages.ts";
-import { regoData, sourcePolicy, tagPins } from "../report/pins.ts";
+import { textAnswer } from "./answer.ts";
 
-/** A request for pins in the form of somebody else's policies. */
-export type PinsRequest = "sourcePolicy" | "regoData";
+/** A tag and the image that may be built with under it. */
+interface TagPin {
+  /** The name of the tag as BuildKit asks for it, `docker.io/library/alpine:3.16.0`. */
+  readonly name: string;
+  readonly digest: Digest;
+}
+
+/**
+ * The tags of a build with the digests that it uses, in the order of their names; refused images are left out. Where
+ * a build uses a tag with several digests, because the Dockerfile has written some of them beside the tag, the tag
+ * alone is the image that is recorded for it now.
+ */
+function tagPins(judgements: readonly Judgement[]): readonly TagPin[] {
+  const pins = new Map<string, { readonly digest: Digest; readonly isCurrent: boolean }>();
+  for (const { reference, verdict, outcome } of judgements) {
+    const { digest, ...named } = reference;
+    if (named.tag === undefined || digest === undefined || outcome === "refuse") continue;
+    const isCurrent = "record" in verdict && verdict.record.digest === digest && !isOld(verdict);
+    const name = formatReference(named);
+    if (pins.get(name)?.isCurrent !== true) pins.set(name, { digest, isCurrent });
+  }
+  return [...pins]
+    .map(([name, { digest }]) => ({ name, digest }))
+    .toSorted((one, other) => (one.name < other.name ? -1 : 1));
+}
+
+function isOld(verdict: Judgement["verdict"]): boolean {
+  return verdict.kind === "unchanged" && verdict.note === "superseded";
+}
+
+/** Pins in the form of somebody else's policies, by the request for them. */
+const FORMS = {
+  /**
+   * A BuildKit source policy (sourcepolicy/pb/policy.proto, as JSON): what a build names on the left is built as on the
+   * right. It says nothing of how names are matched: BuildKit then takes them for wildcards, in which only `*` is not
+   * itself, and which no name of an image has. Its exact match did not replace anything before BuildKit 0.31.
+   */
+  sourcePolicy: (pins: readonly TagPin[]) => ({
+    version: 1,
+    rules: pins.map(({ name, digest }) => ({
+      action: "CONVERT",
+      selector: { identifier: `docker-image://${name}` },
+      updates: { identifier: `docker-image://${name}@${digest}` },
+    })),
+  }),
+  /** Data for policies in Rego: the digest of each tag by its canonical name. */
+  regoData: (pins: readonly TagPin[]) => ({
+    version: 1,
+    images: Object.fromEntries(pins.map(({ name, digest }) => [name, digest])),
+  }),
+};
 
 /**
  * The pins of a build for engines that are not ours. Refused images are not among them; then the status is 1, and
  * what is printed without `format=json` is no JSON any more, so that nobody builds by half of the pins.
  */
-export function printPins(request: PinsRequest, judgements: readonly Judgement[]): Uint8Array {
-  const pins = tagPins(judgements);
-  const json = request === "sourcePolicy" ? sourcePolicy(pins) : regoData(pins);
+export function printPins(request: keyof typeof FORMS, judgements: readonly Judgement[]): Uint8Array {
+  const json = FORMS[request](tagPins(judgements));
   const refused = judgements.filter(({ outcome }) => outcome === "refuse");
-  const text = [
-    `${JSON.stringify(json, undefined, 2)}\n`,
-    refused.length > 0 ? `\n${refusalMessage(refused)}\n` : "",
-  ];
-  return textAnswer(TEXT_REQUESTS[request], {
-    text: text.join(""),
+  const problem = refused.length > 0 ? `\n${refusalMessage(refused)}\n` : "";
+  return textAnswer(request, {
+    text: `${JSON.stringify(json, undefined, 2)}\n${problem}`,
     json,
     status: refused.length > 0 ? 1 : 0,
   });

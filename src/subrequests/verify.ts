@@ -4,8 +4,7 @@ import { type CheckContext } from "../check/context.ts";
 import { openCheck } from "../check/check.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";
-import { textAnswer } from "./text-answer.ts";
-import { TEXT_REQUESTS } from "./text-requests.ts";
+import { textAnswer } from "./answer.ts";
 import { type Digest, parseDigest } from "../image/digest.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
 import {
@@ -66,7 +65,7 @@ export async function verifyImage(
     throw explained(error, reference);
   }
   const report = verificationReport(reference, verified);
-  return textAnswer(TEXT_REQUESTS.verify, {
+  return textAnswer("verify", {
     text: verificationText(reference, verified),
     json: report,
     status: report.outcome === "refuse" ? 1 : 0,

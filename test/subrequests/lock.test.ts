@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { formatLockFile, parseLockFile } from "../../src/lock/file.ts";
 import { updateLock } from "../../src/lock/update.ts";
 import type { Record } from "../../src/record/verification.ts";
-import { lockChangeLines } from "../../src/report/lock-changes.ts";
+import { lockChangeLines } from "../../src/subrequests/lock.ts";
 import { DIGEST, OTHER_DIGEST, sampleRecord } from "../record/sample-log.ts";
 
 const ALPINE = "docker.io/library/alpine:3.16.0";

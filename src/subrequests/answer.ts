@@ -3,7 +3,12 @@ import * as v from "valibot";
 import { moby } from "../../gen/gateway.js";
 import { withMetadata } from "../gateway/result-additions.ts";
 import { ResultError, type SolvedResult } from "../gateway/result.ts";
-import { TEXT_REQUESTS, type TextRequest } from "./text-requests.ts";
+import type { Judgement } from "../check/judgement.ts";
+import { renderPolicy } from "../policy/policy-text.ts";
+import type { EffectivePolicy } from "../policy/policy.ts";
+import { reportText } from "../report/report-text.ts";
+import type { Report } from "../report/report.ts";
+import { type OwnRequest, TEXT_REQUESTS, type TextRequest } from "./request.ts";
 
 const { Result } = moby.buildkit.v1.frontend;
 
@@ -18,13 +23,25 @@ export interface TextAnswer {
 }
 
 /** The encoded Result that answers a text request: no ref, and the answer in its metadata. */
-export function textAnswer({ version }: TextRequest, { text, json, status }: TextAnswer): Uint8Array {
+export function textAnswer(request: OwnRequest, { text, json, status }: TextAnswer): Uint8Array {
   return withMetadata(Result.encode({ ref: { id: "" } }).finish(), {
     "result.txt": text,
     "result.json": indented(json),
     "result.statuscode": String(status),
-    version,
+    version: TEXT_REQUESTS[request].version,
   });
+}
+
+/** The verdicts alone, as the answer to the request for them; with status 1 when the build would be refused. */
+export function showCheck(report: Report, judgements: readonly Judgement[]): Uint8Array {
+  const status = report.outcome === "refuse" ? 1 : 0;
+  return textAnswer("check", { text: reportText(report, judgements), json: report, status });
+}
+
+/** The policy in effect, as the answer to the request for it. */
+export function showPolicy(policy: EffectivePolicy): Uint8Array {
+  const text = renderPolicy(policy);
+  return textAnswer("policy", { text, json: { policy: text }, status: 0 });
 }
 
 /** A request as BuildKit lists it (frontend/subrequests). Of others' only the columns of the list are looked at. */

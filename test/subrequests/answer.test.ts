@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { readResult, ResultError, type SolvedResult } from "../../src/gateway/result.ts";
-import { textAnswer, withOwnRequests } from "../../src/subrequests/text-answer.ts";
-import { TEXT_REQUESTS } from "../../src/subrequests/text-requests.ts";
+import { textAnswer, withOwnRequests } from "../../src/subrequests/answer.ts";
 import { encodeResult } from "../gateway/fake-buildkit.ts";
 
 function metadataOf(bytes: Uint8Array): Record<string, string> {
@@ -12,7 +11,7 @@ function metadataOf(bytes: Uint8Array): Record<string, string> {
 }
 
 test("an answer is text, JSON and an exit status, and no image", () => {
-  const bytes = textAnswer(TEXT_REQUESTS.check, {
+  const bytes = textAnswer("check", {
     text: "two lines\nof text\n",
     json: { a: [1] },
     status: 1,

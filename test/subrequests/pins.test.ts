@@ -4,8 +4,7 @@ import { moby } from "../../gen/gateway.js";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { printPins } from "../../src/subrequests/pins.ts";
-import { regoData, sourcePolicy, tagPins } from "../../src/report/pins.ts";
-import { ALPINE, GOT, JUDGEMENTS, RECORD, WANT } from "./sample-judgements.ts";
+import { ALPINE, GOT, JUDGEMENTS, RECORD, WANT } from "../report/sample-judgements.ts";
 
 const { unchanged, pinned, moved } = JUDGEMENTS;
 const as = (judgement: Judgement, image: string): Judgement => ({
@@ -13,16 +12,29 @@ const as = (judgement: Judgement, image: string): Judgement => ({
   reference: parseReference(image),
 });
 
+/** The parts of the answer with the pins of these judgements. */
+function answered(request: "sourcePolicy" | "regoData", judgements: readonly Judgement[]) {
+  const { metadata } = moby.buildkit.v1.frontend.Result.decode(printPins(request, judgements));
+  return (part: string) => Buffer.from(metadata?.[part] ?? []).toString();
+}
+
+function pinsOf(judgements: readonly Judgement[]): unknown {
+  return JSON.parse(answered("regoData", judgements)("result.json"));
+}
+
 describe("the pins of a build", () => {
   test("are the tags with the images that it uses, in the order of their names", () => {
     const judgements = [
       as(unchanged, `docker.io/library/zoo:1@${WANT}`),
       as(pinned, `docker.io/library/bar:1@${GOT}`),
     ];
-    expect(tagPins(judgements)).toEqual([
-      { name: "docker.io/library/bar:1", digest: GOT },
-      { name: "docker.io/library/zoo:1", digest: WANT },
-    ]);
+    expect(answered("regoData", judgements)("result.json")).toBe(
+      JSON.stringify(
+        { version: 1, images: { "docker.io/library/bar:1": GOT, "docker.io/library/zoo:1": WANT } },
+        undefined,
+        2,
+      ),
+    );
   });
 
   test.for<{ row: string; judgement: Judgement }>([
@@ -30,7 +42,7 @@ describe("the pins of a build", () => {
     { row: "what is named by its digest alone", judgement: as(unchanged, `alpine@${WANT}`) },
     { row: "what has no digest", judgement: as(unchanged, ALPINE) },
   ])("have no pin for $row", ({ judgement }) => {
-    expect(tagPins([judgement])).toEqual([]);
+    expect(pinsOf([judgement])).toEqual({ version: 1, images: {} });
   });
 
   test.for([{ row: "first" }, { row: "last" }])(
@@ -41,15 +53,13 @@ describe("the pins of a build", () => {
         verdict: { kind: "unchanged", record: { ...RECORD, digest: GOT }, note: "superseded" },
       };
       const both = row === "first" ? [old, unchanged] : [unchanged, old];
-      expect(tagPins(both)).toEqual([{ name: ALPINE, digest: WANT }]);
+      expect(pinsOf(both)).toEqual({ version: 1, images: { [ALPINE]: WANT } });
     },
   );
 });
 
-const PIN = { name: ALPINE, digest: WANT } as const;
-
 test("BuildKit's source policy turns the name into the name with its digest", () => {
-  expect(sourcePolicy([PIN])).toEqual({
+  expect(JSON.parse(answered("sourcePolicy", [unchanged])("result.json"))).toEqual({
     version: 1,
     rules: [
       {
@@ -62,24 +72,19 @@ test("BuildKit's source policy turns the name into the name with its digest", ()
 });
 
 test("data for Rego has the digest by the name", () => {
-  expect(regoData([PIN])).toEqual({ version: 1, images: { [ALPINE]: WANT } });
+  expect(pinsOf([unchanged])).toEqual({ version: 1, images: { [ALPINE]: WANT } });
 });
 
 describe.for(["sourcePolicy", "regoData"] as const)("the answer with the pins as %s", (request) => {
-  const answered = (judgements: readonly Judgement[]) => {
-    const { metadata } = moby.buildkit.v1.frontend.Result.decode(printPins(request, judgements));
-    return (part: string) => Buffer.from(metadata?.[part] ?? []).toString();
-  };
-
   test("is JSON to be kept in a file, when all is well", () => {
-    const part = answered([unchanged]);
+    const part = answered(request, [unchanged]);
     expect(part("result.statuscode")).toBe("0");
     expect(JSON.parse(part("result.txt"))).toEqual(JSON.parse(part("result.json")));
     expect(part("result.txt")).toContain(WANT);
   });
 
   test("is not, when an image is refused, which is named; and the status says so", () => {
-    const part = answered([
+    const part = answered(request, [
       as(unchanged, `docker.io/library/well:1@${WANT}`),
       { ...moved, outcome: "refuse" },
     ]);
