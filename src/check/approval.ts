@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import type { Record } from "../record/verification.ts";
-import { type ImageCheck, isToBeApproved } from "./image-check.ts";
-import type { DecisionResult } from "./lookup.ts";
-import { isLost, isProven, unproven, writeSighting } from "./recording.ts";
+import { type DecisionResult, type ImageCheck, isToBeApproved } from "./lookup.ts";
+import { isLost, isProven, type NotWritten, whyUnproven, writeSighting } from "./recording.ts";
 import { CheckError } from "./signers.ts";
 
 /**
@@ -36,17 +35,8 @@ export async function approve(
   }
   const reason = one.context.approval?.reason;
   const wrote = await writeSighting(one, asked, { supersedes: standing.digest, reason });
-  if (wrote === undefined) {
-    throw new CheckError(
-      `approve "${name}": there is nothing to sign with; give --secret id=tlog-signing-key,src=FILE or --secret id=tlog-identity-token,src=FILE`,
-    );
-  }
-  if ("kind" in wrote) {
-    const why =
-      wrote.kind === "unknown" ? wrote.detail : `the registry does not confirm the image (${wrote.detail})`;
-    throw new CheckError(`approve "${name}": ${why}`);
-  }
-  if (!isProven(wrote)) throw new CheckError(`approve "${name}": ${unproven("logged", wrote)}`);
+  if ("kind" in wrote) throw new CheckError(`approve "${name}": ${whyNotWritten(wrote)}`);
+  if (!isProven(wrote)) throw new CheckError(`approve "${name}": logged, but ${whyUnproven(wrote)}`);
   const { digest } = one.image.reference;
   const stands = wrote.lookup.kind === "found" ? wrote.lookup.standing.record : undefined;
   if (stands !== undefined && stands.digest === digest) {
@@ -61,4 +51,11 @@ export async function approve(
   throw new CheckError(
     `approve "${name}": logged, but who signs here may not approve by the policy (${trust}); give that signer "may: [record, approve]" there, or approve as somebody who has it`,
   );
+}
+
+function whyNotWritten({ kind, reason, detail }: NotWritten): string {
+  if (kind === "unknown") return detail;
+  return reason === "no-signer"
+    ? "there is nothing to sign with; give --secret id=tlog-signing-key,src=FILE or --secret id=tlog-identity-token,src=FILE"
+    : `the registry does not confirm the image (${detail})`;
 }

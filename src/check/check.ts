@@ -1,22 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
-import { allowsPlainHttp } from "../policy/policy.ts";
 import { ruleFor } from "../policy/rule-for.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type History, latest } from "../record/history.ts";
-import { readManifest } from "../record/manifest.ts";
 import { approve, toBeSuperseded } from "./approval.ts";
 import type { CheckContext, ConsumedImage } from "./context.ts";
-import { aged, type Check, decideOn, type ImageCheck } from "./image-check.ts";
-import { follow } from "./following.ts";
 import { type Judgement, outcomeOf } from "./judgement.ts";
-import { ask, type AskedResult, type DecisionResult, NOTHING } from "./lookup.ts";
-import { isProven, unprovenRecord, writeSighting } from "./recording.ts";
+import {
+  ask,
+  type AskedResult,
+  type Check,
+  decideOn,
+  type DecisionResult,
+  type ImageCheck,
+  type LookupResult,
+  NOTHING,
+} from "./lookup.ts";
+import { recordSighting, servedManifest } from "./recording.ts";
 import { samePlatforms } from "./same-platforms.ts";
 import { openSigners } from "./signers.ts";
-import type { Lookup, Verdict } from "./verdict.ts";
+import { type Lookup, oldEnough, type TooNew, type Unchanged, type Verdict } from "./verdict.ts";
 
 type Moved = Extract<Verdict, { kind: "moved" }>;
+type Unrecorded = Extract<Verdict, { kind: "unrecorded" }>;
 
 /** Judges images: one judgement for each, in their order. Throws CheckError, TrustError, and what starting a courier throws. */
 export type JudgeImages = (images: readonly ConsumedImage[]) => Promise<readonly Judgement[]>;
@@ -95,10 +101,7 @@ async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult>
     case "moved":
       if (one.rule.action === "follow") return follow(one, asked, decision);
       if (!(await isSameForPlatforms(one, decision.record))) return asked;
-      return {
-        ...asked,
-        decision: aged(one, asked, { kind: "unchanged", record: decision.record, note: "same-platforms" }),
-      };
+      return { ...asked, decision: aged(one, asked, { record: decision.record, note: "same-platforms" }) };
     default:
       return asked;
   }
@@ -113,21 +116,63 @@ async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionR
     const again = await ask(one);
     if (again.decision.kind !== "unseen") return act(one, again);
   }
-  const wrote = await writeSighting(one, asked);
-  if (wrote === undefined)
-    return { ...asked, decision: { kind: "unrecorded", reason: "no-signer", detail: "" } };
-  if ("kind" in wrote) return { ...asked, decision: wrote };
-  if (!isProven(wrote)) return { ...wrote, decision: unprovenRecord(wrote) };
+  const wrote = await recordSighting(one, asked);
+  if ("decision" in wrote) return wrote;
   const decision = decideOn(one, wrote.lookup);
-  if (decision.kind === "unseen") return { ...wrote, decision: mayNotRecord(one) };
+  if (decision.kind === "unseen") {
+    const detail = `recorded, but who signs here may not record by the policy (${one.context.policy.sources.trust}), so its record lets no tag stand`;
+    return { ...wrote, decision: { kind: "unknown", reason: "unwritten", detail } };
+  }
   if (decision.kind === "unchanged" && wrote.isOwn(decision.record))
     return { ...wrote, decision: { kind: "first-seen", record: decision.record } };
   return { ...wrote, decision };
 }
 
-function mayNotRecord({ context: { policy } }: ImageCheck): Verdict {
-  const detail = `recorded, but who signs here may not record by the policy (${policy.sources.trust}), so its record lets no tag stand`;
-  return { kind: "unknown", reason: "unwritten", detail };
+/** Records that a followed tag names another image now, when that can be recorded; it is followed in any case. */
+async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Promise<DecisionResult> {
+  const { rule, signers } = one;
+  if (rule.unseen !== "record") return unwritten(one, asked, { moved, reason: "policy", detail: "" });
+  // A lock file does not know what was recorded since, and each change is recorded once.
+  if (asked.isOffline && (await signers.signing()) !== undefined) {
+    const again = await ask(one, { recheck: true });
+    return again.decision.kind === "moved" ? follow(one, again, again.decision) : again;
+  }
+  const wrote = await recordSighting(one, asked);
+  if ("decision" in wrote) {
+    const { decision } = wrote;
+    return decision.kind === "unrecorded"
+      ? unwritten(one, asked, { moved, reason: decision.reason, detail: decision.detail })
+      : wrote;
+  }
+  const newer = latest(wrote);
+  // Somebody else's sighting may be newer than ours, of yet another image; and an observer's sighting is not followed.
+  if (newer === undefined || newer.digest !== one.image.reference.digest)
+    return unwritten(one, wrote, { moved, reason: "no-signer", detail: "" });
+  const decision = aged(one, wrote, { record: newer });
+  return { ...wrote, decision: decision.kind === "too-new" ? decision : { ...moved, newer } };
+}
+
+/** The decision on a followed image that nobody records now. Where an age is wanted, a record has to prove it. */
+function unwritten(
+  one: ImageCheck,
+  asked: LookupResult,
+  { moved, ...why }: Omit<Unrecorded, "kind"> & { readonly moved: Moved },
+): DecisionResult {
+  if (one.rule.minAge === undefined) return { ...asked, decision: moved };
+  const { digest } = one.image.reference;
+  const seen = asked.records.findLast((each) => each.digest === digest && each.may.has("record"));
+  if (seen === undefined) return { ...asked, decision: { kind: "unrecorded", ...why } };
+  const decision = aged(one, asked, { record: seen });
+  return { ...asked, decision: decision.kind === "too-new" ? decision : moved };
+}
+
+/** That the image is as in this record, unless the rule wants an age that these records do not prove. */
+function aged(
+  { rule, context }: ImageCheck,
+  { records }: LookupResult,
+  unchanged: Omit<Unchanged, "kind">,
+): Unchanged | TooNew {
+  return oldEnough({ kind: "unchanged", ...unchanged }, records, { rule, now: context.now() });
 }
 
 /** Whether the image, another index than the recorded one, is the same for the platforms that are built. */
@@ -135,14 +180,10 @@ async function isSameForPlatforms(
   { image: { reference, platforms }, signers, context }: ImageCheck,
   recorded: Moved["record"],
 ): Promise<boolean> {
-  const { registry, repository, digest } = reference;
+  const { digest } = reference;
   if (recorded.platforms.length === 0 || platforms.length === 0 || digest === undefined) return false;
   try {
-    const courier = await signers.asking();
-    const plainHttp = allowsPlainHttp(context.policy, registry);
-    const what = { registry, repository, tag: digest, plainHttp };
-    const { bytes, mediaType } = await courier.manifest(what, { signal: context.deadline() });
-    const served = readManifest(bytes, mediaType);
+    const served = await servedManifest(await signers.asking(), { ...reference, tag: digest }, context);
     return served.digest === digest && samePlatforms(recorded.platforms, served.platforms, platforms);
   } catch {
     // What could not be looked at is another image.

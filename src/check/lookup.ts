@@ -9,9 +9,34 @@ import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Record } from "../record/verification.ts";
-import type { CheckContext } from "./context.ts";
-import { decideOn, type ImageCheck, isToBeApproved } from "./image-check.ts";
-import type { Decision, Lookup } from "./verdict.ts";
+import type { Rule } from "../policy/rule.ts";
+import type { CheckContext, ConsumedImage } from "./context.ts";
+import type { Signers } from "./signers.ts";
+import { decide, type Decision, type Lookup } from "./verdict.ts";
+
+/** The check of a build: what it was given, and what it learns on its way. */
+export interface Check {
+  readonly context: CheckContext;
+  readonly signers: Signers;
+  /** What was read or written of tags, by their names. */
+  readonly known: Map<string, History>;
+}
+
+/** The check of one image. */
+export interface ImageCheck extends Check {
+  readonly image: ConsumedImage;
+  readonly rule: Rule;
+}
+
+/** The decision upon what was found, by the clock of the check. */
+export function decideOn({ image, rule, context }: ImageCheck, lookup: Lookup): Decision {
+  return decide({ ...image, rule, now: context.now() }, lookup);
+}
+
+/** Whether this check is to approve what the image's tag names now. */
+export function isToBeApproved({ image, context: { approval } }: ImageCheck): boolean {
+  return approval !== undefined && taggedName(approval.tag) === taggedName(image.reference);
+}
 
 /** What a lookup gave. */
 export interface LookupResult {

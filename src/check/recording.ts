@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Digest } from "../image/digest.ts";
-import { type Reference, taggedName } from "../image/reference.ts";
-import type { LogService } from "../log/signing-config.ts";
+import { taggedName } from "../image/reference.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
 import type { Evidence, History } from "../record/history.ts";
-import { readManifest } from "../record/manifest.ts";
+import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
 import type { Record } from "../record/verification.ts";
-import type { Courier, Written } from "./courier.ts";
-import type { ImageCheck } from "./image-check.ts";
-import { judgeEvidence, type LookupResult, messageOf } from "./lookup.ts";
+import type { CheckContext, Courier, Written } from "./context.ts";
+import {
+  type DecisionResult,
+  type ImageCheck,
+  judgeEvidence,
+  type LookupResult,
+  messageOf,
+} from "./lookup.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Of an approval: the digest that it puts out of force, and why. */
@@ -34,18 +38,34 @@ export function isLost({ context }: ImageCheck): boolean {
 }
 
 /**
+ * Records what the tag names, as `writeSighting`. What was decided instead when nothing was written, or what was
+ * written is not proven.
+ */
+export async function recordSighting(
+  one: ImageCheck,
+  asked: DecisionResult,
+): Promise<WriteResult | DecisionResult> {
+  const wrote = await writeSighting(one, asked);
+  if ("kind" in wrote) return { ...asked, decision: wrote };
+  if (isProven(wrote)) return wrote;
+  return {
+    ...wrote,
+    decision: { kind: "unknown", reason: "unproven", detail: `recorded, but ${whyUnproven(wrote)}` },
+  };
+}
+
+/**
  * Writes a sighting of the tag to the log, after the registry has confirmed it, and reads the log again: somebody may
- * have been faster. Undefined when there is nothing to sign with, or it would be lost. Throws as signers do, and for
+ * have been faster. `no-signer` when there is nothing to sign with, or it would be lost. Throws as signers do, and for
  * nothing else.
  */
 export async function writeSighting(
   one: ImageCheck,
   { records, rejected }: LookupResult,
   approval?: Approval,
-): Promise<WriteResult | NotWritten | undefined> {
-  if (isLost(one)) return undefined;
-  const courier = await one.signers.signing();
-  if (courier === undefined) return undefined;
+): Promise<WriteResult | NotWritten> {
+  const courier = isLost(one) ? undefined : await one.signers.signing();
+  if (courier === undefined) return { kind: "unrecorded", reason: "no-signer", detail: "" };
   return write(one, courier, { known: records.length > 0 ? { records, rejected } : undefined, approval });
 }
 
@@ -79,10 +99,13 @@ async function write(
   }
   let evidence: readonly Evidence[];
   try {
-    evidence =
-      "bundle" in written
-        ? [{ kind: "bundle", bundle: written.bundle, place: `the answer of ${log.url}` }]
-        : await readBack(reference, { log, uuid: written.uuid, courier, signal: deadline() });
+    if ("bundle" in written) {
+      evidence = [{ kind: "bundle", bundle: written.bundle, place: `the answer of ${log.url}` }];
+    } else {
+      const what = { log: log.url, hash: subjectHash(reference), including: written.uuid };
+      const entries = await courier.find(what, { signal: deadline() });
+      evidence = entries.map((entry) => ({ kind: "entry", ...entry }));
+    }
   } catch (error) {
     return {
       kind: "unknown",
@@ -98,16 +121,29 @@ async function write(
   return { ...result, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }
 
+/** The manifest that the registry shows to everybody under a tag or a digest. Throws as couriers do, and ManifestError. */
+export async function servedManifest(
+  courier: Courier,
+  {
+    registry,
+    repository,
+    tag,
+  }: { readonly registry: string; readonly repository: string; readonly tag: string },
+  { policy, deadline }: Pick<CheckContext, "policy" | "deadline">,
+): Promise<Manifest> {
+  const what = { registry, repository, tag, plainHttp: allowsPlainHttp(policy, registry) };
+  const { bytes, mediaType } = await courier.manifest(what, { signal: deadline() });
+  return readManifest(bytes, mediaType);
+}
+
 /** What the registry shows to everybody under the tag, if that is the image in question; or why nothing is written. */
 async function askRegistry(
-  { image: { reference }, rule, context: { policy, deadline } }: ImageCheck,
+  { image: { reference }, rule, context }: ImageCheck,
   courier: Courier,
 ): Promise<Pick<Sighting, "digest" | "mediaType" | "platforms"> | NotWritten> {
-  const { registry, repository, tag = "", digest } = reference;
+  const { tag = "", digest } = reference;
   try {
-    const plainHttp = allowsPlainHttp(policy, registry);
-    const manifest = await courier.manifest({ registry, repository, tag, plainHttp }, { signal: deadline() });
-    const served = readManifest(manifest.bytes, manifest.mediaType);
+    const served = await servedManifest(courier, { ...reference, tag }, context);
     if (served.digest === digest) return served;
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
   } catch (error) {
@@ -130,41 +166,13 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-async function readBack(
-  reference: Reference,
-  {
-    log,
-    uuid,
-    courier,
-    signal,
-  }: {
-    readonly log: LogService;
-    readonly uuid: string;
-    readonly courier: Courier;
-    readonly signal: AbortSignal;
-  },
-): Promise<readonly Evidence[]> {
-  const what = { log: log.url, hash: subjectHash(reference), including: uuid };
-  const entries = await courier.find(what, { signal });
-  return entries.map((entry) => ({ kind: "entry", ...entry }));
-}
-
 /** Whether what this build wrote was proven, and by somebody who counts. */
 export function isProven({ records, isOwn }: WriteResult): boolean {
   return records.some(isOwn);
 }
 
-/** Why an entry that this build wrote is no record; `done` is what became of it: "recorded". */
-export function unproven(done: string, { rejected }: WriteResult): string {
-  return `${done}, but ${whyUnproven(rejected)}`;
-}
-
-/** The verdict on a tag that this build recorded without anybody being able to prove it. */
-export function unprovenRecord(wrote: WriteResult): Extract<Verdict, { kind: "unknown" }> {
-  return { kind: "unknown", reason: "unproven", detail: unproven("recorded", wrote) };
-}
-
-function whyUnproven(rejected: WriteResult["rejected"]): string {
+/** Why an entry that this build wrote is no record. */
+export function whyUnproven({ rejected }: WriteResult): string {
   if (rejected.has("replayed"))
     return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
   if (rejected.has("bad-certificate"))
