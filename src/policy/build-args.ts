@@ -5,7 +5,7 @@ import type { SigningServices } from "../log/signing-config.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
 import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { Key } from "./key.ts";
-import { apiOf, KEYS, NO_SETTINGS, type Settings } from "./keys.ts";
+import { apiOf, eachKey, KEYS, NO_SETTINGS, type Settings } from "./keys.ts";
 import {
   choose,
   nearest,
@@ -36,11 +36,9 @@ export interface Commands {
 
 type Args = Readonly<Record<string, string>>;
 
-const ROWS: readonly (readonly [string, Pick<Key<unknown>, "arg">])[] = Object.entries(KEYS);
-
 /** The arguments that are part of the policy, in the order of the table; behind them those that need one another. */
 const SETTINGS: readonly string[] = [
-  ...ROWS.flatMap(([, { arg }]) => arg?.name ?? []),
+  ...Object.values<Pick<Key<unknown>, "arg">>(KEYS).flatMap(({ arg }) => arg?.name ?? []),
   "TLOG_REKOR_URL",
   "TLOG_LOG_API",
   "TLOG_TRUST_KEY",
@@ -95,11 +93,12 @@ export function readBuildArgs(
     const url = readUrl(value);
     return [{ url, api: api?.value ?? apiOf(url, context.services) }];
   });
-  const simple = ROWS.map(([name, { arg }]): [string, unknown] => [
-    name,
-    name === "registries" ? registries : arg && read(arg.name, (value) => arg.read(value, readUrl)),
-  ]);
-  const trust = readTrust(args, read);
+  const others: Partial<Settings> = said({ registries, logs, trust: readTrust(args, read) });
+  const single = eachKey((name) => {
+    const { arg }: Key<unknown> = KEYS[name];
+    if (name in others || arg === undefined || name === "registries") return others[name];
+    return read(arg.name, (value) => arg.read(value, readUrl));
+  });
   const rules = said<RuleParts>({
     unseen: read("TLOG_UNSEEN", (value) => choose(value, UNSEEN)),
     unknown: read("TLOG_UNKNOWN", (value) => choose(value, WARN_OR_BLOCK)),
@@ -107,8 +106,7 @@ export function readBuildArgs(
   throwProblems(problems.toSorted((one, other) => rank(one) - rank(other)));
   return {
     ...NO_SETTINGS,
-    // Each name has the value of its own row, which TypeScript cannot see in a list.
-    ...(said({ ...Object.fromEntries(simple), logs, trust }) as Partial<Settings>),
+    ...single,
     default: rules,
     ...(logs === undefined && api !== undefined && { writeTo: api }),
   };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SigningServices } from "../log/signing-config.ts";
 import type { Key } from "./key.ts";
-import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
+import { eachKey, KEYS, type Settings } from "./keys.ts";
 import { areApart, covers, literalReference, type Pattern } from "./pattern.ts";
 import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
 import { type Part, PART_KEYS, PARTS, type Setting, type Source, stricter, type ValueOf } from "./rule.ts";
@@ -35,7 +35,7 @@ function both(file: Settings["registries"], args: Settings["registries"]): Setti
 export function aboveFloor(
   baked: Settings,
   above: Settings,
-  { services }: { services: SigningServices },
+  services: SigningServices,
 ): { readonly settings: Settings; readonly problems: readonly PolicyProblem[] } {
   const isSettled = baked.trust !== undefined && services.logs.length > 0;
   const floor: Settings = {
@@ -43,18 +43,19 @@ export function aboveFloor(
     ...(isSettled && { logs: baked.logs ?? { value: services.logs, source: baked.trust.source } }),
   };
   const problems: PolicyProblem[] = [];
-  const single = KEY_NAMES.flatMap((name) => {
-    const { stands, problem } = combine<unknown>(KEYS[name], {
-      low: floor[name],
-      high: above[name],
-      mayLoosen: floor.mayLoosen,
-    });
-    if (problem !== undefined) problems.push(problem);
-    return stands === undefined ? [] : [[name, stands] as const];
+  const single = eachKey((name) => {
+    const { floor: rule }: Key<unknown> = KEYS[name];
+    const [low, high]: (Setting<unknown> | undefined)[] = [floor[name], above[name]];
+    if (low === undefined || high === undefined || rule === undefined) return high ?? low;
+    if (floor.mayLoosen.has(rule.freedBy)) return high;
+    const objection = rule.objection(high.value, low.value, high.source);
+    if (objection !== undefined)
+      problems.push(loosens(objection, { high: high.source, low: low.source, allowed: rule.freedBy }));
+    const isStricter = objection === undefined && rule.mayTighten === true && high.value !== low.value;
+    return isStricter ? high : low;
   });
   const settings: Settings = {
-    // Each name has the setting of its own row, which TypeScript cannot see in a list.
-    ...(Object.fromEntries(single) as Pick<Settings, (typeof KEY_NAMES)[number]>),
+    ...single,
     logSources: new Map([...(floor.logSources ?? []), ...(above.logSources ?? [])]),
     rules: above.rules,
     default: above.default,
@@ -63,50 +64,31 @@ export function aboveFloor(
   return { settings, problems: [...problems, ...unsaid(floor, above, services)] };
 }
 
-function combine<T>(
-  { floor }: Key<T>,
-  {
-    low,
-    high,
-    mayLoosen,
-  }: {
-    low: Setting<T> | undefined;
-    high: Setting<T> | undefined;
-    mayLoosen: Settings["mayLoosen"];
-  },
-): { readonly stands: Setting<T> | undefined; readonly problem?: PolicyProblem } {
-  if (low === undefined || high === undefined || floor === undefined || mayLoosen.has(floor.freedBy)) {
-    return { stands: high ?? low };
-  }
-  const objection = floor.objection(high.value, low.value, high.source);
-  if (objection !== undefined) {
-    const places = { high: high.source, low: low.source, allowed: floor.freedBy };
-    return { stands: low, problem: loosens(objection, places) };
-  }
-  return { stands: floor.mayTighten === true && high.value !== low.value ? high : low };
-}
-
 /** What is not let through although the floor does not say a word about it. */
 function unsaid(floor: Settings, { profile, fulcio }: Settings, services: SigningServices): PolicyProblem[] {
-  const problems: PolicyProblem[] = [];
-  const refuse = (text: string, { source, allowed }: { source: Source; allowed: string }) => {
-    if (floor.mayLoosen.has(allowed)) return;
-    problems.push({ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` });
-  };
-  if (floor.profile === undefined && profile?.value === "observe") {
-    refuse('"observe" would stop no build, and the baked policy does not say "profile: observe"', {
-      source: profile.source,
-      allowed: "profile",
-    });
-  }
+  const refusal = (text: string, source: Source, allowed: string): PolicyProblem[] =>
+    floor.mayLoosen.has(allowed)
+      ? []
+      : [{ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` }];
+  const isObserved = floor.profile === undefined && profile?.value === "observe";
   // Whoever has the token signs as the build does, so no repository sends it to a host of its choice.
-  if (floor.fulcio === undefined && fulcio !== undefined && fulcio.value !== services.fulcio) {
-    refuse(
-      `"${fulcio.value}" would get the build's identity token, and the baked policy does not name it as certificate authority`,
-      { source: fulcio.source, allowed: "signing" },
-    );
-  }
-  return problems;
+  const isSent = floor.fulcio === undefined && fulcio !== undefined && fulcio.value !== services.fulcio;
+  return [
+    ...(isObserved
+      ? refusal(
+          '"observe" would stop no build, and the baked policy does not say "profile: observe"',
+          profile.source,
+          "profile",
+        )
+      : []),
+    ...(isSent
+      ? refusal(
+          `"${fulcio.value}" would get the build's identity token, and the baked policy does not name it as certificate authority`,
+          fulcio.source,
+          "signing",
+        )
+      : []),
+  ];
 }
 
 /**

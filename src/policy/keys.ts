@@ -218,8 +218,20 @@ export type Settings = { readonly [Name in keyof SingleSettings]?: Setting<Singl
 /** Settings that say nothing. */
 export const NO_SETTINGS: Settings = { rules: [], default: {}, mayLoosen: new Set() };
 
+type KeyName = keyof typeof KEYS;
+
 /** The names of the table's keys, in its order. */
-export const KEY_NAMES = Object.keys(KEYS) as readonly (keyof typeof KEYS)[];
+export const KEY_NAMES = Object.keys(KEYS) as readonly KeyName[];
+
+/** The settings of the keys that have one. */
+export function eachKey(settingOf: (name: KeyName) => Setting<unknown> | undefined): Pick<Settings, KeyName> {
+  const given = KEY_NAMES.flatMap((name) => {
+    const setting = settingOf(name);
+    return setting === undefined ? [] : [[name, setting] as const];
+  });
+  // Each name has the setting of its own row, which TypeScript cannot see in a list.
+  return Object.fromEntries(given) as Pick<Settings, KeyName>;
+}
 
 /** The names that a baked file may have under `allow-looser`. */
 export const LOOSENABLE: readonly string[] = [

@@ -5,7 +5,7 @@ import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
 import { mayUsePlainHttp, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { FileReading, Key } from "./key.ts";
-import { KEY_NAMES, KEYS, type Settings } from "./keys.ts";
+import { eachKey, KEYS, type Settings } from "./keys.ts";
 import { covers, parsePattern } from "./pattern.ts";
 import {
   type KeyPath,
@@ -183,7 +183,7 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
   const reachable = [...registries];
   const url: FileReading["url"] = (text, read = readLogUrl) =>
     read(text, (host) => mayUsePlainHttp(host, reachable));
-  const readKey = (name: (typeof KEY_NAMES)[number]): Setting<unknown> | undefined => {
+  const readKey = (name: keyof typeof KEYS): Setting<unknown> | undefined => {
     const row: Key<unknown> = KEYS[name];
     const given = valueAt(shape, row.at);
     const isShort = name === "logs" && given === undefined;
@@ -196,12 +196,7 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
   // First, because which hosts may be asked in plain http decides which addresses are taken.
   const access = readKey("registries") as Settings["registries"];
   reachable.push(...(access?.value ?? []));
-  const all = KEY_NAMES.flatMap((name) => {
-    const setting = name === "registries" ? access : readKey(name);
-    return setting === undefined ? [] : [[name, setting] as const];
-  });
-  // Each name has the value of its own row, which TypeScript cannot see in a list.
-  const single = Object.fromEntries(all) as Pick<Settings, (typeof KEY_NAMES)[number]>;
+  const single = eachKey((name) => (name === "registries" ? access : readKey(name)));
   const logPlace = (index: number) => placeOf(shape["logs"] === undefined ? ["log"] : ["logs", index]);
   return {
     ...single,

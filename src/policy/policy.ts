@@ -78,7 +78,7 @@ export async function readPolicy({
   });
   const above = withArgs(file ?? NO_SETTINGS, args);
   if (floor === undefined) return effective(above, { services, rules: [ruleSet(above)], args });
-  const { settings, problems } = aboveFloor(floor, above, { services });
+  const { settings, problems } = aboveFloor(floor, above, services);
   throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
   // A profile that the floor lets be loosened is no floor any more.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { formatReference, type Reference } from "../image/reference.ts";
-import type { Signer } from "../record/signer.ts";
 import type { Record } from "../record/verification.ts";
 import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
@@ -208,12 +207,7 @@ function reportImage(judgement: Judgement, image: NamedImage | undefined): Repor
   };
 }
 
-type VerdictFields = Pick<
-  ReportedImage,
-  "record" | "newer" | "superseded" | "served" | "until" | "reason" | "detail"
->;
-
-function reportVerdict(verdict: Verdict): VerdictFields {
+function reportVerdict(verdict: Verdict): Partial<ReportedImage> {
   const detail = "gone" in verdict ? verdict.gone : "detail" in verdict && verdict.detail;
   return {
     ...("record" in verdict && { record: reportRecord(verdict.record) }),
@@ -234,20 +228,11 @@ function reportRecord(record: Record): ReportedRecord {
     log: logUrl,
     logIndex: String(logIndex),
     ...(uuid !== undefined && { uuid }),
-    signer: reportSigner(signer),
+    signer: signer.kind === "key" ? { kind: signer.kind, fingerprint: signer.fingerprint } : signer,
     strength,
     ...(supersedes && { supersedes }),
     ...(reason !== undefined && { reason }),
   };
-}
-
-function reportSigner(signer: Signer): ReportedRecord["signer"] {
-  switch (signer.kind) {
-    case "key":
-      return { kind: "key", fingerprint: signer.fingerprint };
-    case "identity":
-      return { kind: "identity", issuer: signer.issuer, identity: signer.identity };
-  }
 }
 
 function reportRule({
