@@ -8,8 +8,8 @@ import { PROFILES, type Profile } from "../src/policy/rule.ts";
 import { TAG_CLASSES, tagClass } from "../src/policy/tag-classes.ts";
 import type { EffectivePolicy } from "../src/policy/policy.ts";
 import { formatLockFile, parseLockFile } from "../src/lock/file.ts";
-import { MESSAGE_NAMES } from "../src/report/message-table.ts";
-import { messageName, messageUrl } from "../src/report/messages.ts";
+import { MESSAGE_NAMES, textsOf } from "../src/report/message-table.ts";
+import { messageUrl } from "../src/report/messages.ts";
 import { refusalMessage } from "../src/report/messages.ts";
 import { BuildRefused } from "../src/build/respond.ts";
 import { historyIn } from "./check/sample-history.ts";
@@ -148,7 +148,7 @@ async function say(situation: Situation, profile: Profile): Promise<Said> {
     const [judgement] = result.judgements;
     if (judgement === undefined) throw new Error("nothing was refused");
     const [first = ""] = refusalMessage([judgement]).split("\n");
-    return { outcome: "refuse", message: messageName(judgement), lines: `ERROR: ${first}` };
+    return { outcome: "refuse", message: textsOf(judgement).name, lines: `ERROR: ${first}` };
   }
   const { metadata } = moby.buildkit.v1.frontend.Result.decode(result);
   const report = JSON.parse(Buffer.from(metadata?.["frontend.tlog"] ?? []).toString()) as {

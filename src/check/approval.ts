@@ -33,8 +33,11 @@ export async function approve(
       `approve "${name}": the log cannot be searched, and the approval would be lost; approve with --build-arg TLOG_LOCK=update -o . instead of --call tlog, so that the lock file keeps it`,
     );
   }
-  const reason = one.context.approval?.reason;
-  const wrote = await writeSighting(one, asked, { supersedes: standing.digest, reason });
+  const { reason } = one.context.approval ?? {};
+  const wrote = await writeSighting(one, asked, {
+    supersedes: standing.digest,
+    ...(reason !== undefined && { reason }),
+  });
   if ("kind" in wrote) throw new CheckError(`approve "${name}": ${whyNotWritten(wrote)}`);
   if (!isProven(wrote)) throw new CheckError(`approve "${name}": logged, but ${whyUnproven(wrote)}`);
   const { digest } = one.image.reference;

@@ -58,7 +58,7 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
   const outcome = outcomeOf(verdict, rule, context.policy.profile);
   return {
     reference,
-    ...(image.namedBy && { namedBy: image.namedBy }),
+    namedBy: image.namedBy,
     verdict,
     rule,
     outcome,

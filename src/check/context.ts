@@ -71,7 +71,7 @@ export interface Courier {
 /** Everything that the check of a build needs from outside, made once. */
 export interface CheckContext {
   readonly policy: EffectivePolicy;
-  /** A courier; `signing` says whether it has the build's secrets. */
+  /** A courier, the same one each time; `signing` says whether it has the build's secrets. */
   readonly courier: (options: { signing: boolean }) => Promise<Courier>;
   readonly trustedRoot: () => Promise<TrustedRoot>;
   /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */

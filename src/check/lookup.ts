@@ -76,9 +76,11 @@ export async function ask(
 
 /** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
 async function lookUp(
-  { image: { reference }, signers, context, known }: ImageCheck,
+  one: ImageCheck,
   { trust, recheck }: { readonly trust: readonly Trust[]; readonly recheck: boolean },
 ): Promise<LookupResult> {
+  const { signers, context, known } = one;
+  const { reference } = one.image;
   const { logs } = context.policy;
   // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
   const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
@@ -101,43 +103,34 @@ async function lookUp(
     const identity = onlyIdentity(trust);
     // With one identity alone nobody else's entries are wanted, weaker ones neither.
     const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
+    const what = searchable.flatMap(({ url }) =>
+      hashes.map((hash) => ({ log: url, hash, ...(identity !== undefined && { identity }) })),
+    );
     const courier = await signers.asking();
     const asked = await Promise.all(
-      searchable.flatMap(({ url }) =>
-        hashes.map(async (hash) =>
-          courier.find(
-            { log: url, hash, ...(identity !== undefined && { identity }) },
-            { signal: context.deadline() },
-          ),
-        ),
-      ),
+      what.map(async (each) => courier.find(each, { signal: context.deadline() })),
     );
     evidence = asked.flat().map((entry) => ({ kind: "entry", ...entry }));
   } catch (error) {
     return failed({ reason: "unreachable", detail: messageOf(error) });
   }
-  const looked = await judgeEvidence(reference, { evidence, known: locked, trust }, context);
+  const looked = await judgeEvidence(one, { evidence, known: locked, trust });
   return locked === undefined ? looked : withoutContradiction(looked, locked);
 }
 
 /** What these pieces of evidence say of a tag, together with the records that are known already. */
 export async function judgeEvidence(
-  reference: Reference,
+  { image, context }: ImageCheck,
   {
     evidence,
     known,
     trust,
-  }: {
-    readonly evidence: readonly Evidence[];
-    readonly known: History | undefined;
-    readonly trust: readonly Trust[];
-  },
-  { policy, trustedRoot: firstRoot, newerRoot }: Pick<CheckContext, "policy" | "trustedRoot" | "newerRoot">,
+  }: { evidence: readonly Evidence[]; known: History | undefined; trust: readonly Trust[] },
 ): Promise<LookupResult> {
-  const counted = namedLogs(policy);
-  const logs = counted && { logs: counted };
+  const { policy, trustedRoot: firstRoot, newerRoot } = context;
+  const logs = namedLogs(policy);
   const read = (trustedRoot: TrustedRoot): History =>
-    readHistory(evidence, { subject: reference, trust, trustedRoot, ...logs });
+    readHistory(evidence, { subject: image.reference, trust, trustedRoot, ...(logs && { logs }) });
   let history = read(await firstRoot());
   if (countOf(history, ROOT_TOO_OLD) > 0) {
     // Who cannot be asked for a newer one is no reason to doubt what this one proves.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Digest } from "../image/digest.ts";
 import { taggedName } from "../image/reference.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
-import type { Evidence, History } from "../record/history.ts";
+import type { Evidence } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
@@ -16,12 +15,6 @@ import {
   messageOf,
 } from "./lookup.ts";
 import type { Verdict } from "./verdict.ts";
-
-/** Of an approval: the digest that it puts out of force, and why. */
-interface Approval {
-  readonly supersedes: Digest;
-  readonly reason?: string | undefined;
-}
 
 /** What is known of a tag after this build wrote. */
 export interface WriteResult extends LookupResult {
@@ -62,21 +55,13 @@ export async function recordSighting(
 export async function writeSighting(
   one: ImageCheck,
   { records, rejected }: LookupResult,
-  approval?: Approval,
-): Promise<WriteResult | NotWritten> {
-  const courier = isLost(one) ? undefined : await one.signers.signing();
-  if (courier === undefined) return { kind: "unrecorded", reason: "no-signer", detail: "" };
-  return write(one, courier, { known: records.length > 0 ? { records, rejected } : undefined, approval });
-}
-
-async function write(
-  one: ImageCheck,
-  courier: Courier,
-  { known, approval }: { readonly known: History | undefined; readonly approval: Approval | undefined },
+  approval: Pick<Sighting, "supersedes" | "reason"> = {},
 ): Promise<WriteResult | NotWritten> {
   const { image, signers, context } = one;
   const { reference } = image;
   const { policy, now, deadline } = context;
+  const courier = isLost(one) ? undefined : await signers.signing();
+  if (courier === undefined) return { kind: "unrecorded", reason: "no-signer", detail: "" };
   const served = await askRegistry(one, courier);
   if ("kind" in served) return served;
   const [log] = policy.logs;
@@ -89,8 +74,7 @@ async function write(
       ...served,
       reference: taggedName(reference),
       observedAt: now(),
-      ...(approval && { supersedes: approval.supersedes }),
-      ...(approval?.reason !== undefined && { reason: approval.reason }),
+      ...approval,
     });
     const { fulcio, timestamps } = policy.signing;
     written = await courier.record({ log, fulcio, timestamps, statement }, { signal: deadline() });
@@ -116,7 +100,8 @@ async function write(
   // The identity that signed: the authority's word for it may differ from the token's.
   const own = writtenBy(evidence, statement);
   if (own !== undefined) signers.trustOwn(own);
-  const result = await judgeEvidence(reference, { evidence, known, trust: signers.trusted() }, context);
+  const known = records.length > 0 ? { records, rejected } : undefined;
+  const result = await judgeEvidence(one, { evidence, known, trust: signers.trusted() });
   const payload = Buffer.from(statement).toString("base64");
   return { ...result, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }

@@ -45,12 +45,10 @@ export function openSigners({ policy, courier, deadline }: CheckContext): Signer
     if (!trusted.some((each) => signerId(each.signer) === signerId(signer)))
       trusted = [...trusted, { signer, may: ownMay }];
   };
-  let withSecrets: Promise<Courier> | undefined;
-  let withoutSecrets: Promise<Courier> | undefined;
   let signing: Promise<Courier | undefined> | undefined;
 
   const openSigning = async (): Promise<Courier | undefined> => {
-    const signer = await (withSecrets ??= courier({ signing: true }));
+    const signer = await courier({ signing: true });
     const { publicKey, identity, signerProblem } = await signer.ready({ signal: deadline() });
     if (signerProblem !== undefined) throw new CheckError(signerProblem);
     if (publicKey !== undefined) trustOwn(parsePublicKey(publicKey));
@@ -70,9 +68,9 @@ export function openSigners({ policy, courier, deadline }: CheckContext): Signer
       return trusted;
     },
     async asking() {
-      if (policy.trust.length > 0) return (withoutSecrets ??= courier({ signing: false }));
+      if (policy.trust.length > 0) return courier({ signing: false });
       await signingOnce();
-      return (withSecrets ??= courier({ signing: true }));
+      return courier({ signing: true });
     },
     signing: signingOnce,
   };

@@ -2,6 +2,7 @@
 import { parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
+import { MAX_REASON_LENGTH } from "../record/statement.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
 import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { Key } from "./key.ts";
@@ -52,8 +53,6 @@ const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"];
 
 /** All arguments that there are. */
 export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
-
-const MAX_REASON = 500;
 
 /** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
 type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
@@ -169,7 +168,8 @@ export function readCommands(args: Args): Commands {
     );
   });
   const reason = read("TLOG_REASON", (value) => {
-    if ([...value].length > MAX_REASON) throw new WrongValue(`it is longer than ${MAX_REASON} characters`);
+    if ([...value].length > MAX_REASON_LENGTH)
+      throw new WrongValue(`it is longer than ${MAX_REASON_LENGTH} characters`);
     if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
       throw new WrongValue("it has a line end or another control character; it is one line");
     return value.trim();

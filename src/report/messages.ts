@@ -12,11 +12,6 @@ export interface WarningText {
   readonly url: string;
 }
 
-/** The name of the message about an image. */
-export function messageName(judgement: Judgement): MessageName {
-  return textsOf(judgement).name;
-}
-
 const DOCUMENTATION = "https://github.com/tlog-dockerfile/tlog-dockerfile/blob/main/docs/messages.md";
 
 /** Where a message is explained. */

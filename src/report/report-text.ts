@@ -34,6 +34,7 @@ export function reportTable(report: Report, judgements: readonly Judgement[]): s
       reference,
       linesText(lines),
     ]),
+    "  ",
   );
   const blocks = report.images.map((image, index) =>
     [heads[index] ?? "", ...details(image, judgements[index])].join("\n"),
@@ -41,13 +42,13 @@ export function reportTable(report: Report, judgements: readonly Judgement[]): s
   return [...blocks, summary(report)].join("\n\n");
 }
 
-/** Rows with their columns below each other, two blanks between them. */
-function aligned(rows: readonly (readonly string[])[]): string[] {
+/** Rows with their columns below each other, `gap` between them. */
+export function aligned(rows: readonly (readonly string[])[], gap: string): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join("  ")
+      .join(gap)
       .trimEnd(),
   );
 }

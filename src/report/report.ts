@@ -8,8 +8,8 @@ import { type Judgement, OUTCOMES, worstOf } from "../check/judgement.ts";
 import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
 import { text } from "../policy/key.ts";
 import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
-import { MESSAGE_NAMES } from "./message-table.ts";
-import { messageName, progressLine } from "./messages.ts";
+import { MESSAGE_NAMES, textsOf } from "./message-table.ts";
+import { progressLine } from "./messages.ts";
 
 const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
   v.pipe(v.array(item), v.readonly(), v.description(description));
@@ -196,7 +196,7 @@ function reportImage(judgement: Judgement, image: NamedImage | undefined): Repor
     ...(digest && { digest }),
     platforms: [...(image?.platforms ?? [])],
     verdict: verdict.kind,
-    message: messageName(judgement),
+    message: textsOf(judgement).name,
     outcome,
     text: progressLine(judgement),
     rule: reportRule(rule),

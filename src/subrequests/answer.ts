@@ -6,7 +6,7 @@ import { ResultError, type SolvedResult } from "../gateway/result.ts";
 import type { Judgement } from "../check/judgement.ts";
 import { renderPolicy } from "../policy/policy-text.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
-import { reportText } from "../report/report-text.ts";
+import { aligned, reportText } from "../report/report-text.ts";
 import type { Report } from "../report/report.ts";
 import { type OwnRequest, TEXT_REQUESTS, type TextRequest } from "./request.ts";
 
@@ -84,9 +84,7 @@ function listed(requests: v.InferOutput<typeof Described>): string {
       description,
     ]),
   ];
-  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
-  const lines = rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" "));
-  return `${lines.join("\n")}\n`;
+  return `${aligned(rows, " ").join("\n")}\n`;
 }
 
 function indented(json: unknown): string {

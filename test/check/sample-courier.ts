@@ -64,6 +64,7 @@ const HASH_LENGTH = "sha256:".length + 64;
 export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()): Surroundings {
   const started: boolean[] = [];
   const asked: string[] = [];
+  const couriers = new Map<boolean, Courier>();
 
   const append = async (signing: boolean, statement: Uint8Array): Promise<{ uuid: string }> => {
     const { key, token } = setting;
@@ -133,8 +134,10 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
       keepsRecords: false,
       recheck: false,
       async courier({ signing }) {
-        started.push(signing);
-        return courierWith(signing);
+        const courier = couriers.get(signing) ?? courierWith(signing);
+        if (!couriers.has(signing)) started.push(signing);
+        couriers.set(signing, courier);
+        return courier;
       },
       ...setting.context,
     },

@@ -4,8 +4,8 @@ import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
-import { MESSAGE_NAMES } from "../../src/report/message-table.ts";
-import { messageName, messageUrl } from "../../src/report/messages.ts";
+import { MESSAGE_NAMES, textsOf } from "../../src/report/message-table.ts";
+import { messageUrl } from "../../src/report/messages.ts";
 import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
 import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, WANT } from "./sample-judgements.ts";
 
@@ -21,13 +21,13 @@ function shownLines(each: Judgement): string[] {
 
 test("every message's texts are what they were", async () => {
   const rendered = CASES.map(([row, each]) =>
-    [`## ${messageName(each)}: ${row} (${each.outcome})`, ...shownLines(each)].join("\n"),
+    [`## ${textsOf(each).name}: ${row} (${each.outcome})`, ...shownLines(each)].join("\n"),
   );
   await expect(`${rendered.join("\n\n")}\n`).toMatchFileSnapshot("messages.golden.txt");
 });
 
 test("every name is said of some image", () => {
-  expect([...new Set(CASES.map(([, each]) => messageName(each)))].toSorted()).toEqual(
+  expect([...new Set(CASES.map(([, each]) => textsOf(each).name))].toSorted()).toEqual(
     MESSAGE_NAMES.toSorted(),
   );
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { describe, expect, test } from "vitest";
-import { messageName } from "../../src/report/messages.ts";
+import { textsOf } from "../../src/report/message-table.ts";
 import { formatReference } from "../../src/image/reference.ts";
 import { makeReport, type NamedImage } from "../../src/report/report.ts";
 import { ReportShape } from "../../src/report/report.ts";
@@ -43,7 +43,7 @@ function named(
 
 /** The same of an image that no other judgement is about. */
 function inOwnRepository(judgement: (typeof all)[number]): (typeof all)[number] {
-  const repository = `acme/${messageName(judgement).toLowerCase()}`;
+  const repository = `acme/${textsOf(judgement).name.toLowerCase()}`;
   return { ...judgement, reference: { ...judgement.reference, registry: "registry.example", repository } };
 }
 
@@ -139,7 +139,7 @@ describe("the report's outcome is the worst of its images'", () => {
 describe("as text", () => {
   test("every message looks as it did", async () => {
     const judgements = all
-      .filter((each, index) => all.findIndex((one) => messageName(one) === messageName(each)) === index)
+      .filter((each, index) => all.findIndex((one) => textsOf(one).name === textsOf(each).name) === index)
       .map((each) => inOwnRepository(each));
     await expect(reportText(reportOf(judgements), judgements)).toMatchFileSnapshot("report.golden.txt");
   });
