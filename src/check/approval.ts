@@ -6,8 +6,8 @@ import { isLost, isProven, type NotWritten, whyUnproven, writeSighting } from ".
 import { CheckError } from "./signers.ts";
 
 /**
- * The record that is to be superseded by what the image's tag names now: the one that stands, when this check is to
- * approve the tag and it names something else. What a rule follows is one thing, and what stands another.
+ * The record that an approval is to supersede: the standing one, when this check is to approve the tag and the tag
+ * names something else. A rule may follow another record than the standing one.
  */
 export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionResult): Record | undefined {
   if (!isToBeApproved(one)) return undefined;
@@ -20,7 +20,7 @@ export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionRe
 
 /**
  * Writes that the standing record's digest is superseded by the one that the tag names now, and reads the log again.
- * Throws CheckError when that cannot be done, when who signs here may not approve, and when another approval was first.
+ * Throws CheckError when that fails, when this build's signer may not approve, and when another approval was first.
  */
 export async function approve(
   one: ImageCheck,

@@ -58,7 +58,6 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
   const outcome = outcomeOf(verdict, rule, context.policy.profile);
   return {
     reference,
-    namedBy: image.namedBy,
     verdict,
     rule,
     outcome,
@@ -85,7 +84,7 @@ function restsOn(
 }
 
 async function settle(one: ImageCheck): Promise<DecisionResult> {
-  // What is decided without any record needs nobody to be asked.
+  // A decision that needs no record needs no log either.
   const decision = decideOn(one, NOTHING.lookup);
   return decision.kind === "unseen" ? act(one, await ask(one)) : { ...NOTHING, decision };
 }
@@ -107,7 +106,7 @@ async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult>
   }
 }
 
-/** Records a tag that nobody recorded before. */
+/** Records a tag that has no record. */
 async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionResult> {
   const { signers } = one;
   await signers.signing();
@@ -145,14 +144,14 @@ async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Pro
       : wrote;
   }
   const newer = latest(wrote);
-  // Somebody else's sighting may be newer than ours, of yet another image; and an observer's sighting is not followed.
+  // Another signer's sighting of yet another image may be newer than ours; and an observer's sighting is not followed.
   if (newer === undefined || newer.digest !== one.image.reference.digest)
     return unwritten(one, wrote, { moved, reason: "no-signer", detail: "" });
   const decision = aged(one, wrote, { record: newer });
   return { ...wrote, decision: decision.kind === "too-new" ? decision : { ...moved, newer } };
 }
 
-/** The decision on a followed image that nobody records now. Where an age is wanted, a record has to prove it. */
+/** The decision on a followed image that is not recorded. Where the rule wants an age, a record has to prove it. */
 function unwritten(
   one: ImageCheck,
   asked: LookupResult,
@@ -166,7 +165,7 @@ function unwritten(
   return { ...asked, decision: decision.kind === "too-new" ? decision : moved };
 }
 
-/** That the image is as in this record, unless the rule wants an age that these records do not prove. */
+/** `unchanged`, unless the rule wants an age that these records do not prove. */
 function aged(
   { rule, context }: ImageCheck,
   { records }: LookupResult,
@@ -186,7 +185,7 @@ async function isSameForPlatforms(
     const served = await servedManifest(await signers.asking(), { ...reference, tag: digest }, context);
     return served.digest === digest && samePlatforms(recorded.platforms, served.platforms, platforms);
   } catch {
-    // What could not be looked at is another image.
+    // An image that could not be fetched counts as another one.
     return false;
   }
 }

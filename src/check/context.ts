@@ -11,10 +11,8 @@ export interface ConsumedImage {
   readonly reference: Reference;
   /** The platforms that are built with it, `linux/amd64`, …; empty when that is not known. */
   readonly platforms: readonly string[];
-  /** Whether the person who builds wrote the digest, and the registry was not asked for it. */
+  /** Whether the digest is written in the Dockerfile, so that the registry was not asked for it. */
   readonly claimed: boolean;
-  /** The image whose ONBUILD names this one, where no line of the Dockerfile does. */
-  readonly namedBy?: Reference | undefined;
 }
 
 /** Until when an answer is waited for. */
@@ -28,14 +26,14 @@ export interface RawEntry {
   readonly entry: unknown;
 }
 
-/** What a log gave for a statement: the name of its entry (Rekor v1), or the whole bundle (v2, of which there is no other copy). */
+/** What a log answers when it is written to: the name of the entry (Rekor v1), or the whole bundle (v2; there is no other copy). */
 export type Written = { readonly uuid: string } | { readonly bundle: unknown };
 
 /**
- * Who fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
+ * Fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
  */
 export interface Courier {
-  /** The public key of the signing secret, or whom its token names; or why it cannot sign. Nothing when there is none. */
+  /** The public key of the signing secret, or the identity in its token; or why it cannot sign. Empty without a secret. */
   ready(deadline: Deadline): Promise<{
     publicKey?: string | undefined;
     identity?: Omit<TrustedIdentity, "kind"> | undefined;
@@ -81,8 +79,8 @@ export interface CheckContext {
   /** Whether the log is asked although records were brought along. */
   readonly recheck: boolean;
   /**
-   * Whether somebody keeps what is written now, in a lock file. Only then is a tag new that no place knows although a
-   * log without search may have it, and only then is anything written to such a log.
+   * Whether new records are kept in a lock file. Only then may a tag count as new although a log without search may
+   * have it, and only then is anything written to such a log.
    */
   readonly keepsRecords: boolean;
   /** The tag whose standing record is to be superseded by what it names now, and why. */

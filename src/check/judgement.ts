@@ -34,7 +34,7 @@ export function outcomeOf(verdict: Verdict, rule: Rule, profile: Profile): Outco
   return outcome === "refuse" && profile === "observe" ? "warn" : outcome;
 }
 
-/** What becomes of a build whose tag moved. What is to be pinned and could not be is another image than the recorded one. */
+/** What becomes of a build whose tag moved. With `pin` it only gets here when the recorded image could not be used. */
 const MOVED: Readonly<Record<Action, Outcome>> = {
   ignore: "pass",
   follow: "pass",
@@ -46,19 +46,19 @@ const MOVED: Readonly<Record<Action, Outcome>> = {
 function strictOutcome(verdict: Verdict, rule: Rule): Outcome {
   switch (verdict.kind) {
     case "moved":
-      // Of a followed tag the age has been looked at; with this action nothing proves that of the new image.
+      // The age of a followed tag has been checked; with `warn` nothing proves that of the new image.
       return rule.action === "warn" && rule.minAge?.otherwise === "block" ? "refuse" : MOVED[rule.action];
     case "unpinned":
       return "refuse";
     case "unknown":
       return rule.unknown === "block" ? "refuse" : "warn";
     case "unrecorded":
-      // Nothing proves the age of what nobody has recorded.
+      // Nothing proves the age of an image without a record.
       if (rule.unseen === "block" || rule.minAge?.otherwise === "block") return "refuse";
       return rule.minAge?.otherwise === "warn" ? "warn" : "pass";
     case "too-new":
       return rule.minAge?.otherwise === "warn" ? "warn" : "refuse";
-    // An image that is older than its tag may lack what was mended since.
+    // An image that is older than its tag may lack later fixes.
     case "pinned":
       return "warn";
     case "unchanged":

@@ -45,7 +45,7 @@ export interface LookupResult {
   readonly records: readonly Record[];
   /** How many entries do not count, by reason. */
   readonly rejected: History["rejected"];
-  /** Whether no log was looked at, because what was brought along says enough. */
+  /** Whether no log was asked, because the records at hand were enough. */
   readonly isOffline?: true;
 }
 
@@ -60,7 +60,7 @@ export interface AskedResult extends DecisionResult {
   readonly trust: readonly Trust[];
 }
 
-/** What is known of a tag before anybody was asked. */
+/** What is known about a tag before a log is asked. */
 export const NOTHING: LookupResult = { lookup: { kind: "none" }, records: [], rejected: new Map() };
 
 /** Looks for the tag's records in all places, and decides; `recheck` asks the log even if a lock file has the answer. */
@@ -82,11 +82,11 @@ async function lookUp(
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
-  // What was read, or written, a moment ago is not asked for again; a log without search would not have it.
+  // What this check has read or written is not asked for again; a log without search could not even answer.
   const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
-  // Without anybody to trust no entry counts, whatever the log holds.
+  // Without a trusted signer no entry counts, whatever the log holds.
   if (trust.length === 0) return NOTHING;
-  // Records of which none stands, such as an observer's, are no reason not to ask for the one that does.
+  // Records that do not stand, such as an observer's, do not replace asking for the one that does.
   const isDecided = locked !== undefined && standing(locked) !== undefined;
   if (isDecided && !recheck) return { ...found(locked), isOffline: true };
 
@@ -101,7 +101,7 @@ async function lookUp(
   let evidence: readonly Evidence[];
   try {
     const identity = onlyIdentity(trust);
-    // With one identity alone nobody else's entries are wanted, weaker ones neither.
+    // With a single trusted identity, only its own entries are of use, and no tlogistry ones.
     const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
     const what = searchable.flatMap(({ url }) =>
       hashes.map((hash) => ({ log: url, hash, ...(identity !== undefined && { identity }) })),
@@ -133,7 +133,7 @@ export async function judgeEvidence(
     readHistory(evidence, { subject: image.reference, trust, trustedRoot, ...(logs && { logs }) });
   let history = read(await firstRoot());
   if (countOf(history, ROOT_TOO_OLD) > 0) {
-    // Who cannot be asked for a newer one is no reason to doubt what this one proves.
+    // Failing to get a newer root is no reason to doubt what this one proves.
     const newer = await newerRoot?.().catch(() => undefined);
     if (newer !== undefined) history = read(newer);
   }
@@ -149,7 +149,7 @@ export async function judgeEvidence(
 
 /**
  * What was found, unless the log has an earlier record of another image than the one that the lock file begins with:
- * then one of the two was kept from somebody.
+ * then one of the two was withheld.
  */
 function withoutContradiction(looked: LookupResult, locked: History): LookupResult {
   const stood = (history: History) => {
@@ -183,13 +183,13 @@ function countOf({ rejected }: History, codes: ReadonlySet<RecordErrorCode>): nu
 
 /**
  * The digests under which a log's index has the tag: that of our name for it, and that of the name which tlogistry gave
- * it, of Docker Hub's images another one. Its records are told of also where they do not count.
+ * it, of Docker Hub's images another one. tlogistry's records are counted as rejected where they do not count.
  */
 function searchHashes(reference: Reference): readonly string[] {
   return [...new Set([subjectHash(reference), tlogistrySubjectHash(reference)])];
 }
 
-/** The one identity whose records count, when it is one: then nobody else's entries need to be read. */
+/** The identity whose records alone count, if there is a single one: other entries need not be read then. */
 function onlyIdentity(trust: readonly Trust[]): string | undefined {
   const [only, ...others] = trust;
   return others.length === 0 && only?.signer.kind === "identity" && !only.tlogistry

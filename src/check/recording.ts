@@ -16,16 +16,16 @@ import {
 } from "./lookup.ts";
 import type { Verdict } from "./verdict.ts";
 
-/** What is known of a tag after this build wrote. */
+/** What is known about a tag after this build wrote. */
 export interface WriteResult extends LookupResult {
   /** Whether a record is the one that this build wrote. */
   readonly isOwn: (record: Record) => boolean;
 }
 
-/** The verdict when nothing was written, or nobody can say what became of it. */
+/** The verdict when nothing was written, or it is not known what became of it. */
 export type NotWritten = Extract<Verdict, { kind: "unrecorded" | "unknown" }>;
 
-/** Whether what is written would be lost: the log's answer is the only copy, and nobody keeps it. */
+/** Whether a record would be lost: the log's answer is the only copy, and it is not kept. */
 export function isLost({ context }: ImageCheck): boolean {
   return context.policy.logs[0]?.api === 2 && !context.keepsRecords;
 }
@@ -48,8 +48,8 @@ export async function recordSighting(
 }
 
 /**
- * Writes a sighting of the tag to the log, after the registry has confirmed it, and reads the log again: somebody may
- * have been faster. `no-signer` when there is nothing to sign with, or it would be lost. Throws as signers do, and for
+ * Writes a sighting of the tag to the log, after the registry has confirmed it, and reads the log again: another build
+ * may have been faster. `no-signer` when there is nothing to sign with, or it would be lost. Throws as signers do, and for
  * nothing else.
  */
 export async function writeSighting(
@@ -134,13 +134,13 @@ async function askRegistry(
   } catch (error) {
     const code = codeOf(error);
     if (code !== "not-found" && code !== "needs-credentials") return notRecorded(error);
-    // Nobody but the builder can see the image, so nothing is said of it but its digest.
+    // The image is not public, so only its digest is recorded.
     if (rule.private && digest !== undefined) return { digest, platforms: [] };
     return { kind: "unrecorded", reason: "not-public", detail: messageOf(error) };
   }
 }
 
-/** Who gave no answer may give one later; who refused, or answered something else than was asked for, will again. */
+/** Retrying may help when there was no answer, but not after a refusal or a wrong answer. */
 function notRecorded(error: unknown): Extract<NotWritten, { kind: "unknown" }> {
   const code = codeOf(error);
   const reason = code === "unreachable" || code === "channel-broken" ? "unreachable" : "unwritten";
@@ -151,7 +151,7 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 
-/** Whether what this build wrote was proven, and by somebody who counts. */
+/** Whether what this build wrote is proven and signed by a trusted signer. */
 export function isProven({ records, isOwn }: WriteResult): boolean {
   return records.some(isOwn);
 }

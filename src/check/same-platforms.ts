@@ -41,7 +41,7 @@ function partsOf(platform: string): PlatformParts {
   };
 }
 
-/** The variant that an architecture has when none is said. */
+/** The variant of an architecture that is named without one. */
 const USUAL_VARIANTS: ReadonlyMap<string, string> = new Map([
   ["amd64", "v1"],
   ["arm", "v7"],

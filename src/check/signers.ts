@@ -21,7 +21,7 @@ export interface Signers {
   readonly trusted: () => readonly Trust[];
   /** Counts this signer too, as this build's own, for the rest of the check. */
   readonly trustOwn: (signer: TrustedSigner) => void;
-  /** Those that count, this build's own among them when the policy names nobody. */
+  /** Those that count, with this build's own when the policy names none. */
   readonly known: () => Promise<readonly Trust[]>;
   /** A courier to ask with; one without secrets, if they decide nothing. */
   readonly asking: () => Promise<Courier>;
@@ -35,9 +35,9 @@ export interface Signers {
  * sign, TrustError for a key that is none, and what starting a courier throws.
  */
 export function openSigners({ policy, courier, deadline }: CheckContext): Signers {
-  // Never changed, but replaced: who asked by an older list can tell.
+  // Replaced and never changed, so that a caller can tell that its list is older.
   let trusted: readonly Trust[] = policy.trust;
-  // Where the policy names nobody, the build's own signer is everybody there is. Beside others it only records.
+  // Where the policy names no signers, the build's own is the only one. Beside others it may only record.
   const ownMay: ReadonlySet<Permission> = new Set(
     policy.trust.length === 0 ? ["record", "approve"] : ["record"],
   );
@@ -52,8 +52,8 @@ export function openSigners({ policy, courier, deadline }: CheckContext): Signer
     const { publicKey, identity, signerProblem } = await signer.ready({ signal: deadline() });
     if (signerProblem !== undefined) throw new CheckError(signerProblem);
     if (publicKey !== undefined) trustOwn(parsePublicKey(publicKey));
-    // A token's word, which nobody has checked. It only decides whose records are looked for: those still have to
-    // prove themselves, and whoever chooses the token could as well choose the key.
+    // The token's claim is not verified. It only decides whose records are searched for: those still have to be
+    // proven, and whoever chooses the token could as well choose the key.
     else if (identity !== undefined) trustOwn(parseIdentity(identity));
     else return undefined;
     return signer;

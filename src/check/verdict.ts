@@ -30,7 +30,7 @@ export type Verdict =
   | { readonly kind: "by-digest" }
   /** BuildKit would resolve the tag again when the build runs, so nothing said now would hold. */
   | { readonly kind: "unpinned"; readonly detail: string }
-  /** Nobody can say what the tag's record is, or one had to be written and could not be. */
+  /** The tag's record is not known, or one had to be written and could not be. */
   | { readonly kind: "unknown"; readonly reason: UnknownReason; readonly detail: string };
 
 /**
@@ -42,7 +42,7 @@ export type UnchangedNote = "same-platforms" | "superseded";
 /**
  * Why a new tag was not recorded.
  *
- * - `no-signer`: nobody gave a key to sign with
+ * - `no-signer`: there was nothing to sign with
  * - `policy`: the policy lets new tags through, or refuses them, and does not record them
  * - `not-public`: the registry does not show the tag to everybody, so it has no place in a public log
  * - `registry-differs`: the registry names another image than BuildKit would use: a local image or a mirror
@@ -79,7 +79,7 @@ export type Lookup =
 export interface Question {
   readonly reference: Reference;
   readonly rule: Rule;
-  /** Whether its digest was written by the person who builds, beside the tag, and not found by asking the registry. */
+  /** Whether its digest is written beside the tag, and was not found by asking the registry. */
   readonly claimed: boolean;
   readonly now: Date;
 }
@@ -111,7 +111,7 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
   const aged = (verdict: Unchanged) => oldEnough(verdict, history.records, { rule, now });
   if (current.digest === digest) return aged({ kind: "unchanged", record: current });
   if (claimed) {
-    // A claim is about the past: what the tag named once, it may be built from for ever.
+    // A written digest is about the past: what the tag named once may be used for ever.
     const stood = rule.action === "follow" ? history.records : standing.superseded;
     const record = stood.findLast((each) => each.digest === digest);
     if (record !== undefined) return aged({ kind: "unchanged", record, note: "superseded" });
@@ -121,7 +121,7 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
 
 /**
  * The verdict, or `too-new` when the first proven sighting of the image is younger than the rule wants. An approval
- * of it, or a sighting by who may vouch, is as good as age.
+ * of it, or a sighting by a signer that may vouch, is as good as age.
  */
 export function oldEnough(
   verdict: Unchanged,

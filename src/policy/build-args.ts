@@ -72,8 +72,8 @@ function argReader(args: Args, problems: PolicyProblem[]): ReadArg {
 }
 
 /**
- * Reads the `TLOG_*` build arguments that are part of the policy, each by itself: whether a baked file lets them be is
- * not looked at here. `registries` are those that files name. Throws PolicyError.
+ * Reads the `TLOG_*` build arguments that are part of the policy. It does not check whether a baked file allows them.
+ * `registries` are those that files name. Throws PolicyError.
  */
 export function readBuildArgs(
   args: Args,
@@ -83,7 +83,7 @@ export function readBuildArgs(
   const problems = given.filter((name) => !KNOWN_ARGS.includes(name)).map(unknownProblem);
   const read = argReader(args, problems);
 
-  // First, because which hosts may be asked in plain http decides which URLs are taken.
+  // Read first: these hosts decide which http URLs are accepted.
   const registries = read("TLOG_PLAIN_HTTP", readHosts);
   const reachable = [...(registries?.value ?? []), ...context.registries];
   const readUrl = (value: string) => readLogUrl(value, (host) => mayUsePlainHttp(host, reachable));
@@ -121,7 +121,7 @@ function said<T extends object>(settings: { readonly [Name in keyof T]: T[Name] 
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as T;
 }
 
-/** The key and the identity that the arguments trust. Without a file nobody else could approve, so they may. */
+/** The key and the identity that the arguments trust. Without a file no other signer could approve, so these may. */
 function readTrust(args: Args, read: ReadArg): Setting<readonly Trust[]> | undefined {
   const may = new Set(["record", "approve"] as const);
   const key = read("TLOG_TRUST_KEY", (value): Trust => ({ signer: parsePublicKey(value), may }));

@@ -20,7 +20,7 @@ export function withArgs(file: Settings, args: Settings): Settings {
   };
 }
 
-/** A host that an argument names is one more: what the file reaches stays reachable. */
+/** An argument adds hosts: those of the file stay reachable. */
 function both(file: Settings["registries"], args: Settings["registries"]): Settings["registries"] {
   if (file === undefined || args === undefined) return args ?? file;
   const others = file.value.filter(({ host }) => args.value.every((each) => each.host !== host));
@@ -28,9 +28,9 @@ function both(file: Settings["registries"], args: Settings["registries"]): Setti
 }
 
 /**
- * The settings of the baked file with what is above it, and what of it would loosen or redirect what the file says.
- * What a baked file does not say, the others may; but it is not put into observe mode, the identity token goes to no
- * authority of theirs, and when it says who is trusted the logs are settled too: in another log nothing may be known.
+ * Combines the baked file with the settings above it; the problems are settings that would loosen or redirect it.
+ * Keys that the baked file leaves out are free, with three exceptions: `profile: observe`; a certificate authority,
+ * because it receives the identity token; and the logs when the file names signers, because another log may be empty.
  */
 export function aboveFloor(
   baked: Settings,
@@ -64,14 +64,14 @@ export function aboveFloor(
   return { settings, problems: [...problems, ...unsaid(floor, above, services)] };
 }
 
-/** What is not let through although the floor does not say a word about it. */
+/** Settings that are refused although the floor does not mention them. */
 function unsaid(floor: Settings, { profile, fulcio }: Settings, services: SigningServices): PolicyProblem[] {
   const refusal = (text: string, source: Source, allowed: string): PolicyProblem[] =>
     floor.mayLoosen.has(allowed)
       ? []
       : [{ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` }];
   const isObserved = floor.profile === undefined && profile?.value === "observe";
-  // Whoever has the token signs as the build does, so no repository sends it to a host of its choice.
+  // With the token one can sign as the build, so a repository must not send it to a host of its choice.
   const isSent = floor.fulcio === undefined && fulcio !== undefined && fulcio.value !== services.fulcio;
   return [
     ...(isObserved
@@ -92,8 +92,8 @@ function unsaid(floor: Settings, { profile, fulcio }: Settings, services: Signin
 }
 
 /**
- * The problem of writing to another log than the first of the floor's, when that one has no search: a tag that only it
- * may have would be taken for new.
+ * The problem of writing to another log than the floor's first one when that one has no search: a tag that only the
+ * first log has would look new.
  */
 export function passedOver(
   { logs, mayLoosen }: Settings,
@@ -106,7 +106,7 @@ export function passedOver(
   return [loosens(objection, { high: writeTo.source, low: logs.source, allowed: "logs" })];
 }
 
-/** The problem of something that the floor does not let through. */
+/** The problem of a setting that the floor refuses. */
 function loosens(
   objection: string,
   { high, low, allowed }: { high: Source; low: Source; allowed: string },
@@ -123,8 +123,8 @@ function wayOut(source: Source, allowed: string): string {
 }
 
 /**
- * The words of the upper set of rules that the floor overrules wherever they apply: whoever wrote them meant another
- * thing than what happens. One that counts for some images is no mistake; where it does not, `ruleFor` says so.
+ * Problems for the parts of the upper rules that the floor overrules for every image: their author expects something
+ * else than what happens. A part that counts for some images is no mistake; for the others `ruleFor` says so.
  */
 export function loosenedRules(floor: RuleSet, above: RuleSet): PolicyProblem[] {
   const objectTo = (part: Part, high: Word, possible: () => readonly Word[]): PolicyProblem[] => {
@@ -148,7 +148,7 @@ export function loosenedRules(floor: RuleSet, above: RuleSet): PolicyProblem[] {
 
 type Word = Setting<ValueOf<Part>> | undefined;
 
-/** All that the floor may say of an image that the pattern matches; undefined where it may say nothing. */
+/** All that the floor may say about images that the pattern matches; undefined where it may say nothing. */
 function possibleWords(floor: RuleSet, { pattern, part }: { pattern: Pattern; part: Part }): Word[] {
   const literal = literalReference(pattern);
   if (literal !== undefined) return [wordsOf(floor, literal)[part]];

@@ -36,7 +36,7 @@ export interface Key<T> {
   readonly schema: v.GenericSchema;
   /** Reads a value of that shape. Throws WrongValue and ImageReferenceError. */
   readonly read: (value: unknown, file: FileReading) => T;
-  /** Without one, anybody may say it. */
+  /** A key without one is unrestricted. */
   readonly floor?: FloorRule<T>;
   /** The build argument that sets it; those that need one another are read in `build-args.ts`. */
   readonly arg?: {
@@ -61,7 +61,7 @@ export function key<Schema extends v.GenericSchema, T>(
   return { ...row, read: (value, file) => row.read(value as v.InferOutput<Schema>, file) };
 }
 
-/** Words of which a stricter one may take the floor's place; the loosest first. */
+/** A stricter word may replace the floor's. `order` has the loosest first. */
 export function ordered<T>(freedBy: string, order: readonly T[]): FloorRule<T> {
   return {
     freedBy,

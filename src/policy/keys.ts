@@ -203,7 +203,7 @@ export type SingleSettings = {
   readonly [Name in keyof typeof KEYS]: (typeof KEYS)[Name] extends Key<infer T> ? T : never;
 };
 
-/** What one file, or the build arguments together, say; what they do not say is not there. */
+/** The settings of one file, or of all build arguments. A key that is not set is absent. */
 export type Settings = { readonly [Name in keyof SingleSettings]?: Setting<SingleSettings[Name]> } & {
   /** Where each log of a list stands, by its URL. */
   readonly logSources?: ReadonlyMap<string, Source>;
@@ -254,7 +254,7 @@ function readLockPath(path: string): string {
   );
 }
 
-/** The conversion image. Its tag must be written out: nobody is to run whatever `latest` is by an oversight. */
+/** The conversion image. Its tag is mandatory, so that no build runs `latest` by an oversight. */
 function readConversion(written: string): Reference {
   const shown = excerpt(written, 200);
   let reference: Reference;
@@ -291,12 +291,12 @@ function readLogs(
   return logs;
 }
 
-/** The API of a log of which nobody says it. */
+/** The API of a log that is named without one. */
 export function apiOf(url: string, { logs }: SigningServices): 1 | 2 {
   return logs.find((each) => plainUrl(each.url) === plainUrl(url))?.api ?? 1;
 }
 
-/** What the floor has against these logs: they are to be the same, in any order. */
+/** Why the floor refuses these logs: they must be the same as the floor's, in any order. */
 function logsObjection(above: readonly LogService[], floor: readonly LogService[]): string | undefined {
   const isIn = (log: LogService, logs: readonly LogService[]) =>
     logs.some(({ url, api }) => plainUrl(url) === plainUrl(log.url) && api === log.api);
@@ -304,7 +304,7 @@ function logsObjection(above: readonly LogService[], floor: readonly LogService[
   const missing = floor.find((log) => !isIn(log, above));
   const known = listed(floor.map(shownLog));
   if (other !== undefined) return `"${shownLog(other)}" is not the log ${known}`;
-  // A log that is not asked cannot say that a tag moved.
+  // A log that is not asked cannot show that a tag moved.
   return missing && `the log "${shownLog(missing)}" is missing: the logs are ${known}`;
 }
 

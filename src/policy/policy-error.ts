@@ -92,7 +92,7 @@ export function quotedPath(path: KeyPath): string {
   return `"${parts.join("")}"`;
 }
 
-/** Longer words are nobody's slip of the finger. */
+/** Longer words are not typing mistakes. */
 const MAX_WORD = 64;
 
 /** How many characters must be added, taken away, exchanged or swapped to make one of the other. */

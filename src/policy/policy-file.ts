@@ -28,7 +28,7 @@ import {
 import { PART_KEYS, PARTS, type PatternRule, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readYamlFile } from "./yaml-file.ts";
 
-/** What else decides what a file means. */
+/** What a file is read with. */
 export interface FileContext {
   /** The services of the signing configuration, which know the API of their logs. */
   readonly services: SigningServices;
@@ -54,8 +54,8 @@ const ENOUGH = 1_000;
 const MAX_PATTERNS = 1_000;
 
 /**
- * Reads a policy file: what it says, with the lines. `name` is for messages. All that is wrong with it is told at
- * once. Throws PolicyError.
+ * Reads a policy file: its settings and their lines. `name` is for messages. Throws PolicyError, with all problems of
+ * the file at once.
  */
 export function readPolicyFile(
   text: string,
@@ -82,7 +82,7 @@ export function readPolicyFile(
 
   const version: unknown = root.get("version");
   if (typeof version === "number" && Number.isInteger(version) && version > VERSION) {
-    // A newer file would be read wrongly, so nothing else of it is looked at.
+    // A newer file would be read wrongly, so the rest of it is not read.
     const why = `it is made for a newer tlog-dockerfile: this one reads "version: ${VERSION}", not ${version}`;
     report(["version"], why, "version");
     throwReported();
@@ -193,7 +193,7 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
     const read = attempt(at, () => row.read(value, { at, services, attempt, url }));
     return read === undefined ? undefined : { value: read, source: placeOf(at) };
   };
-  // First, because which hosts may be asked in plain http decides which addresses are taken.
+  // Read first: these hosts decide which http addresses are accepted.
   const access = readKey("registries") as Settings["registries"];
   reachable.push(...(access?.value ?? []));
   const single = eachKey((name) => (name === "registries" ? access : readKey(name)));

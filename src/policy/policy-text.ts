@@ -10,9 +10,9 @@ import type { RuleSet } from "./rule-for.ts";
 import { TAG_CLASSES } from "./tag-classes.ts";
 
 /**
- * The policy of a build as YAML, each part with the place where it was set; what nobody set is a comment. Where a
- * baked file is the floor of others, that are two documents: given as a baked file and as a repository's file, they
- * make the same policy again.
+ * The policy of a build as YAML, each part with the place where it was set; defaults are comments. Where a baked file
+ * is the floor of others, the text has two documents: used as a baked file and as a repository's file, they make the
+ * same policy again.
  */
 export function renderPolicy(policy: EffectivePolicy): string {
   const [floor, above] = policy.rules;
@@ -79,7 +79,7 @@ function keyLine<T>(
   return `${comment(source)}${name}: ${show?.(value) ?? ""}${from(source)}`;
 }
 
-/** What begins a line that nobody wrote: were it no comment, it would become somebody's word. */
+/** Starts the line of a default: as a setting, it would bind whoever uses the printed policy. */
 function comment(...sources: readonly Source[]): string {
   return sources.every((source) => source === NOT_SET) ? "# " : "";
 }
@@ -128,7 +128,7 @@ function parts(said: RuleParts, told?: Source): string[] {
   });
 }
 
-/** The defaults by shape, which nobody finds in a file. */
+/** The defaults by the shape of tags, which are in no file. */
 function classes({ profile, default: { unseen, unknown } }: EffectivePolicy): string[] {
   const shapes = new Map(
     Object.values(TAG_CLASSES).map((each) => [`${each.name}: ${each.action}`, each.why]),
@@ -142,7 +142,7 @@ function classes({ profile, default: { unseen, unknown } }: EffectivePolicy): st
   ];
 }
 
-/** What says only where something was set; and a key, which has its fingerprint beside it. */
+/** Fields that only say where a value was set, and public keys, which are identified by their fingerprint. */
 const NO_VALUES: ReadonlySet<string> = new Set(["sources", "logSources", "source", "publicKey"]);
 
 /** The digest of all values of a policy: the same for two that say the same, wherever and with whatever comments. */

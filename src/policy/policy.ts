@@ -9,14 +9,14 @@ import type { FileContext } from "./policy-file.ts";
 import { NOT_SET, type Rule, type Source } from "./rule.ts";
 import { generalRule, type RuleSet } from "./rule-for.ts";
 
-/** The keys that are in a policy only when somebody has set them. */
+/** The keys that a policy has only when they are set. */
 type Optional = "lock" | "conversion" | "tuf";
 
 /** The rules by which one build is judged, and where each part was set. The table of keys says what each key is. */
 export interface EffectivePolicy
   extends Omit<SingleSettings, "fulcio" | "timestamps" | Optional>, Partial<Pick<SingleSettings, Optional>> {
   readonly signing: {
-    /** Where certificates come from for who signs with an identity token; without a slash at its end. */
+    /** The certificate authority for builds that sign with an identity token; without a slash at its end. */
     readonly fulcio: string | undefined;
     /** The whole addresses of timestamp authorities. */
     readonly timestamps: readonly string[];
@@ -38,17 +38,17 @@ export interface PolicyText {
 
 /** What a policy is read from. */
 export interface PolicyInputs {
-  /** The services of the signing configuration: what holds where nobody says another. */
+  /** The services of the signing configuration: the defaults. */
   readonly services: SigningServices;
   /** The file in the frontend image. */
   readonly baked?: PolicyText | undefined;
   /** The file beside the Dockerfile. */
   readonly repository?: PolicyText | undefined;
-  /** All build arguments by name; only those that begin with `TLOG_` are looked at. */
+  /** All build arguments by name; only those that begin with `TLOG_` are read. */
   readonly buildArgs: Readonly<Record<string, string>>;
 }
 
-/** What holds where nobody says anything; the services are those of the signing configuration. */
+/** The defaults, but for those of the services, which are in the signing configuration. */
 const DEFAULTS = {
   profile: "default",
   trust: [],
@@ -80,7 +80,7 @@ export async function readPolicy({
   if (floor === undefined) return effective(above, { services, rules: [ruleSet(above)], args });
   const { settings, problems } = aboveFloor(floor, above, services);
   throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
-  // A profile that the floor lets be loosened is no floor any more.
+  // A profile that may be loosened is no floor.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
   const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;
   return effective(settings, { services, rules: [ruleSet(lower), ruleSet(above)], args });
@@ -119,7 +119,7 @@ function effective(
   };
 }
 
-/** All logs are asked in any case; which of them is written to is for each build to say. */
+/** All logs are asked in any case; each build may choose the one to write to. */
 function writtenFirst(logs: readonly LogService[], writeTo: ArgSettings["writeTo"]): readonly LogService[] {
   if (writeTo === undefined) return logs;
   const chosen = logs.filter(({ api }) => api === writeTo.value);
@@ -132,8 +132,8 @@ function writtenFirst(logs: readonly LogService[], writeTo: ArgSettings["writeTo
 }
 
 /**
- * The URLs of the logs whose records count, where somebody named logs; undefined where nobody did: then those of all
- * logs in the trusted root count, also of those that nobody writes to any more.
+ * The URLs of the logs whose records count. Undefined when no logs are named: then the records of every log in the
+ * trusted root count, also of retired ones.
  */
 export function namedLogs({
   logs,

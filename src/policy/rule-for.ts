@@ -20,14 +20,14 @@ export type RuleSet = Pick<Settings, "profile" | "rules" | "default" | "mayLoose
 interface Word<T> extends Setting<T> {
   /** In one phrase for people. */
   readonly why: string;
-  /** It comes with a profile, and is nobody's word about this part alone. */
+  /** It comes with a profile; this part was not set by itself. */
   readonly byProfile?: true;
 }
 
 /** What one file says about each part; undefined where it says nothing. */
 type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
 
-/** What holds where nobody says anything; the action goes by the shape of the tag. */
+/** The defaults; that of the action goes by the shape of the tag. */
 const UNSAID = { unseen: "record", unknown: "block", private: false } as const;
 
 /** An image of no repository, which no rule is for. */
@@ -44,8 +44,8 @@ function eachPart(say: <P extends Part>(part: P) => Word<ValueOf<P>> | undefined
 }
 
 /**
- * What applies to an image. Of two sets of rules the first is the floor: each part is the stricter of what both say,
- * unless the floor leaves it to the other. What none says goes by the shape of the tag.
+ * The rule for an image. Of two sets of rules the first is the floor: each part is the stricter of both, unless the
+ * floor leaves it to the other. An action that neither sets goes by the shape of the tag.
  */
 export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] }, reference: Reference): Rule {
   let words = eachPart(() => undefined);
@@ -67,7 +67,7 @@ export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] },
   };
 }
 
-/** What applies where no image is in question: what the policy says in general. */
+/** The rule where no image is in question: what the policy says in general. */
 export function generalRule(sets: readonly RuleSet[]): Rule {
   return ruleFor({ rules: sets.map((set) => ({ ...set, rules: [] })) }, NOWHERE);
 }
@@ -86,7 +86,7 @@ function combined(
   });
 }
 
-/** A word that the floor does not let through is told, so that nobody looks for a mistake in it. */
+/** Mentions a word that the floor overrules, so that its author does not search for a mistake. */
 function overruled({ value, source }: Word<unknown>, stricterValue: unknown): string {
   return value === stricterValue ? "" : `; ${source} says ${JSON.stringify(value)}, which is looser`;
 }
@@ -111,7 +111,7 @@ export function generalWord(set: RuleSet, part: Part): Setting<ValueOf<Part>> | 
   return word?.byProfile && set.profile ? { ...word, source: set.profile.source } : word;
 }
 
-/** A profile that is named says all that the defaults are. */
+/** A profile that is named sets every part to its default. */
 function profileWords(
   { value: profile, source }: NonNullable<RuleSet["profile"]>,
   reference: Reference,

@@ -4,7 +4,7 @@ import type { Pattern } from "./pattern.ts";
 /** Where a part of a policy was set: nowhere, at a line (`policy.yaml:3`), or by a build argument (`TLOG_UNSEEN`). */
 export type Source = string;
 
-/** The source of what nobody has set. */
+/** The source of a default. */
 export const NOT_SET: Source = "default";
 
 /** One part of a policy and where it was set. */
@@ -16,14 +16,14 @@ export interface Setting<T> {
 /**
  * What happens to an image whose tag names another digest than the one that stands, the loosest first.
  *
- * - `ignore`: nothing is asked, recorded or said of it
- * - `follow`: every change is recorded and told; the build goes on with what the tag names now
- * - `warn`: the build goes on with what the tag names now, and is told that this is not what was recorded
- * - `pin`: the build goes on with what was recorded: nothing that nobody agreed to is run
+ * - `ignore`: it is not looked up, recorded or mentioned
+ * - `follow`: every change is recorded and shown; the build goes on with what the tag names now
+ * - `warn`: the build goes on with what the tag names now, and warns that this is not what was recorded
+ * - `pin`: the build goes on with what was recorded: no image runs that was not agreed to
  * - `block`: there is no build
  */
 export const ACTIONS = ["ignore", "follow", "warn", "pin", "block"] as const;
-/** What may happen to a tag that nobody has recorded, the loosest first. */
+/** What may happen to a tag without a record, the loosest first. */
 export const UNSEEN = ["allow", "record", "block"] as const;
 /** What may happen when a log could not be asked, and to a tag that is too new; the loosest first. */
 export const WARN_OR_BLOCK = ["warn", "block"] as const;

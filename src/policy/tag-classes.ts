@@ -94,7 +94,7 @@ const PROCESSOR =
   /^(?:linux[-_])?(?:x86[-_]64|amd64|i?386|arm64(?:v8)?|aarch64|arm(?:32)?v[5-7]|ppc64le|s390x|riscv64)$/i;
 const WORDS = /^[a-z]+(?:[-_.][a-z]+)*$/i;
 
-/** Where images are rebuilt under the same full version: by those who say so, and by those who copy them. */
+/** Where images are rebuilt under the same full version: publishers that say so, and copies of them. */
 const REBUILT = [
   "docker.io/library/",
   // Copies of the above, tag by tag.

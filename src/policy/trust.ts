@@ -15,7 +15,7 @@ import { WrongValue } from "./policy-error.ts";
 /** What the records of a signer are good for. */
 const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
 
-/** An entry of `trust`. Which of them stand together is looked at where they are read. */
+/** An entry of `trust`. `readSigner` checks which keys go together. */
 export const SIGNER = {
   key: v.optional(text("a public key in PEM, P-256 or Ed25519; alone, without an issuer")),
   issuer: v.optional(
@@ -68,7 +68,7 @@ function readSigner({ key, issuer, identity, "identity-pattern": pattern }: Trus
   );
 }
 
-/** What tells entries apart, but for what they may. */
+/** Identifies an entry, whatever it may do. */
 function trustId({ signer }: Trust): string {
   return signerId(signer);
 }
@@ -99,9 +99,9 @@ function isWithin(above: Trust, floor: Trust): boolean {
 }
 
 /**
- * What the floor has against these signers; `isArg` says whether a build argument names them. Whoever trusts fewer
- * signers sees fewer records and takes a moved tag for a new one: so the floor's list stands, and an argument only has
- * to name somebody in it.
+ * Why the floor refuses these signers; `isArg` says whether a build argument names them. A build that trusts fewer
+ * signers sees fewer records, and a moved tag looks new to it: so the floor's list stands, and an argument only has to
+ * name a signer in it.
  */
 export function trustObjection(
   above: readonly Trust[],

@@ -24,7 +24,7 @@ export interface YamlFile {
 
 /** The largest file that is read, in bytes. */
 export const MAX_FILE = 256 * 1024;
-/** More problems than are ever shown need not be looked for. */
+/** More problems than are ever shown. */
 const ENOUGH = 100;
 
 /** Reads a YAML file. `name` is for messages. Throws PolicyError (`too-large`, `syntax`). */
@@ -79,7 +79,7 @@ const PARSER_WORDS = new Map([
   ["MULTIPLE_DOCS", "a second document begins here; a policy is one"],
 ]);
 
-/** What is no YAML at all; nothing is told twice. The place is line and column. */
+/** What is not YAML, each problem once. The place is line and column. */
 function syntaxProblems(
   { errors }: Document.Parsed,
   position: (offset: number) => { line: number; col: number },
@@ -94,7 +94,7 @@ function syntaxProblems(
   return [...told.values()];
 }
 
-/** What YAML allows and nobody needs in a policy; each could make a file mean another thing than it seems to. */
+/** YAML features that no policy needs, each of which could make a file mean something else than it seems to. */
 function fancyParts(document: Document.Parsed): { node: unknown; text: string }[] {
   const found: { node: unknown; text: string }[] = [];
   visit(document, {

@@ -51,7 +51,7 @@ function evidenceOf(judgement: Judgement, platforms: readonly string[]): Evidenc
   };
 }
 
-/** A record that was made of what everybody is shown says of which media type it is, and one of a private image does not. */
+/** The record of a public image has a media type, and that of a private image has none. */
 function isPrivate({ rule, verdict, records }: Judgement): boolean {
   const isShown = records.some(({ mediaType }) => mediaType !== undefined);
   return (rule.private && !isShown) || (verdict.kind === "unrecorded" && verdict.reason === "not-public");

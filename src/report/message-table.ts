@@ -70,7 +70,7 @@ export interface Texts {
 type VerdictOf<Kind extends Verdict["kind"]> = Extract<Verdict, { readonly kind: Kind }>;
 type Moved = VerdictOf<"moved">;
 
-/** The texts about the image of a judgement. Whether it stops the build is said by the outcome, not by the name. */
+/** The texts about the image of a judgement. The outcome, and not the name, says whether it stops the build. */
 export function textsOf(judgement: Judgement): Texts {
   // Each kind has the row of its own verdict, which TypeScript cannot see in a union.
   const row = TEXTS[judgement.verdict.kind] as (judgement: Judgement, verdict: Verdict) => Texts;
@@ -291,7 +291,7 @@ const UNRECORDED: Readonly<
   }),
 };
 
-/** What is wrong with a tag of which nothing is known, and what to do. */
+/** What is wrong with a tag whose verdict is `unknown`, and what to do. */
 const UNKNOWN: Readonly<
   Record<
     UnknownReason,

@@ -74,27 +74,27 @@ export function ignoredEntries(rejected: ReadonlyMap<string, number>): string {
   return `${total} ${what} not count (${reasons})`;
 }
 
-/** What the policy says of such an image, as it stands there, and where. */
+/** What the policy says about such an image, in its own words, and where. */
 export function ruleLine(rule: Rule, key: "action" | "unseen" | "unknown" = "action"): string[] {
-  // Where it stands, and why, is said of the action alone.
+  // Only the action has a source and a reason.
   if (key !== "action") return [`the policy says "${key}: ${rule[key]}"`];
   const line = `rule: "action: ${rule.action}" (${rule.source})`;
   const whole = `${line}: ${rule.why}`;
   return whole.length <= COLUMNS ? [whole] : [line, ...folded(rule.why)];
 }
 
-/** Why a tag that nobody has recorded is a trouble: because the policy wants records, or old ones. */
+/** Why a tag without a record is a problem: the policy wants records, or old ones. */
 export function unseenLine(rule: Rule): string[] {
   return rule.minAge === undefined || rule.unseen === "block" ? ruleLine(rule, "unseen") : ageLine(rule);
 }
 
-/** That an image without a record has no age that is proven; nothing where none is wanted. */
+/** An image without a record has no proven age; empty where the policy wants none. */
 export function ageLine(rule: Rule): string[] {
   if (rule.minAge === undefined) return [];
   return [`the policy says "min-age: ${rule.minAge.days}", and nothing proves how old this is`];
 }
 
-/** How old records have to be; nothing when they may be new. */
+/** How old records have to be; empty when they may be new. */
 export function minAgeLine(rule: Rule): string[] {
   if (rule.minAge === undefined) return [];
   const { days } = rule.minAge;
@@ -109,9 +109,9 @@ export function keepRecorded(image: Reference, record: Record): string[] {
   return ["keep the recorded image:", `${INDENT}FROM ${familiarName({ ...image, digest: record.digest })}`];
 }
 
-/** Log that the new image is as good as the old: holds for everybody who trusts the one who signs it. */
+/** Approve the new image in the log, for all builds that trust the signer. */
 export function approve({ registry, repository, tag = "latest" }: Reference, record: Record): string[] {
-  // Who recorded the tag without a key has none to approve with.
+  // A signer that recorded the tag without a key has none to approve with.
   const secret =
     record.signer.kind === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";
   return [

@@ -7,7 +7,7 @@ import { refusalMessage } from "./messages.ts";
 import type { Report, ReportedImage } from "./report.ts";
 
 export const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
-/** What the verdict alone does not say. */
+/** What the verdict leaves out. */
 const NOTES: Partial<Readonly<globalThis.Record<MessageName, string>>> = {
   SamePlatforms: "a new index of the manifests that are recorded",
   Superseded: "named by its digest; another image was approved since",
@@ -16,8 +16,8 @@ const NOTES: Partial<Readonly<globalThis.Record<MessageName, string>>> = {
 const LABEL_WIDTH = 6;
 
 /**
- * The report as people read it: a block for each image, the count, and all that is to be said of images with which
- * something is the matter. `judgements` are those of which the report was made.
+ * The report as people read it: a block for each image, the count, and the details of images that are refused or
+ * warned about. `judgements` are those that the report was made from.
  */
 export function reportText(report: Report, judgements: readonly Judgement[]): string {
   const troubled = judgements.filter(({ outcome }) => outcome !== "pass");

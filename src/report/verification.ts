@@ -74,7 +74,7 @@ export interface VerifiedPlatform {
 export interface JudgedEvidence {
   readonly predicate: EvidencePredicate;
   readonly report: Report;
-  /** Those of which the report was made. */
+  /** Those that the report was made from. */
   readonly judgements: readonly Judgement[];
 }
 

@@ -44,7 +44,7 @@ export function showPolicy(policy: EffectivePolicy): Uint8Array {
   return textAnswer("policy", { text, json: { policy: text }, status: 0 });
 }
 
-/** A request as BuildKit lists it (frontend/subrequests). Of others' only the columns of the list are looked at. */
+/** A request as BuildKit lists it (frontend/subrequests). Only the columns of the list are read of others. */
 const Described = v.array(v.looseObject({ name: v.string(), version: v.string(), description: v.string() }));
 
 /** What a client may expect in an answer of ours. */

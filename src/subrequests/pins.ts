@@ -35,7 +35,7 @@ function isOld(verdict: Judgement["verdict"]): boolean {
   return verdict.kind === "unchanged" && verdict.note === "superseded";
 }
 
-/** Pins in the form of somebody else's policies, by the request for them. */
+/** Pins in the form of other policy engines, by the request for them. */
 const FORMS = {
   /**
    * A BuildKit source policy (sourcepolicy/pb/policy.proto, as JSON): what a build names on the left is built as on the
@@ -58,8 +58,8 @@ const FORMS = {
 };
 
 /**
- * The pins of a build for engines that are not ours. Refused images are not among them; then the status is 1, and
- * what is printed without `format=json` is no JSON any more, so that nobody builds by half of the pins.
+ * The pins of a build for other policy engines, without refused images. When there are any, the status is 1, and the
+ * text without `format=json` is not JSON, so that no build uses half of the pins.
  */
 export function printPins(request: keyof typeof FORMS, judgements: readonly Judgement[]): Uint8Array {
   const json = FORMS[request](tagPins(judgements));

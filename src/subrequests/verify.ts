@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { carriedContext } from "../check/attached-records.ts";
-import { type CheckContext } from "../check/context.ts";
+import type { CheckContext } from "../check/context.ts";
 import { openCheck } from "../check/check.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";
@@ -26,14 +26,14 @@ import {
   verificationText,
 } from "../report/verification.ts";
 
-/** An image that cannot be looked at. The message says why and what to do. */
+/** An image that cannot be verified. The message says why and what to do. */
 export class VerificationError extends Error {
   override readonly name = "VerificationError";
 }
 
 /** What is verified, and with what. */
 export interface Verification {
-  /** Undefined when nobody said which. */
+  /** Undefined when none is named. */
   readonly image: Reference | undefined;
   /** As with `--platform`: those alone; all of the image's when there is none. */
   readonly platforms: readonly string[];
@@ -43,7 +43,7 @@ export interface Verification {
 /**
  * Verifies the evidence that an image carries about the images that it was built from: the encoded Result that answers
  * with a table, and with status 1 for evidence that is missing, is not of this image, or is refused by the policy. No
- * log is asked. Throws VerificationError for an image that could not be looked at, and CheckError when nobody is trusted.
+ * log is asked. Throws VerificationError for an image that could not be read, and CheckError when no signer is trusted.
  */
 export async function verifyImage(
   bridge: Bridge,
@@ -89,11 +89,7 @@ async function openImage(
 
 async function verifyAll(
   served: ServedImage,
-  {
-    name,
-    platforms,
-    context,
-  }: { readonly name: string; readonly platforms: readonly string[]; readonly context: CheckContext },
+  { name, platforms, context }: Omit<Verification, "image"> & { readonly name: string },
 ): Promise<readonly VerifiedPlatform[]> {
   let images: readonly PlatformImage[];
   try {
@@ -131,7 +127,7 @@ async function judge(
   const { images } = predicate;
   const named = images.flatMap((image) => {
     const reference = evidenceReference(image, place);
-    // The build is past, and what a tag named before an approval it may have been built from.
+    // The build may have used what the tag named before a later approval.
     return reference === undefined ? [] : [{ reference, platforms: image.platforms, claimed: true }];
   });
   const carried = await carriedContext(context, { images, place });
@@ -155,9 +151,7 @@ function chosen(
       `verify "${name}": it has no image for "${excerpt(missing)}"; it has them for ${list}`,
     );
   }
-  return platforms.length === 0
-    ? images
-    : images.filter((image) => platforms.some((asked) => isOf(image, asked)));
+  return images.filter((image) => platforms.length === 0 || platforms.some((asked) => isOf(image, asked)));
 }
 
 /** `linux/arm64` is any variant of it; `linux/arm/v7` is that one. */
@@ -185,9 +179,7 @@ async function resolve(bridge: Bridge, image: Reference, platform: string | unde
       : "";
     throw new VerificationError(
       `verify "${name}": BuildKit does not resolve it: ${excerpt(said, 300)}${advice}`,
-      {
-        cause: error,
-      },
+      { cause: error },
     );
   }
   return parseDigest(answered.Digest);
