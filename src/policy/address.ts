@@ -2,7 +2,7 @@
 import * as v from "valibot";
 import { ImageReferenceError, parseReference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
-import { type FileReading, flag, type ReadUrl, text as words } from "./key.ts";
+import { type FileReading, flag, type ReadUrl, type Shape, text as words } from "./key.ts";
 import { WrongValue } from "./policy-error.ts";
 
 /** An entry of `registries`. */
@@ -115,7 +115,7 @@ export function plainUrl(url: string): string {
 
 /** The registries of a file, whose hosts are needed before any address is read. */
 export function readRegistries(
-  entries: readonly { readonly host: string; readonly "plain-http"?: boolean | undefined }[],
+  entries: readonly Shape<typeof REGISTRY>[],
   { at, attempt }: Pick<FileReading, "at" | "attempt">,
 ): readonly RegistryAccess[] {
   const access: RegistryAccess[] = [];

@@ -7,6 +7,11 @@ import type { Source } from "./rule.ts";
 /** Reads an address. `allowsPlainHttp` says for which hosts. Throws WrongValue. */
 export type ReadUrl = (text: string, allowsPlainHttp: (host: string) => boolean) => string;
 
+/** What a file has at a mapping with these entries, its shape checked and nothing else. */
+export type Shape<Entries extends v.ObjectEntries> = Readonly<
+  v.InferOutput<v.StrictObjectSchema<Entries, undefined>>
+>;
+
 /** What the value of a key in a file is read with. */
 export interface FileReading {
   /** Where the value stands. */
@@ -98,16 +103,21 @@ export function listed(words: readonly string[]): string {
 
 const MAX_ENTRIES = 100;
 
+/** The schema with its description. */
+export function described<const T extends v.GenericSchema>(schema: T, description: string) {
+  return v.pipe(schema, v.description(description));
+}
+
 export function text(description: string) {
-  return v.pipe(v.string("text"), v.description(description));
+  return described(v.string("text"), description);
 }
 
 export function flag(description: string) {
-  return v.pipe(v.boolean("true or false"), v.description(description));
+  return described(v.boolean("true or false"), description);
 }
 
 export function choice<const T extends readonly string[]>(choices: T, description: string) {
-  return v.pipe(v.picklist(choices, quotedList(choices)), v.description(description));
+  return described(v.picklist(choices, quotedList(choices)), description);
 }
 
 export function number(from: number, { to, description }: { to: number; description: string }) {
@@ -122,7 +132,7 @@ export function number(from: number, { to, description }: { to: number; descript
 }
 
 export function mapping<const T extends v.ObjectEntries>(entries: T, description: string) {
-  return v.pipe(v.strictObject(entries, "a mapping of keys to values"), v.description(description));
+  return described(v.strictObject(entries, "a mapping of keys to values"), description);
 }
 
 export function list<const T extends v.GenericSchema>(

@@ -15,6 +15,7 @@ import {
 } from "./address.ts";
 import {
   choice,
+  described,
   type FileReading,
   fixed,
   flag,
@@ -27,6 +28,7 @@ import {
   ordered,
   quoted,
   same,
+  type Shape,
   text,
 } from "./key.ts";
 import { choose, isArg, whyRefused, WrongValue } from "./policy-error.ts";
@@ -39,7 +41,6 @@ export type Recheck = (typeof RECHECKS)[number];
 
 /** Whether a syntax image that a Dockerfile names may convert it, the loosest first. */
 const SYNTAX = ["allow", "block"] as const;
-export type Syntax = (typeof SYNTAX)[number];
 
 const MAX_PATH = 255;
 const MAX_TIMEOUT_S = 600;
@@ -48,11 +49,9 @@ const MAX_TIMEOUT_S = 600;
 export const LOG = {
   url: text("the log's address; plain http is for loopback and for `registries` that say so"),
   api: v.optional(
-    v.pipe(
+    described(
       v.picklist([1, 2], "1 or 2"),
-      v.description(
-        "the version of Rekor's API there; not given, it is what the signing configuration says of this log, or 1",
-      ),
+      "the version of Rekor's API there; not given, it is what the signing configuration says of this log, or 1",
     ),
   ),
 };
@@ -276,7 +275,7 @@ function readSeconds(value: string): number {
 
 /** Reads the entries of `logs`, or the one of `log`. */
 function readLogs(
-  entries: readonly { readonly url: string; readonly api?: 1 | 2 | undefined }[],
+  entries: readonly Shape<typeof LOG>[],
   { at, services, attempt, url }: FileReading,
 ): readonly LogService[] {
   const logs: LogService[] = [];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { REGISTRY } from "./address.ts";
-import { choice, flag, list, mapping, number, text } from "./key.ts";
+import { choice, described, flag, list, mapping, number, type Shape, text } from "./key.ts";
 import { KEYS, LOG, LOOSENABLE } from "./keys.ts";
 import { ACTIONS, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
 import { SIGNER } from "./trust.ts";
@@ -34,14 +34,12 @@ const PARTS = {
     choice(WARN_OR_BLOCK, "the log cannot be asked, or not be written: `block` the build, or `warn`"),
   ),
   "min-age": v.optional(
-    v.pipe(
+    described(
       v.union(
         [number(0, { to: MAX_DAYS, description: DAYS }), mapping(MIN_AGE, "the days, and what else happens")],
         `a whole number of days from 0 to ${MAX_DAYS}, or a mapping with "days" and "otherwise"`,
       ),
-      v.description(
-        "how long a tag must have been in the log before it is accepted; a number of days blocks",
-      ),
+      "how long a tag must have been in the log before it is accepted; a number of days blocks",
     ),
   ),
   private: v.optional(
@@ -50,12 +48,12 @@ const PARTS = {
 };
 const PATTERN = text("a pattern over names and tags");
 const RULE = {
-  match: v.pipe(
+  match: described(
     v.union(
       [PATTERN, list(PATTERN, { description: "patterns, of which one must match" })],
       "a pattern or a list of patterns",
     ),
-    v.description("which images the rule is for"),
+    "which images the rule is for",
   ),
   ...PARTS,
 };
@@ -66,10 +64,7 @@ const SIGNING = {
 const { profile, logs, fulcio: _, timestamps: __, trust, ...others } = KEYS;
 /** The keys of a file, in the order of the reference. */
 const FILE: Readonly<Record<string, v.GenericSchema>> = {
-  version: v.pipe(
-    v.literal(VERSION, `the number ${VERSION}`),
-    v.description("the version of this format; always there"),
-  ),
+  version: described(v.literal(VERSION, `the number ${VERSION}`), "the version of this format; always there"),
   profile: v.optional(profile.schema),
   log: v.optional(mapping(LOG, "the one log; short for `logs` with one entry")),
   logs: v.optional(logs.schema),
@@ -95,15 +90,13 @@ const FILE: Readonly<Record<string, v.GenericSchema>> = {
 /** The shape of a policy file, in the words of the file. Keys are added to it in time, never renamed. */
 export const POLICY_SCHEMA = v.strictObject(FILE, "a mapping of keys to values");
 
-/** What a rule and `default` say, its shape checked and nothing else. */
-export type PartsShape = Readonly<v.InferOutput<v.StrictObjectSchema<typeof PARTS, undefined>>>;
-export type RuleShape = Readonly<v.InferOutput<v.StrictObjectSchema<typeof RULE, undefined>>>;
-type LogShape = Readonly<v.InferOutput<v.StrictObjectSchema<typeof LOG, undefined>>>;
+export type PartsShape = Shape<typeof PARTS>;
+export type RuleShape = Shape<typeof RULE>;
 
 /** A policy file's content, its shape checked; the values of the table of keys are read by their rows. */
 export interface PolicyShape {
   readonly [key: string]: unknown;
-  readonly log?: LogShape;
+  readonly log?: Shape<typeof LOG>;
   readonly rules?: readonly RuleShape[];
   readonly default?: PartsShape;
   readonly "allow-looser"?: readonly string[];

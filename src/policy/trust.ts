@@ -9,7 +9,7 @@ import {
   type Trust,
   type TrustedSigner,
 } from "../record/signer.ts";
-import { choice, type FileReading, flag, list, text } from "./key.ts";
+import { choice, type FileReading, flag, list, type Shape, text } from "./key.ts";
 import { WrongValue } from "./policy-error.ts";
 
 /** What the records of a signer are good for. */
@@ -41,8 +41,7 @@ export const SIGNER = {
   ),
 };
 
-/** An entry of `trust`, its shape checked and nothing else. */
-type TrustShape = v.InferOutput<v.StrictObjectSchema<typeof SIGNER, undefined>>;
+type TrustShape = Shape<typeof SIGNER>;
 
 /** Reads one entry of `trust`. Throws WrongValue and TrustError. */
 function readTrust(entry: TrustShape): Trust {

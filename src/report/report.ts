@@ -6,26 +6,24 @@ import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { type Judgement, OUTCOMES, worstOf } from "../check/judgement.ts";
 import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
-import { text } from "../policy/key.ts";
+import { described, text } from "../policy/key.ts";
 import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
 import { MESSAGE_NAMES, textsOf } from "./message-table.ts";
 import { progressLine } from "./messages.ts";
 
 const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
-  v.pipe(v.array(item), v.readonly(), v.description(description));
+  described(v.pipe(v.array(item), v.readonly()), description);
 
-const Digest = v.pipe(
-  v.string(),
-  v.regex(/^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/),
-  v.description("An image's digest"),
+const Digest = described(
+  v.pipe(v.string(), v.regex(/^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/)),
+  "An image's digest",
 );
-const Time = v.pipe(
-  v.string(),
-  v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
-  v.description("RFC 3339, UTC, whole seconds"),
+const Time = described(
+  v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
+  "RFC 3339, UTC, whole seconds",
 );
 
-const Signer = v.pipe(
+const Signer = described(
   v.variant("kind", [
     v.strictObject({
       kind: v.literal("key"),
@@ -37,43 +35,40 @@ const Signer = v.pipe(
       identity: text("The certificate's subject: an email address or a URI"),
     }),
   ]),
-  v.description("Who signed a record"),
+  "Who signed a record",
 );
 
-const ReportedRecord = v.pipe(
+const ReportedRecord = described(
   v.strictObject({
     digest: Digest,
-    loggedAt: v.pipe(Time, v.description("When it was in the log, as is proven; RFC 3339, UTC")),
+    loggedAt: described(Time, "When it was in the log, as is proven; RFC 3339, UTC"),
     log: text("The base URL of the log"),
-    logIndex: v.pipe(
-      v.string(),
-      v.regex(/^(0|[1-9]\d*)$/),
-      v.description("The entry's index in the log, a decimal number in text, as in Sigstore bundles"),
+    logIndex: described(
+      v.pipe(v.string(), v.regex(/^(0|[1-9]\d*)$/)),
+      "The entry's index in the log, a decimal number in text, as in Sigstore bundles",
     ),
     uuid: v.exactOptional(text("How a Rekor v1 log names the entry; the entries of v2 have no names")),
     signer: Signer,
-    strength: v.pipe(
+    strength: described(
       v.picklist(["full", "tlogistry"]),
-      v.description("tlogistry: the log alone says that it was signed"),
+      "tlogistry: the log alone says that it was signed",
     ),
-    supersedes: v.exactOptional(
-      v.pipe(Digest, v.description("Of an approval: the digest that stood before")),
-    ),
+    supersedes: v.exactOptional(described(Digest, "Of an approval: the digest that stood before")),
     reason: v.exactOptional(text("Of an approval: why")),
   }),
-  v.description("A proven record of the tag"),
+  "A proven record of the tag",
 );
 
-const Lines = v.pipe(
+const Lines = described(
   v.strictObject({
     file: text("The Dockerfile's name"),
-    start: v.pipe(v.number(), v.integer(), v.minValue(1), v.description("The first line, from 1")),
-    end: v.pipe(v.number(), v.integer(), v.minValue(1), v.description("The last line")),
+    start: described(v.pipe(v.number(), v.integer(), v.minValue(1)), "The first line, from 1"),
+    end: described(v.pipe(v.number(), v.integer(), v.minValue(1)), "The last line"),
   }),
-  v.description("Lines that name the image"),
+  "Lines that name the image",
 );
 
-const ReportedRule = v.pipe(
+const ReportedRule = described(
   v.strictObject({
     action: v.picklist(ACTIONS),
     unseen: v.picklist(UNSEEN),
@@ -82,13 +77,13 @@ const ReportedRule = v.pipe(
     source: text('Where the action was set, as in "policy.yaml:12"'),
     why: text("Why it is so, in a few words"),
   }),
-  v.description("The policy's rule for this image"),
+  "The policy's rule for this image",
 );
 
-const ReportedImage = v.pipe(
+const ReportedImage = described(
   v.strictObject({
     reference: text("The image's canonical name, with its tag if it has one, and without a digest"),
-    digest: v.exactOptional(v.pipe(Digest, v.description("What the build uses, or would have used"))),
+    digest: v.exactOptional(described(Digest, "What the build uses, or would have used")),
     platforms: list(v.string(), "linux/amd64, …; empty when the build does not say"),
     verdict: v.picklist([
       "unchanged",
@@ -103,52 +98,45 @@ const ReportedImage = v.pipe(
       "unpinned",
       "unknown",
     ]),
-    message: v.pipe(v.picklist(MESSAGE_NAMES), v.description("The section in docs/messages.md")),
+    message: described(v.picklist(MESSAGE_NAMES), "The section in docs/messages.md"),
     outcome: v.picklist(OUTCOMES),
     text: text("What is said of it, in one line"),
     rule: v.exactOptional(ReportedRule),
     lines: list(Lines, "Where it is named; empty when no line names it"),
     namedBy: v.exactOptional(text("The image whose ONBUILD names it, where no line of the Dockerfile does")),
     record: v.exactOptional(
-      v.pipe(ReportedRecord, v.description("The record that the verdict rests on: the one that stands")),
+      described(ReportedRecord, "The record that the verdict rests on: the one that stands"),
     ),
-    newer: v.exactOptional(
-      v.pipe(ReportedRecord, v.description("Of a followed tag: the record of what it names now")),
-    ),
-    superseded: v.exactOptional(
-      v.pipe(ReportedRecord, v.description("Of an approval: the record that stood before")),
-    ),
-    served: v.exactOptional(v.pipe(Digest, v.description("Of a pinned image: what the tag names now"))),
-    until: v.exactOptional(v.pipe(Time, v.description("Of one that is too new: until when; RFC 3339, UTC"))),
+    newer: v.exactOptional(described(ReportedRecord, "Of a followed tag: the record of what it names now")),
+    superseded: v.exactOptional(described(ReportedRecord, "Of an approval: the record that stood before")),
+    served: v.exactOptional(described(Digest, "Of a pinned image: what the tag names now")),
+    until: v.exactOptional(described(Time, "Of one that is too new: until when; RFC 3339, UTC")),
     reason: v.exactOptional(
-      v.pipe(
+      described(
         v.picklist([...UNKNOWN_REASONS, ...UNRECORDED_REASONS]),
-        v.description("Why it is unknown or unrecorded, in one word"),
+        "Why it is unknown or unrecorded, in one word",
       ),
     ),
     detail: v.exactOptional(text("Why it is unknown, unpinned or unrecorded, or cannot be pinned")),
-    rejected: v.pipe(
+    rejected: described(
       v.record(v.string(), v.number()),
-      v.description("Log entries under the tag's name that do not count, by reason"),
+      "Log entries under the tag's name that do not count, by reason",
     ),
   }),
-  v.description("One image of the build"),
+  "One image of the build",
 );
 
 /** The report of one build, version 1: what `--call tlog,format=json` prints and `--metadata-file` has. */
 export const ReportShape = v.pipe(
   v.strictObject({
-    version: v.pipe(
+    version: described(
       v.literal(1),
-      v.description("Of this format. Within it, fields are added and none is changed or taken away"),
+      "Of this format. Within it, fields are added and none is changed or taken away",
     ),
-    outcome: v.pipe(v.picklist(OUTCOMES), v.description("The worst of the images' outcomes")),
+    outcome: described(v.picklist(OUTCOMES), "The worst of the images' outcomes"),
     policy: v.strictObject({
       profile: v.picklist(PROFILES),
-      sources: v.pipe(
-        v.record(v.string(), v.string()),
-        v.description("Where each part of the policy was set"),
-      ),
+      sources: described(v.record(v.string(), v.string()), "Where each part of the policy was set"),
     }),
     images: list(ReportedImage, "Every image that the build consumes, in the Dockerfile's order"),
   }),

@@ -4,55 +4,49 @@ import { type Judgement, type Outcome, OUTCOMES, worstOf } from "../check/judgem
 import { formatReference, type Reference } from "../image/reference.ts";
 import { EVIDENCE_ERROR_CODES, type EvidenceError } from "../attestation/error.ts";
 import type { EvidencePredicate } from "../attestation/predicate.ts";
-import { text } from "../policy/key.ts";
+import { described, text } from "../policy/key.ts";
 import { MARK, reportTable } from "./report-text.ts";
 import { type Report, ReportShape } from "./report.ts";
 
-const ReportedPlatform = v.pipe(
+const ReportedPlatform = described(
   v.strictObject({
     platform: text("linux/amd64, …, as the image's index says it"),
     digest: text("Of this platform's own manifest"),
-    evidence: v.pipe(
+    evidence: described(
       v.picklist(["found", ...EVIDENCE_ERROR_CODES]),
-      v.description("found, or why there is none that could be judged"),
+      "found, or why there is none that could be judged",
     ),
     outcome: v.picklist(OUTCOMES),
     problem: v.exactOptional(text("What is wrong with the evidence, in one line")),
     frontend: v.exactOptional(
-      v.pipe(
-        v.strictObject({ name: v.string(), version: v.string() }),
-        v.description("What judged the build"),
-      ),
+      described(v.strictObject({ name: v.string(), version: v.string() }), "What judged the build"),
     ),
     policy: v.exactOptional(text("The sha256 of the policy by which the build was judged")),
     private: v.exactOptional(
-      v.pipe(
-        v.number(),
-        v.integer(),
-        v.minValue(0),
-        v.description("Images of the build that its policy keeps private; nothing is known of them"),
+      described(
+        v.pipe(v.number(), v.integer(), v.minValue(0)),
+        "Images of the build that its policy keeps private; nothing is known of them",
       ),
     ),
     report: v.exactOptional(
-      v.pipe(ReportShape, v.description("The images of the build, judged by the policy in effect now")),
+      described(ReportShape, "The images of the build, judged by the policy in effect now"),
     ),
   }),
-  v.description("The image of one platform"),
+  "The image of one platform",
 );
 
 /** What `--call tlog.verify,format=json` prints, version 1. */
 export const VerificationShape = v.pipe(
   v.strictObject({
-    version: v.pipe(
+    version: described(
       v.literal(1),
-      v.description("Of this format. Within it, fields are added and none is changed or taken away"),
+      "Of this format. Within it, fields are added and none is changed or taken away",
     ),
     image: text("What was verified, with its digest"),
-    outcome: v.pipe(v.picklist(OUTCOMES), v.description("The worst of the platforms' outcomes")),
-    platforms: v.pipe(
-      v.array(ReportedPlatform),
-      v.readonly(),
-      v.description("Every platform of the image, or those that were asked for"),
+    outcome: described(v.picklist(OUTCOMES), "The worst of the platforms' outcomes"),
+    platforms: described(
+      v.pipe(v.array(ReportedPlatform), v.readonly()),
+      "Every platform of the image, or those that were asked for",
     ),
   }),
   v.title("tlog-dockerfile verification"),
