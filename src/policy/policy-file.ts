@@ -136,19 +136,13 @@ function kindOf(value: unknown): string {
   return typeof value === "string" ? `the text "${excerpt(value, 40)}"` : `${typeof value} ${String(value)}`;
 }
 
-/** A step into the file, as valibot has it. */
-interface Step {
-  readonly key: unknown;
-  readonly origin: string;
-}
-
 /** What valibot found, in the words of the file. Keys that are not known have been told before. */
 function reportIssue(
   issue: v.InferIssue<typeof POLICY_SCHEMA>,
-  around: readonly Step[],
+  around: readonly v.IssuePathItem[],
   report: Report,
 ): void {
-  const steps: readonly Step[] = [...around, ...(issue.path ?? [])];
+  const steps: readonly v.IssuePathItem[] = [...around, ...(issue.path ?? [])];
   const path = steps.flatMap(({ key }) => (typeof key === "string" || typeof key === "number" ? key : []));
   const wrong = (why: string) => report(path, `${quotedPath(path)} ${why}`);
   if (issue.type === "strict_object" && issue.expected === "never") return;

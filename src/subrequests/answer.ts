@@ -8,9 +8,12 @@ import { renderPolicy } from "../policy/policy-text.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { aligned, reportText } from "../report/report-text.ts";
 import type { Report } from "../report/report.ts";
-import { type OwnRequest, TEXT_REQUESTS, type TextRequest } from "./request.ts";
+import { TEXT_REQUESTS, type TextRequest } from "./request.ts";
 
 const { Result } = moby.buildkit.v1.frontend;
+
+/** The version of the JSON of each answer. */
+const VERSION = "1.0.0";
 
 /** An answer to a text request. */
 export interface TextAnswer {
@@ -23,25 +26,25 @@ export interface TextAnswer {
 }
 
 /** The encoded Result that answers a text request: no ref, and the answer in its metadata. */
-export function textAnswer(request: OwnRequest, { text, json, status }: TextAnswer): Uint8Array {
+export function textAnswer({ text, json, status }: TextAnswer): Uint8Array {
   return withMetadata(Result.encode({ ref: { id: "" } }).finish(), {
     "result.txt": text,
     "result.json": indented(json),
     "result.statuscode": String(status),
-    version: TEXT_REQUESTS[request].version,
+    version: VERSION,
   });
 }
 
 /** The verdicts alone, as the answer to the request for them; with status 1 when the build would be refused. */
 export function showCheck(report: Report, judgements: readonly Judgement[]): Uint8Array {
   const status = report.outcome === "refuse" ? 1 : 0;
-  return textAnswer("check", { text: reportText(report, judgements), json: report, status });
+  return textAnswer({ text: reportText(report, judgements), json: report, status });
 }
 
 /** The policy in effect, as the answer to the request for it. */
 export function showPolicy(policy: EffectivePolicy): Uint8Array {
   const text = renderPolicy(policy);
-  return textAnswer("policy", { text, json: { policy: text }, status: 0 });
+  return textAnswer({ text, json: { policy: text }, status: 0 });
 }
 
 /** A request as BuildKit lists it (frontend/subrequests). Only the columns of the list are read of others. */
@@ -64,14 +67,18 @@ function readRequests(json: Uint8Array | undefined): v.InferOutput<typeof Descri
   }
 }
 
-function described({
-  id,
-  version,
-  description,
-  options,
-}: TextRequest): v.InferOutput<typeof Described>[number] {
+function described({ id, description, options }: TextRequest): v.InferOutput<typeof Described>[number] {
   const metadata = ANSWER_METADATA.map((name) => ({ name, description: "" }));
-  return { name: id, version, type: "rpc", description, opts: options, inputs: [], metadata, refs: [] };
+  return {
+    name: id,
+    version: VERSION,
+    type: "rpc",
+    description,
+    opts: options,
+    inputs: [],
+    metadata,
+    refs: [],
+  };
 }
 
 /** The list for people: columns as wide as they have to be, as the standard conversion prints it. */

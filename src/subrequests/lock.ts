@@ -41,9 +41,9 @@ export function printLock(update: LockUpdate, { isCheck }: { readonly isCheck: b
       dropped: dropped.map(({ digest }) => digest),
     })),
   };
-  if (!isCheck) return textAnswer("lock", { text: update.text, json, status: 0 });
+  if (!isCheck) return textAnswer({ text: update.text, json, status: 0 });
   const text = `${lockChangeLines(update).join("\n")}\n`;
-  return textAnswer("lock", { text, json, status: json.changed ? 1 : 0 });
+  return textAnswer({ text, json, status: json.changed ? 1 : 0 });
 }
 
 /** The result of a build that updates the lock file: a filesystem with that one file. What changes is shown. */

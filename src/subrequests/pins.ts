@@ -65,7 +65,7 @@ export function printPins(request: keyof typeof FORMS, judgements: readonly Judg
   const json = FORMS[request](tagPins(judgements));
   const refused = judgements.filter(({ outcome }) => outcome === "refuse");
   const problem = refused.length > 0 ? `\n${refusalMessage(refused)}\n` : "";
-  return textAnswer(request, {
+  return textAnswer({
     text: `${JSON.stringify(json, undefined, 2)}\n${problem}`,
     json,
     status: refused.length > 0 ? 1 : 0,

@@ -7,8 +7,6 @@ import type { Commands } from "../policy/build-args.ts";
 export interface TextRequest {
   /** As it arrives in the option `requestid`; people write it without `frontend.`. */
   readonly id: string;
-  /** Of the answer's JSON. */
-  readonly version: string;
   readonly description: string;
   /** The options that make a difference to it. */
   readonly options: readonly { readonly name: string; readonly description: string }[];
@@ -22,7 +20,6 @@ const BUILT = [TARGET, PLATFORM];
 export const TEXT_REQUESTS = {
   check: {
     id: "frontend.tlog",
-    version: "1.0.0",
     description: "Check every image of the build against the transparency log, without building",
     options: [
       ...BUILT,
@@ -32,13 +29,11 @@ export const TEXT_REQUESTS = {
   },
   policy: {
     id: "frontend.tlog.policy",
-    version: "1.0.0",
     description: "Show the policy in effect, and where each part of it comes from",
     options: [],
   },
   lock: {
     id: "frontend.tlog.lock",
-    version: "1.0.0",
     description: "Print the lock file with the evidence for every image of the build",
     options: [
       ...BUILT,
@@ -47,19 +42,16 @@ export const TEXT_REQUESTS = {
   },
   verify: {
     id: "frontend.tlog.verify",
-    version: "1.0.0",
     description: "Check the evidence that a built image carries about its base images",
     options: [{ name: "build-arg:TLOG_IMAGE", description: "Image to verify" }],
   },
   sourcePolicy: {
     id: "frontend.tlog.source-policy",
-    version: "1.0.0",
     description: "Print a BuildKit source policy that pins every image of the build",
     options: BUILT,
   },
   regoData: {
     id: "frontend.tlog.rego-data",
-    version: "1.0.0",
     description: "Print the images of the build as data for policies in Rego",
     options: BUILT,
   },

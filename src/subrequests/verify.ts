@@ -65,7 +65,7 @@ export async function verifyImage(
     throw explained(error, reference);
   }
   const report = verificationReport(reference, verified);
-  return textAnswer("verify", {
+  return textAnswer({
     text: verificationText(reference, verified),
     json: report,
     status: report.outcome === "refuse" ? 1 : 0,

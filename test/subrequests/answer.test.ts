@@ -11,7 +11,7 @@ function metadataOf(bytes: Uint8Array): Record<string, string> {
 }
 
 test("an answer is text, JSON and an exit status, and no image", () => {
-  const bytes = textAnswer("check", {
+  const bytes = textAnswer({
     text: "two lines\nof text\n",
     json: { a: [1] },
     status: 1,
