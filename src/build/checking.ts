@@ -8,7 +8,7 @@ import { type Courier, startCourier } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import { buildArgs } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/request.ts";
-import type { Commands } from "../policy/build-args.ts";
+import type { Commands } from "../policy/commands.ts";
 import {
   checkLogsAreTrusted,
   type EffectivePolicy,

@@ -10,7 +10,7 @@ import { readResult } from "../gateway/result.ts";
 import { taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
 import { updateLock } from "../lock/update.ts";
-import type { Commands } from "../policy/build-args.ts";
+import type { Commands } from "../policy/commands.ts";
 import { makeReport } from "../report/report.ts";
 import { showCheck } from "../subrequests/answer.ts";
 import { printLock, writeLock } from "../subrequests/lock.ts";

@@ -5,7 +5,7 @@ import type { Bridge } from "../gateway/bridge.ts";
 import { buildArgs, type BuildOptions } from "../gateway/options.ts";
 import type { LockFile } from "../lock/file.ts";
 import { LOCK_FILE, MAX_LOCK_BYTES } from "../lock/name.ts";
-import { type Commands, readCommands } from "../policy/build-args.ts";
+import { type Commands, readCommands } from "../policy/commands.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { BuildFiles } from "./build-files.ts";
 import type { Checking } from "./checking.ts";

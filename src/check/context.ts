@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
-import type { LogService } from "../log/signing-config.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
-import type { Trust, TrustedIdentity } from "../record/signer.ts";
+import type { Trust } from "../record/signer.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
+import type { Courier } from "./courier.ts";
 
 /** An image that a build consumes. */
 export interface ConsumedImage {
@@ -13,57 +13,6 @@ export interface ConsumedImage {
   readonly platforms: readonly string[];
   /** Whether the digest is written in the Dockerfile, so that the registry was not asked for it. */
   readonly claimed: boolean;
-}
-
-/** Until when an answer is waited for. */
-interface Deadline {
-  readonly signal: AbortSignal;
-}
-
-/** An entry as a Rekor v1 log answered it. */
-export interface RawEntry {
-  readonly uuid: string;
-  readonly entry: unknown;
-}
-
-/** What a log answers when it is written to: the name of the entry (Rekor v1), or the whole bundle (v2; there is no other copy). */
-export type Written = { readonly uuid: string } | { readonly bundle: unknown };
-
-/**
- * Fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
- */
-export interface Courier {
-  /** The public key of the signing secret, or the identity in its token; or why it cannot sign. Empty without a secret. */
-  ready(deadline: Deadline): Promise<{
-    publicKey?: string | undefined;
-    identity?: Omit<TrustedIdentity, "kind"> | undefined;
-    signerProblem?: string | undefined;
-  }>;
-  /** All entries that a Rekor v1 log has for a hash; of one signer alone when `identity` says so. */
-  find(
-    what: { log: string; hash: string; identity?: string; including?: string },
-    deadline: Deadline,
-  ): Promise<readonly RawEntry[]>;
-  /** The manifest that the registry shows to everybody under a tag or a digest. */
-  manifest(
-    what: { registry: string; repository: string; tag: string; plainHttp: boolean },
-    deadline: Deadline,
-  ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
-  /** A blob of a repository that the registry shows to everybody. */
-  blob(
-    what: { registry: string; repository: string; digest: string; plainHttp: boolean; maxBytes: number },
-    deadline: Deadline,
-  ): Promise<Uint8Array>;
-  /** Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. */
-  record(
-    what: {
-      log: LogService;
-      fulcio?: string | undefined;
-      timestamps: readonly string[];
-      statement: Uint8Array;
-    },
-    deadline: Deadline,
-  ): Promise<Written>;
 }
 
 /** Everything that the check of a build needs from outside, made once. */

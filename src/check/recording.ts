@@ -6,7 +6,8 @@ import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
 import type { Record } from "../record/verification.ts";
-import type { CheckContext, Courier, Written } from "./context.ts";
+import type { CheckContext } from "./context.ts";
+import type { Courier, Written } from "./courier.ts";
 import {
   type DecisionResult,
   type ImageCheck,

@@ -8,7 +8,7 @@ import {
   type TrustedSigner,
 } from "../record/signer.ts";
 import type { CheckContext } from "./context.ts";
-import type { Courier } from "./context.ts";
+import type { Courier } from "./courier.ts";
 
 /** A check that cannot be made at all: the signing secret is no key, the lock file is not what it should be. */
 export class CheckError extends Error {

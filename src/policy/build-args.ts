@@ -1,20 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { SigningServices } from "../log/signing-config.ts";
-import { MAX_REASON_LENGTH } from "../record/statement.ts";
 import { parseIdentity, parsePublicKey, type Trust } from "../record/signer.ts";
+import { argReader, type Args, COMMANDS, type ReadArg } from "./commands.ts";
 import { mayUsePlainHttp, readHosts, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { Key } from "./key.ts";
 import { apiOf, eachKey, KEYS, NO_SETTINGS, type Settings } from "./keys.ts";
-import {
-  choose,
-  nearest,
-  type PolicyProblem,
-  throwProblems,
-  whyRefused,
-  WrongValue,
-} from "./policy-error.ts";
+import { choose, nearest, type PolicyProblem, throwProblems, WrongValue } from "./policy-error.ts";
 import { type RuleParts, type Setting, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
 
 /** What the build arguments say. */
@@ -22,20 +14,6 @@ export interface ArgSettings extends Settings {
   /** Which of the logs is written to, when the arguments name no log themselves. */
   readonly writeTo?: Setting<1 | 2>;
 }
-
-/** What a build is asked to do beyond building; no part of the policy. */
-export interface Commands {
-  /** The tag whose new digest is approved: `name:tag`, without a digest. */
-  readonly approve?: Reference;
-  /** Why it is approved, for whoever reads the log: one line. */
-  readonly reason?: string;
-  /** What happens with the lock file besides reading it. */
-  readonly lock?: "update" | "check";
-  /** The image whose evidence is verified. */
-  readonly image?: Reference;
-}
-
-type Args = Readonly<Record<string, string>>;
 
 /** The arguments that are part of the policy, in the order of the table; behind them those that need one another. */
 const SETTINGS: readonly string[] = [
@@ -49,27 +27,8 @@ const SETTINGS: readonly string[] = [
   "TLOG_UNKNOWN",
 ];
 
-const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"];
-
 /** All arguments that there are. */
 export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
-
-/** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
-type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
-
-function argReader(args: Args, problems: PolicyProblem[]): ReadArg {
-  return (name, reader) => {
-    const value = args[name];
-    if (value === undefined) return undefined;
-    try {
-      if (value.trim() === "") throw new WrongValue("it is empty; give it a value or leave it out");
-      return { value: reader(value), source: name };
-    } catch (error) {
-      problems.push({ code: "wrong-value", place: `--build-arg ${name}`, text: whyRefused(error) });
-      return undefined;
-    }
-  };
-}
 
 /**
  * Reads the `TLOG_*` build arguments that are part of the policy. It does not check whether a baked file allows them.
@@ -151,40 +110,4 @@ function unknownProblem(name: string): PolicyProblem {
     place: `--build-arg ${excerpt(name)}`,
     text: `no such argument${hint}; there are ${KNOWN_ARGS.join(", ")}`,
   };
-}
-
-/**
- * Reads the commands among the build arguments. Throws PolicyError (`wrong-value`), also for a reason without an
- * approval: it would be lost.
- */
-export function readCommands(args: Args): Commands {
-  const problems: PolicyProblem[] = [];
-  const read = argReader(args, problems);
-  const approve = read("TLOG_APPROVE", (value) => {
-    const reference = parseReference(value);
-    if (reference.digest === undefined) return reference;
-    throw new WrongValue(
-      `"${excerpt(value, 200)}" has a digest; name the tag alone, the digest is looked up`,
-    );
-  });
-  const reason = read("TLOG_REASON", (value) => {
-    if ([...value].length > MAX_REASON_LENGTH)
-      throw new WrongValue(`it is longer than ${MAX_REASON_LENGTH} characters`);
-    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
-      throw new WrongValue("it has a line end or another control character; it is one line");
-    return value.trim();
-  });
-  const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
-  const image = read("TLOG_IMAGE", parseReference);
-  if (args["TLOG_REASON"] !== undefined && args["TLOG_APPROVE"] === undefined) {
-    const text = "it is the reason of an approval, and there is no TLOG_APPROVE";
-    problems.push({ code: "wrong-value", place: "--build-arg TLOG_REASON", text });
-  }
-  throwProblems(problems);
-  return said<Commands>({
-    approve: approve?.value,
-    reason: reason?.value,
-    lock: lock?.value,
-    image: image?.value,
-  });
 }

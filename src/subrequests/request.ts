@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isSbomWanted } from "../gateway/options.ts";
 import { formatReference } from "../image/reference.ts";
-import type { Commands } from "../policy/build-args.ts";
+import type { Commands } from "../policy/commands.ts";
 
 /** A question that is asked with `docker buildx build --call NAME` and answered with text instead of an image. */
 export interface TextRequest {

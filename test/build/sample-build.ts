@@ -4,7 +4,7 @@ import { pb } from "../../gen/gateway.js";
 import { build } from "../../src/build/build.ts";
 import { buildArgs } from "../../src/gateway/options.ts";
 import type { Digest } from "../../src/image/digest.ts";
-import { readCommands } from "../../src/policy/build-args.ts";
+import { readCommands } from "../../src/policy/commands.ts";
 import { BuildRefused } from "../../src/build/respond.ts";
 import type { Setup } from "../../src/build/setup.ts";
 import { type Setting, servedManifest, surroundings, type Surroundings } from "../check/sample-courier.ts";

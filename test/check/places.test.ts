@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { CheckContext } from "../../src/check/context.ts";
 import { openCheck } from "../../src/check/check.ts";
-import type { Courier, RawEntry } from "../../src/check/context.ts";
+import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { CourierError } from "../../src/courier/client/conversation.ts";
 import { parseReference } from "../../src/image/reference.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CheckContext, ConsumedImage } from "../../src/check/context.ts";
-import type { Courier, RawEntry } from "../../src/check/context.ts";
+import type { Courier, RawEntry } from "../../src/check/courier.ts";
 import { CourierError } from "../../src/courier/client/conversation.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import { parseReference } from "../../src/image/reference.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { formatReference } from "../../src/image/reference.ts";
-import { readCommands } from "../../src/policy/build-args.ts";
+import { readCommands } from "../../src/policy/commands.ts";
 import { PolicyError } from "../../src/policy/policy-error.ts";
 import { policyOf } from "./sample-policy.ts";
 

@@ -9,7 +9,7 @@ import {
 } from "../../src/courier/server/signing-secret.ts";
 import { DockerfileParser } from "dockerfile-ast";
 import { parseReference } from "../../src/image/reference.ts";
-import { readCommands } from "../../src/policy/build-args.ts";
+import { readCommands } from "../../src/policy/commands.ts";
 import { ruleFor } from "../../src/policy/rule-for.ts";
 import { documentedFiles } from "./documented-files.ts";
 import { policyOf } from "./sample-policy.ts";

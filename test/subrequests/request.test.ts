@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { ownRequest, RequestError, withoutRequest } from "../../src/subrequests/request.ts";
-import type { Commands } from "../../src/policy/build-args.ts";
+import type { Commands } from "../../src/policy/commands.ts";
 
 const approve = parseReference("alpine:3.16.0");
 const image = parseReference("acme/app:1");

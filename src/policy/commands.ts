@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// Loaded at the start of each build, so it imports nothing large.
+import { parseReference, type Reference } from "../image/reference.ts";
+import { excerpt } from "../log/excerpt.ts";
+import { choose, type PolicyProblem, throwProblems, whyRefused, WrongValue } from "./policy-error.ts";
+import type { Setting } from "./rule.ts";
+
+/** What a build is asked to do beyond building; no part of the policy. */
+export interface Commands {
+  /** The tag whose new digest is approved: `name:tag`, without a digest. */
+  readonly approve?: Reference;
+  /** Why it is approved, for whoever reads the log: one line. */
+  readonly reason?: string;
+  /** What happens with the lock file besides reading it. */
+  readonly lock?: "update" | "check";
+  /** The image whose evidence is verified. */
+  readonly image?: Reference;
+}
+
+/** Build arguments by name. */
+export type Args = Readonly<Record<string, string>>;
+
+/** The build arguments that are commands. */
+export const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"] as const;
+
+/** As in statements, `record/statement.ts`. */
+const MAX_REASON = 500;
+
+/** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
+export type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
+
+/** Reads arguments; what is wrong with them is added to `problems`. */
+export function argReader(args: Args, problems: PolicyProblem[]): ReadArg {
+  return (name, reader) => {
+    const value = args[name];
+    if (value === undefined) return undefined;
+    try {
+      if (value.trim() === "") throw new WrongValue("it is empty; give it a value or leave it out");
+      return { value: reader(value), source: name };
+    } catch (error) {
+      problems.push({ code: "wrong-value", place: `--build-arg ${name}`, text: whyRefused(error) });
+      return undefined;
+    }
+  };
+}
+
+/**
+ * Reads the commands among the build arguments. Throws PolicyError (`wrong-value`), also for a reason without an
+ * approval: it would be lost.
+ */
+export function readCommands(args: Args): Commands {
+  const problems: PolicyProblem[] = [];
+  const read = argReader(args, problems);
+  const approve = read("TLOG_APPROVE", (value) => {
+    const reference = parseReference(value);
+    if (reference.digest === undefined) return reference;
+    throw new WrongValue(
+      `"${excerpt(value, 200)}" has a digest; name the tag alone, the digest is looked up`,
+    );
+  });
+  const reason = read("TLOG_REASON", (value) => {
+    if ([...value].length > MAX_REASON) throw new WrongValue(`it is longer than ${MAX_REASON} characters`);
+    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
+      throw new WrongValue("it has a line end or another control character; it is one line");
+    return value.trim();
+  });
+  const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
+  const image = read("TLOG_IMAGE", parseReference);
+  if (args["TLOG_REASON"] !== undefined && args["TLOG_APPROVE"] === undefined) {
+    const text = "it is the reason of an approval, and there is no TLOG_APPROVE";
+    problems.push({ code: "wrong-value", place: "--build-arg TLOG_REASON", text });
+  }
+  throwProblems(problems);
+  return {
+    ...(approve && { approve: approve.value }),
+    ...(reason && { reason: reason.value }),
+    ...(lock && { lock: lock.value }),
+    ...(image && { image: image.value }),
+  };
+}
