@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from "node:util";
 import type { PlatformManifest } from "../record/manifest.ts";
 
 /**
@@ -19,9 +20,9 @@ export function samePlatforms(
   if (platforms.length === 0) return false;
   return platforms.every((platform) => {
     const wanted = partsOf(platform);
-    if (!recorded.some((each) => isExactly(partsOf(each.platform), wanted))) return false;
-    const [one, other] = [recorded, served].map((all) => takenFor(wanted, all));
-    return one === other;
+    const isNamed = wanted.system !== "" && wanted.architecture !== "";
+    const isRecorded = recorded.some((each) => isDeepStrictEqual(partsOf(each.platform), wanted));
+    return isNamed && isRecorded && takenFor(wanted, recorded) === takenFor(wanted, served);
   });
 }
 
@@ -47,16 +48,6 @@ const USUAL_VARIANTS: ReadonlyMap<string, string> = new Map([
   ["arm", "v7"],
   ["arm64", "v8"],
 ]);
-
-function isExactly(one: PlatformParts, other: PlatformParts): boolean {
-  return (
-    one.system !== "" &&
-    one.architecture !== "" &&
-    one.system === other.system &&
-    one.architecture === other.architecture &&
-    one.variant === other.variant
-  );
-}
 
 /** Names that stand for themselves and for nothing else. */
 const SYSTEMS = new Set(["linux", "windows", "darwin", "freebsd"]);

@@ -11,7 +11,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
-import { PolicyError, type PolicyErrorCode, type PolicyProblem, throwProblems } from "./policy-error.ts";
+import { PolicyError, type PolicyProblem, throwProblems } from "./policy-error.ts";
 
 /** A YAML file that is one plain mapping: no anchors, tags, merge keys, directives or keys given twice. */
 export interface YamlFile {
@@ -29,22 +29,21 @@ const ENOUGH = 100;
 
 /** Reads a YAML file. `name` is for messages. Throws PolicyError (`too-large`, `syntax`). */
 export function readYamlFile(text: string, name: string): YamlFile {
-  const fail = (code: PolicyErrorCode, why: string, line?: number): never => {
-    throw new PolicyError(
-      line === undefined
-        ? { code, place: name, text: why }
-        : { code, place: `${name}:${line}`, line, text: why },
-    );
-  };
-  if (Buffer.byteLength(text) > MAX_FILE) fail("too-large", `it is larger than ${MAX_FILE / 1024} KiB`);
+  const problem = (why: string, line?: number, column?: number): PolicyProblem => ({
+    code: "syntax",
+    place: [name, line, column].filter((each) => each !== undefined).join(":"),
+    ...(line !== undefined && { line }),
+    text: why,
+  });
+  if (Buffer.byteLength(text) > MAX_FILE)
+    throw new PolicyError({ ...problem(`it is larger than ${MAX_FILE / 1024} KiB`), code: "too-large" });
   if (/^[\ufeff\s]*$/.test(text)) {
-    fail(
-      "syntax",
-      'it is empty; a policy begins with "version: 1", and to have no policy is to have no file',
-    );
+    const why = 'it is empty; a policy begins with "version: 1", and to have no policy is to have no file';
+    throw new PolicyError(problem(why));
   }
   const directive = text.split("\n", ENOUGH).findIndex((line) => line.startsWith("%"));
-  if (directive >= 0) fail("syntax", 'a policy is plain YAML 1.2 without "%" directives', directive + 1);
+  if (directive >= 0)
+    throw new PolicyError(problem('a policy is plain YAML 1.2 without "%" directives', directive + 1));
 
   const lineCounter = new LineCounter();
   const document = parseDocument(text, {
@@ -56,21 +55,25 @@ export function readYamlFile(text: string, name: string): YamlFile {
     prettyErrors: false,
     lineCounter,
   });
-  throwProblems(
-    syntaxProblems(document, (offset) => lineCounter.linePos(offset)).map((found) => ({
-      ...found,
-      place: `${name}:${found.place}`,
-    })),
+  const exhausted = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
+  const errors = (exhausted ? [exhausted] : document.errors.slice(0, ENOUGH)).map(
+    ({ pos, code, message }) => {
+      const { line, col } = lineCounter.linePos(pos[0]);
+      return problem(PARSER_WORDS.get(code) ?? excerpt(message, 160), line, col);
+    },
   );
+  // The parser may report the same twice.
+  throwProblems([...new Map(errors.map((each) => [`${each.place}:${each.text}`, each])).values()]);
   const lineOf = (node: unknown) => lineCounter.linePos((isNode(node) && node.range?.[0]) || 0).line;
-  const problems = fancyParts(document).map(({ node, text: why }): PolicyProblem => {
-    const line = lineOf(node);
-    return { code: "syntax", place: `${name}:${line}`, line, text: why };
-  });
-  throwProblems(problems.toSorted((one, other) => (one.line ?? 0) - (other.line ?? 0)));
+  const fancy = fancyParts(document).map(({ node, text: why }) => ({ line: lineOf(node), why }));
+  throwProblems(
+    fancy.toSorted((one, other) => one.line - other.line).map(({ line, why }) => problem(why, line)),
+  );
   const root = document.contents;
   if (!isMap(root))
-    return fail("syntax", 'it is not a mapping of keys to values; a policy begins with "version: 1"');
+    throw new PolicyError(
+      problem('it is not a mapping of keys to values; a policy begins with "version: 1"'),
+    );
   return { root, value: document.toJS({ maxAliasCount: 0 }), lineOf };
 }
 
@@ -78,21 +81,6 @@ const PARSER_WORDS = new Map([
   ["RESOURCE_EXHAUSTION", "it is nested too deeply"],
   ["MULTIPLE_DOCS", "a second document begins here; a policy is one"],
 ]);
-
-/** What is not YAML, each problem once. The place is line and column. */
-function syntaxProblems(
-  { errors }: Document.Parsed,
-  position: (offset: number) => { line: number; col: number },
-): PolicyProblem[] {
-  const exhausted = errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
-  const told = new Map<string, PolicyProblem>();
-  for (const { pos, code, message } of exhausted ? [exhausted] : errors.slice(0, ENOUGH)) {
-    const { line, col } = position(pos[0]);
-    const text = PARSER_WORDS.get(code) ?? excerpt(message, 160);
-    told.set(`${line}:${col}:${text}`, { code: "syntax", place: `${line}:${col}`, line, text });
-  }
-  return [...told.values()];
-}
 
 /** YAML features that no policy needs, each of which could make a file mean something else than it seems to. */
 function fancyParts(document: Document.Parsed): { node: unknown; text: string }[] {
