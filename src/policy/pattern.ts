@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
 import type { Reference } from "../image/reference.ts";
+import { canonicalRegistry, DOCKER_HUB } from "../image/registry.ts";
 import { matchesWhole } from "../record/wildcards.ts";
 import { WrongValue } from "./policy-error.ts";
 
@@ -12,7 +13,7 @@ import { WrongValue } from "./policy-error.ts";
 export interface Pattern {
   /** As it was written. */
   readonly text: string;
-  /** Registry and path, in parts; the registry in lower case. */
+  /** Registry and path, in parts; the registry by its canonical name, unless it has a wildcard. */
   readonly parts: readonly string[];
   /** `*` when the pattern names no tag. */
   readonly tag: string;
@@ -21,7 +22,7 @@ export interface Pattern {
 const MAX_LENGTH = 600;
 const ANY = "**";
 const WILD = /[*?]/;
-const OFFICIAL = ["docker.io", "library"];
+const OFFICIAL = [DOCKER_HUB, "library"];
 const REGULAR_EXPRESSION = /[\\^$+(){}|]/;
 /** What no reference has in it; brackets are those of an IPv6 address. */
 const FOREIGN = /[^\w.:/*?[\]-]/;
@@ -72,9 +73,9 @@ function inFull(
   const isRegistry =
     path.length > 0 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
   if (isRegistry) {
-    const registry = first.toLowerCase() === "index.docker.io" ? "docker.io" : first.toLowerCase();
+    const registry = WILD.test(first) ? first.toLowerCase() : canonicalRegistry(first);
     // As "docker.io/alpine" is "docker.io/library/alpine".
-    const isOfficial = registry === "docker.io" && path.length === 1 && path[0] !== ANY;
+    const isOfficial = registry === DOCKER_HUB && path.length === 1 && path[0] !== ANY;
     return isOfficial ? [...OFFICIAL, ...path] : [registry, ...path];
   }
   if (WILD.test(first)) {
@@ -83,13 +84,13 @@ function inFull(
     const any = path.length === 0 && first === "*" ? `**${tag}` : `**/${name}`;
     throw wrong(`it could be meant for Docker Hub or for any registry; write "${hub}" or "${any}"`);
   }
-  return path.length === 0 ? [...OFFICIAL, first] : ["docker.io", ...written];
+  return path.length === 0 ? [...OFFICIAL, first] : [DOCKER_HUB, ...written];
 }
 
-/** Whether the pattern matches the image's name and tag. A registry's name is the same in any case. */
+/** Whether the pattern matches the image's name and tag, whichever of its names the registry is written by. */
 export function matches(pattern: Pattern, { registry, repository, tag = "" }: Reference): boolean {
   return (
-    partsMatch(pattern.parts, [registry.toLowerCase(), ...repository.split("/")]) &&
+    partsMatch(pattern.parts, [canonicalRegistry(registry), ...repository.split("/")]) &&
     textMatches(pattern.tag, tag)
   );
 }

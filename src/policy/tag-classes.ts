@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
+import { canonicalRegistry } from "../image/registry.ts";
 import type { Action } from "./rule.ts";
 
 /** What the shape of a tag says of how its publisher uses it. */
@@ -114,7 +115,7 @@ export function tagClass({ registry, repository, tag = "latest" }: Reference): T
   const [, number = "", rest = ""] = NUMBER.exec(tag) ?? [];
   if (number === "") return TAG_CLASSES.other;
   if (number.split(".").length > 2 || ONE_RELEASE.test(rest)) {
-    const name = `${registry.toLowerCase()}/${repository}`;
+    const name = `${canonicalRegistry(registry)}/${repository}`;
     if (name === "docker.io/library/alpine" && /^\d+\.\d+\.\d+$/.test(tag)) return TAG_CLASSES.alpine;
     return REBUILT.some((place) => name.startsWith(place)) ? TAG_CLASSES.rebuilt : TAG_CLASSES.version;
   }

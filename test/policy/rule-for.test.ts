@@ -77,7 +77,8 @@ describe("the first rule that matches counts, and where it says nothing the defa
 
   test.for([
     { row: "a host in capitals", image: "GHCR.io/acme/app:1.2.3", min: 3 },
-    { row: "a host with a port", image: "ghcr.io:443/acme/app:1.2.3", min: 7 },
+    { row: "a host with a port", image: "ghcr.io:444/acme/app:1.2.3", min: 7 },
+    { row: "a host with the default port", image: "ghcr.io:443/acme/app:1.2.3", min: 3 },
     { row: "a digest beside the tag", image: `ghcr.io/acme/app:1@sha512:${"0".repeat(128)}`, min: 3 },
     { row: "300 characters", image: `ghcr.io/acme/${"a".repeat(170)}:${"b".repeat(120)}`, min: 3 },
   ])("an image with $row", async ({ image, min }) => {
