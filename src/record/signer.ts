@@ -208,7 +208,9 @@ function checkName(what: string, text: string): void {
 }
 
 /** A signer in a few characters, for people: `key sha256:ab12cd34ef56…`, `ci@acme.example (accounts.google.com)`. */
-export function signerName(signer: TrustedSigner): string {
+export function signerName(
+  signer: { readonly kind: "key"; readonly fingerprint: string } | TrustedIdentity | TrustedPattern,
+): string {
   switch (signer.kind) {
     case "key":
       return `key ${signer.fingerprint.slice(0, "sha256:".length + 12)}…`;

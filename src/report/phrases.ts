@@ -40,18 +40,21 @@ export function evidence(record: Record): string {
 export function evidenceLines(record: Record): string[] {
   return [
     `recorded ${isoTime(record.loggedAt)} by ${signerOf(record)}`,
-    `log index ${record.logIndex} of ${logHost(record)}`,
+    `log index ${record.logIndex} of ${logHost(record.logUrl)}`,
   ];
 }
 
 /** Who signed, and whether in the older form that proves less. */
-export function signerOf({ signer, strength }: Pick<Record, "signer" | "strength">): string {
+export function signerOf({
+  signer,
+  strength,
+}: Pick<Record, "strength"> & { readonly signer: Parameters<typeof signerName>[0] }): string {
   return strength === "tlogistry" ? `${signerName(signer)}, with tlogistry` : signerName(signer);
 }
 
 /** The log's host, as in `rekor.example.org`; the whole text when it is no URL. */
-export function logHost({ logUrl }: Pick<Record, "logUrl">): string {
-  return URL.canParse(logUrl) ? new URL(logUrl).host : logUrl;
+export function logHost(url: string): string {
+  return URL.parse(url)?.host ?? url;
 }
 
 /** The day on which the log took a record in, in UTC. */
@@ -65,8 +68,8 @@ export function isoTime(time: Date): string {
 }
 
 /** How many entries under a tag's name are no records for us, and why; empty when there are none. */
-export function ignoredEntries(rejected: ReadonlyMap<string, number>): string {
-  const total = [...rejected.values()].reduce((sum, count) => sum + count, 0);
+export function ignoredEntries(rejected: Iterable<[reason: string, count: number]>): string {
+  const total = [...rejected].reduce((sum, [, count]) => sum + count, 0);
   if (total === 0) return "";
   const reasons = [...rejected].map(([reason, count]) => `${count} ${reason}`).join(", ");
   const what =

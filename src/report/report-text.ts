@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Record } from "../record/verification.ts";
-import { ignoredEntries, isoTime, logHost, signerOf } from "./phrases.ts";
+import { ignoredEntries, logHost, signerOf } from "./phrases.ts";
 import type { Judgement } from "../check/judgement.ts";
 import type { MessageName } from "./message-table.ts";
 import { refusalMessage } from "./messages.ts";
@@ -21,12 +20,12 @@ const LABEL_WIDTH = 6;
  */
 export function reportText(report: Report, judgements: readonly Judgement[]): string {
   const troubled = judgements.filter(({ outcome }) => outcome !== "pass");
-  const parts = [reportTable(report, judgements), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
+  const parts = [reportTable(report), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
   return `${parts.join("\n\n")}\n`;
 }
 
 /** The blocks of the images and the count alone, without an end of the last line. */
-export function reportTable(report: Report, judgements: readonly Judgement[]): string {
+export function reportTable(report: Report): string {
   const heads = aligned(
     report.images.map(({ outcome, verdict, reference, lines }) => [
       MARK[outcome],
@@ -36,9 +35,7 @@ export function reportTable(report: Report, judgements: readonly Judgement[]): s
     ]),
     "  ",
   );
-  const blocks = report.images.map((image, index) =>
-    [heads[index] ?? "", ...details(image, judgements[index])].join("\n"),
-  );
+  const blocks = report.images.map((image, index) => [heads[index] ?? "", ...details(image)].join("\n"));
   return [...blocks, summary(report)].join("\n\n");
 }
 
@@ -53,9 +50,9 @@ export function aligned(rows: readonly (readonly string[])[], gap: string): stri
   );
 }
 
-function details(image: ReportedImage, judgement: Judgement | undefined): string[] {
-  const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy } = image;
-  const shown = recordOf(judgement);
+function details(image: ReportedImage): string[] {
+  const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy, rejected } =
+    image;
   // No rule is about an image without a tag or a digest.
   const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
@@ -65,21 +62,17 @@ function details(image: ReportedImage, judgement: Judgement | undefined): string
     ["record", record?.digest === digest ? undefined : record?.digest],
     ["now", served],
     ["before", superseded?.digest],
-    ["since", shown && `${isoTime(shown.loggedAt)}, log index ${shown.logIndex} of ${logHost(shown)}`],
-    ["signer", shown && signerOf(shown)],
+    ["since", record && `${record.loggedAt}, log index ${record.logIndex} of ${logHost(record.log)}`],
+    ["signer", record && signerOf(record)],
     ["newer", newer && `${newer.loggedAt}, log index ${newer.logIndex}`],
     ["until", until],
     ["action", rule && isRuled ? `${rule.action} (${rule.source})` : undefined],
     ["why", isRuled ? rule?.why : undefined],
     ["note", NOTES[message]],
     ["detail", detail],
-    ["log", judgement && ignoredEntries(judgement.rejected)],
+    ["log", ignoredEntries(Object.entries(rejected))],
   ];
   return rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(LABEL_WIDTH)} ${text}`] : []));
-}
-
-function recordOf(judgement: Judgement | undefined): Record | undefined {
-  return judgement && "record" in judgement.verdict ? judgement.verdict.record : undefined;
 }
 
 /** `Dockerfile:2, 9-10`; each file once. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { type Judgement, type Outcome, OUTCOMES, worstOf } from "../check/judgement.ts";
+import { OUTCOMES, worstOf } from "../check/judgement.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
-import { EVIDENCE_ERROR_CODES, type EvidenceError } from "../attestation/error.ts";
+import { EVIDENCE_ERROR_CODES } from "../attestation/error.ts";
 import type { EvidencePredicate } from "../attestation/predicate.ts";
 import { described, text } from "../policy/key.ts";
 import { MARK, reportTable } from "./report-text.ts";
@@ -55,21 +55,16 @@ export const VerificationShape = v.pipe(
 export type VerificationReport = Readonly<v.InferOutput<typeof VerificationShape>>;
 
 /** What became of the evidence of one platform's image. */
-export interface VerifiedPlatform {
-  readonly platform: string;
-  /** Of the platform's own manifest. */
-  readonly digest: string;
-  readonly evidence:
-    | { readonly kind: "judged"; readonly judged: JudgedEvidence }
-    | { readonly kind: "refused"; readonly error: EvidenceError };
-}
+export type VerifiedPlatform = VerificationReport["platforms"][number];
 
-/** Evidence whose images are judged; one for all platforms that carry the same. */
-export interface JudgedEvidence {
-  readonly predicate: EvidencePredicate;
-  readonly report: Report;
-  /** Those that the report was made from. */
-  readonly judgements: readonly Judgement[];
+/** That there is evidence, with the report of its images. */
+export function foundEvidence(
+  { frontend, policy, images }: EvidencePredicate,
+  report: Report,
+): Omit<VerifiedPlatform, "platform" | "digest"> {
+  const hidden = images.filter(({ reference }) => reference === undefined).length;
+  const outcome = hidden > 0 ? worstOf([report.outcome, "warn"]) : report.outcome;
+  return { evidence: "found", outcome, frontend, policy, private: hidden, report };
 }
 
 /** The report of a verification. `image` is what was verified, with its digest. */
@@ -77,73 +72,30 @@ export function verificationReport(
   image: Reference,
   platforms: readonly VerifiedPlatform[],
 ): VerificationReport {
-  const reported: VerificationReport["platforms"] = platforms.map(({ platform, digest, evidence }) => {
-    if (evidence.kind === "refused") {
-      const { code, message } = evidence.error;
-      return { platform, digest, evidence: code, outcome: "refuse", problem: message };
-    }
-    const { predicate, report } = evidence.judged;
-    const { frontend, policy } = predicate;
-    const outcome = outcomeOf(evidence.judged);
-    const hidden = privateImages(predicate);
-    return {
-      platform,
-      digest,
-      evidence: "found",
-      outcome,
-      frontend,
-      policy,
-      private: hidden,
-      report,
-    };
-  });
-  return {
-    version: 1,
-    image: formatReference(image),
-    outcome: worstOf(reported.map(({ outcome }) => outcome)),
-    platforms: reported,
-  };
+  const outcome = worstOf(platforms.map((each) => each.outcome));
+  return { version: 1, image: formatReference(image), outcome, platforms };
 }
 
-/** The same as people read it: each platform, and below those with the same evidence the table of its images. */
-export function verificationText(image: Reference, platforms: readonly VerifiedPlatform[]): string {
-  const parts = [formatReference(image)];
-  const shown = new Set<JudgedEvidence>();
-  for (const { platform, digest, evidence } of platforms) {
-    if (evidence.kind === "refused") {
-      parts.push(`REFUSED  ${platform}  ${digest}\n  ${evidence.error.message}`);
-      continue;
-    }
-    const { judged } = evidence;
-    if (shown.has(judged)) continue;
-    shown.add(judged);
-    const same = platforms.filter(
-      (each) => each.evidence.kind === "judged" && each.evidence.judged === judged,
-    );
-    parts.push(
-      same.map((each) => headLine(each, judged)).join("\n"),
-      reportTable(judged.report, judged.judgements),
-    );
-    const hidden = privateImages(judged.predicate);
+/** The same as people read it: each platform, and below those that share a report the table of its images. */
+export function verificationText({ image, platforms }: VerificationReport): string {
+  const parts = [image];
+  const shown = new Set<Report>();
+  for (const { platform, digest, problem, report, private: hidden = 0 } of platforms) {
+    if (report === undefined) parts.push(`REFUSED  ${platform}  ${digest}\n  ${problem ?? ""}`);
+    if (report === undefined || shown.has(report)) continue;
+    shown.add(report);
+    const same = platforms.filter((each) => each.report === report);
+    parts.push(same.map(headLine).join("\n"), reportTable(report));
     if (hidden > 0) parts.push(privateLine(hidden));
   }
   return `${parts.join("\n\n")}\n`;
 }
 
-function headLine({ platform, digest }: VerifiedPlatform, judged: JudgedEvidence): string {
-  const { frontend, policy } = judged.predicate;
-  return `${MARK[outcomeOf(judged)]}  ${platform}  ${digest}\n  built with ${frontend.name} ${frontend.version}, policy ${policy}`;
+function headLine({ platform, digest, outcome, frontend, policy }: VerifiedPlatform): string {
+  return `${MARK[outcome]}  ${platform}  ${digest}\n  built with ${frontend?.name} ${frontend?.version}, policy ${policy}`;
 }
 
 function privateLine(count: number): string {
   const images = count === 1 ? "1 image of the build is" : `${count} images of the build are`;
   return `WARNING  ${images} not named in the evidence, because the policy of the build keeps them private; nothing is known of them`;
-}
-
-function privateImages({ images }: EvidencePredicate): number {
-  return images.filter(({ reference }) => reference === undefined).length;
-}
-
-function outcomeOf({ predicate, report }: JudgedEvidence): Outcome {
-  return privateImages(predicate) > 0 ? worstOf([report.outcome, "warn"]) : report.outcome;
 }

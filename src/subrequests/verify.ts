@@ -20,7 +20,7 @@ import { EvidenceError } from "../attestation/error.ts";
 import { evidenceReference, type EvidencePredicate } from "../attestation/predicate.ts";
 import { makeReport } from "../report/report.ts";
 import {
-  type JudgedEvidence,
+  foundEvidence,
   type VerifiedPlatform,
   verificationReport,
   verificationText,
@@ -66,7 +66,7 @@ export async function verifyImage(
   }
   const report = verificationReport(reference, verified);
   return textAnswer({
-    text: verificationText(reference, verified),
+    text: verificationText(report),
     json: report,
     status: report.outcome === "refuse" ? 1 : 0,
   });
@@ -96,9 +96,9 @@ async function verifyAll(
     images = chosen(await platformImages(served, `"${name}"`), platforms, name);
   } catch (error) {
     if (!(error instanceof EvidenceError)) throw error;
-    return [{ platform: "every platform", digest: served.digest, evidence: { kind: "refused", error } }];
+    return [{ platform: "every platform", digest: served.digest, ...refused(error) }];
   }
-  const judgedOnes = new Map<string, JudgedEvidence>();
+  const judgedOnes = new Map<string, ReturnType<typeof foundEvidence>>();
   const verified: VerifiedPlatform[] = [];
   for (const image of images) {
     const { platform, digest } = image;
@@ -109,10 +109,10 @@ async function verifyAll(
       const key = JSON.stringify(predicate);
       const judged = judgedOnes.get(key) ?? (await judge(predicate, context, place));
       judgedOnes.set(key, judged);
-      verified.push({ platform, digest, evidence: { kind: "judged", judged } });
+      verified.push({ platform, digest, ...judged });
     } catch (error) {
       if (!(error instanceof EvidenceError)) throw error;
-      verified.push({ platform, digest, evidence: { kind: "refused", error } });
+      verified.push({ platform, digest, ...refused(error) });
     }
   }
   return verified;
@@ -123,7 +123,7 @@ async function judge(
   predicate: EvidencePredicate,
   context: CheckContext,
   place: string,
-): Promise<JudgedEvidence> {
+): Promise<ReturnType<typeof foundEvidence>> {
   const { images } = predicate;
   const named = images.flatMap((image) => {
     const reference = evidenceReference(image, place);
@@ -134,7 +134,11 @@ async function judge(
   const judgements = await openCheck(carried)(named);
   const places = named.map((image) => ({ ...image, locations: [] }));
   const report = makeReport(judgements, { images: places, policy: context.policy });
-  return { predicate, report, judgements };
+  return foundEvidence(predicate, report);
+}
+
+function refused({ code, message }: EvidenceError): Omit<VerifiedPlatform, "platform" | "digest"> {
+  return { evidence: code, outcome: "refuse", problem: message };
 }
 
 /** The images of the platforms that were asked for. */
