@@ -13,9 +13,8 @@ export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionRe
   if (!isToBeApproved(one)) return undefined;
   const isCurrent =
     decision.kind === "moved" || (decision.kind === "unchanged" && decision.note === undefined);
-  if (!isCurrent || lookup.kind !== "found") return undefined;
-  const { record } = lookup.standing;
-  return record.digest === one.image.reference.digest ? undefined : record;
+  const record = isCurrent ? lookup.standing?.record : undefined;
+  return record?.digest === one.image.reference.digest ? undefined : record;
 }
 
 /**
@@ -34,16 +33,16 @@ export async function approve(
     );
   }
   const { reason } = one.context.approval ?? {};
-  const wrote = await writeSighting(one, asked, {
+  const wrote = await writeSighting(one, asked.lookup.history, {
     supersedes: standing.digest,
     ...(reason !== undefined && { reason }),
   });
   if ("kind" in wrote) throw new CheckError(`approve "${name}": ${whyNotWritten(wrote)}`);
   if (!isProven(wrote)) throw new CheckError(`approve "${name}": logged, but ${whyUnproven(wrote)}`);
   const { digest } = one.image.reference;
-  const stands = wrote.lookup.kind === "found" ? wrote.lookup.standing.record : undefined;
+  const stands = wrote.lookup.standing?.record;
   if (stands !== undefined && stands.digest === digest) {
-    return { ...wrote, decision: { kind: "approved", record: stands, superseded: standing } };
+    return { lookup: wrote.lookup, decision: { kind: "approved", record: stands, superseded: standing } };
   }
   if (stands !== undefined && stands.digest !== standing.digest) {
     throw new CheckError(

@@ -2,7 +2,7 @@
 import { taggedName } from "../image/reference.ts";
 import { ruleFor } from "../policy/rule-for.ts";
 import type { Rule } from "../policy/rule.ts";
-import { type History, latest } from "../record/history.ts";
+import { type History, latest, type Standing } from "../record/history.ts";
 import { approve, toBeSuperseded } from "./approval.ts";
 import type { CheckContext, ConsumedImage } from "./context.ts";
 import { type Judgement, outcomeOf } from "./judgement.ts";
@@ -13,7 +13,6 @@ import {
   decideOn,
   type DecisionResult,
   type ImageCheck,
-  type LookupResult,
   NOTHING,
 } from "./lookup.ts";
 import { recordSighting, servedManifest } from "./recording.ts";
@@ -50,18 +49,19 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
   const { context, known } = check;
   const { reference } = image;
   const rule = ruleFor(context.policy, reference);
-  const { decision, rejected, lookup } = await settle({ ...check, image, rule });
-  if (lookup.kind === "found") known.set(taggedName(reference), lookup.history);
+  const { decision, lookup } = await settle({ ...check, image, rule });
+  const { history, standing } = lookup;
+  if (standing !== undefined) known.set(taggedName(reference), history);
   const verdict: Verdict =
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
-  const records = lookup.kind === "found" ? restsOn(lookup, rule) : [];
+  const records = standing === undefined ? [] : restsOn(history, standing, rule);
   const outcome = outcomeOf(verdict, rule, context.policy.profile);
   return {
     reference,
     verdict,
     rule,
     outcome,
-    rejected,
+    rejected: history.rejected,
     records,
   };
 }
@@ -70,10 +70,7 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
  * What the verdict rests on, in log order: the record that stands and those before it; of a followed tag, the newest one
  * too; and where an age is wanted, what proves it. So a lock file of these comes to the same verdict.
  */
-function restsOn(
-  { history, standing }: Extract<Lookup, { kind: "found" }>,
-  { action, minAge }: Rule,
-): Judgement["records"] {
+function restsOn(history: History, standing: Standing, { action, minAge }: Rule): Judgement["records"] {
   const { superseded, record } = standing;
   const current = action === "follow" ? (latest(history) ?? record) : record;
   const sightings = history.records.filter(({ digest }) => digest === current.digest);
@@ -85,8 +82,8 @@ function restsOn(
 
 async function settle(one: ImageCheck): Promise<DecisionResult> {
   // A decision that needs no record needs no log either.
-  const decision = decideOn(one, NOTHING.lookup);
-  return decision.kind === "unseen" ? act(one, await ask(one)) : { ...NOTHING, decision };
+  const decision = decideOn(one, NOTHING);
+  return decision.kind === "unseen" ? act(one, await ask(one)) : { lookup: NOTHING, decision };
 }
 
 /** Does what the rule says of what was decided: records what is new, approves what is to be, looks at platforms. */
@@ -100,7 +97,10 @@ async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult>
     case "moved":
       if (one.rule.action === "follow") return follow(one, asked, decision);
       if (!(await isSameForPlatforms(one, decision.record))) return asked;
-      return { ...asked, decision: aged(one, asked, { record: decision.record, note: "same-platforms" }) };
+      return {
+        ...asked,
+        decision: aged(one, asked.lookup, { record: decision.record, note: "same-platforms" }),
+      };
     default:
       return asked;
   }
@@ -117,22 +117,23 @@ async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionR
   }
   const wrote = await recordSighting(one, asked);
   if ("decision" in wrote) return wrote;
-  const decision = decideOn(one, wrote.lookup);
+  const { lookup } = wrote;
+  const decision = decideOn(one, lookup);
   if (decision.kind === "unseen") {
     const detail = `recorded, but who signs here may not record by the policy (${one.context.policy.sources.trust}), so its record lets no tag stand`;
-    return { ...wrote, decision: { kind: "unknown", reason: "unwritten", detail } };
+    return { lookup, decision: { kind: "unknown", reason: "unwritten", detail } };
   }
   if (decision.kind === "unchanged" && wrote.isOwn(decision.record))
-    return { ...wrote, decision: { kind: "first-seen", record: decision.record } };
-  return { ...wrote, decision };
+    return { lookup, decision: { kind: "first-seen", record: decision.record } };
+  return { lookup, decision };
 }
 
 /** Records that a followed tag names another image now, when that can be recorded; it is followed in any case. */
 async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Promise<DecisionResult> {
   const { rule, signers } = one;
-  if (rule.unseen !== "record") return unwritten(one, asked, { moved, reason: "policy", detail: "" });
+  if (rule.unseen !== "record") return unwritten(one, asked.lookup, { moved, reason: "policy", detail: "" });
   // A lock file does not know what was recorded since, and each change is recorded once.
-  if (asked.isOffline && (await signers.signing()) !== undefined) {
+  if (asked.lookup.isOffline && (await signers.signing()) !== undefined) {
     const again = await ask(one, { recheck: true });
     return again.decision.kind === "moved" ? follow(one, again, again.decision) : again;
   }
@@ -140,38 +141,39 @@ async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Pro
   if ("decision" in wrote) {
     const { decision } = wrote;
     return decision.kind === "unrecorded"
-      ? unwritten(one, asked, { moved, reason: decision.reason, detail: decision.detail })
+      ? unwritten(one, asked.lookup, { moved, reason: decision.reason, detail: decision.detail })
       : wrote;
   }
-  const newer = latest(wrote);
+  const { lookup } = wrote;
+  const newer = latest(lookup.history);
   // Another signer's sighting of yet another image may be newer than ours; and an observer's sighting is not followed.
   if (newer === undefined || newer.digest !== one.image.reference.digest)
-    return unwritten(one, wrote, { moved, reason: "no-signer", detail: "" });
-  const decision = aged(one, wrote, { record: newer });
-  return { ...wrote, decision: decision.kind === "too-new" ? decision : { ...moved, newer } };
+    return unwritten(one, lookup, { moved, reason: "no-signer", detail: "" });
+  const decision = aged(one, lookup, { record: newer });
+  return { lookup, decision: decision.kind === "too-new" ? decision : { ...moved, newer } };
 }
 
 /** The decision on a followed image that is not recorded. Where the rule wants an age, a record has to prove it. */
 function unwritten(
   one: ImageCheck,
-  asked: LookupResult,
+  lookup: Lookup,
   { moved, ...why }: Omit<Unrecorded, "kind"> & { readonly moved: Moved },
 ): DecisionResult {
-  if (one.rule.minAge === undefined) return { ...asked, decision: moved };
+  if (one.rule.minAge === undefined) return { lookup, decision: moved };
   const { digest } = one.image.reference;
-  const seen = asked.records.findLast((each) => each.digest === digest && each.may.has("record"));
-  if (seen === undefined) return { ...asked, decision: { kind: "unrecorded", ...why } };
-  const decision = aged(one, asked, { record: seen });
-  return { ...asked, decision: decision.kind === "too-new" ? decision : moved };
+  const seen = lookup.history.records.findLast((each) => each.digest === digest && each.may.has("record"));
+  if (seen === undefined) return { lookup, decision: { kind: "unrecorded", ...why } };
+  const decision = aged(one, lookup, { record: seen });
+  return { lookup, decision: decision.kind === "too-new" ? decision : moved };
 }
 
 /** `unchanged`, unless the rule wants an age that these records do not prove. */
 function aged(
   { rule, context }: ImageCheck,
-  { records }: LookupResult,
+  { history }: Lookup,
   unchanged: Omit<Unchanged, "kind">,
 ): Unchanged | TooNew {
-  return oldEnough({ kind: "unchanged", ...unchanged }, records, { rule, now: context.now() });
+  return oldEnough({ kind: "unchanged", ...unchanged }, history.records, { rule, now: context.now() });
 }
 
 /** Whether the image, another index than the recorded one, is the same for the platforms that are built. */

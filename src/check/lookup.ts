@@ -8,7 +8,6 @@ import type { Trust } from "../record/signer.ts";
 import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
-import type { Record } from "../record/verification.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { CheckContext, ConsumedImage } from "./context.ts";
 import type { Signers } from "./signers.ts";
@@ -38,20 +37,10 @@ export function isToBeApproved({ image, context: { approval } }: ImageCheck): bo
   return approval !== undefined && taggedName(approval.tag) === taggedName(image.reference);
 }
 
-/** What a lookup gave. */
-export interface LookupResult {
-  readonly lookup: Lookup;
-  /** All records of the tag, whether or not one of them stands. */
-  readonly records: readonly Record[];
-  /** How many entries do not count, by reason. */
-  readonly rejected: History["rejected"];
-  /** Whether no log was asked, because the records at hand were enough. */
-  readonly isOffline?: true;
-}
-
 /** What was decided, and upon what. */
-export interface DecisionResult extends LookupResult {
+export interface DecisionResult {
   readonly decision: Decision;
+  readonly lookup: Lookup;
 }
 
 /** What was decided by asking. */
@@ -61,7 +50,7 @@ export interface AskedResult extends DecisionResult {
 }
 
 /** What is known about a tag before a log is asked. */
-export const NOTHING: LookupResult = { lookup: { kind: "none" }, records: [], rejected: new Map() };
+export const NOTHING: Lookup = { history: { records: [], rejected: new Map() } };
 
 /** Looks for the tag's records in all places, and decides; `recheck` asks the log even if a lock file has the answer. */
 export async function ask(
@@ -70,15 +59,15 @@ export async function ask(
 ): Promise<AskedResult> {
   const trust = await one.signers.known();
   // An approval is of no use beside one that the lock file does not know.
-  const result = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) });
-  return { ...result, decision: decideOn(one, result.lookup), trust };
+  const lookup = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) });
+  return { lookup, decision: decideOn(one, lookup), trust };
 }
 
 /** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
 async function lookUp(
   one: ImageCheck,
   { trust, recheck }: { readonly trust: readonly Trust[]; readonly recheck: boolean },
-): Promise<LookupResult> {
+): Promise<Lookup> {
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
@@ -126,7 +115,7 @@ export async function judgeEvidence(
     known,
     trust,
   }: { evidence: readonly Evidence[]; known: History | undefined; trust: readonly Trust[] },
-): Promise<LookupResult> {
+): Promise<Lookup> {
   const { policy, trustedRoot: firstRoot, newerRoot } = context;
   const logs = namedLogs(policy);
   const read = (trustedRoot: TrustedRoot): History =>
@@ -151,30 +140,28 @@ export async function judgeEvidence(
  * What was found, unless the log has an earlier record of another image than the one that the lock file begins with:
  * then one of the two was withheld.
  */
-function withoutContradiction(looked: LookupResult, locked: History): LookupResult {
+function withoutContradiction(looked: Lookup, locked: History): Lookup {
   const stood = (history: History) => {
     const stands = standing(history);
     return stands?.superseded[0] ?? stands?.record;
   };
-  const first = looked.lookup.kind === "found" ? stood(looked.lookup.history) : undefined;
+  const first = stood(looked.history);
   const lockedFirst = stood(locked);
   if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest) return looked;
   const detail = `the lock file contradicts the log: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the log with "${first.digest}" (log index ${first.logIndex})`;
-  return failed({ reason: "contradicted", detail }, looked.rejected);
+  return failed({ reason: "contradicted", detail }, looked.history.rejected);
 }
 
-function found(history: History): LookupResult {
+function found(history: History): Lookup {
   const stands = standing(history);
-  const { records, rejected } = history;
-  const lookup = stands ? ({ kind: "found", history, standing: stands } as const) : NOTHING.lookup;
-  return { lookup, records, rejected };
+  return { history, ...(stands && { standing: stands }) };
 }
 
 function failed(
-  why: Omit<Extract<Lookup, { kind: "failed" }>, "kind">,
-  rejected: LookupResult["rejected"] = NOTHING.rejected,
-): LookupResult {
-  return { lookup: { kind: "failed", ...why }, records: [], rejected };
+  failure: NonNullable<Lookup["failure"]>,
+  rejected: History["rejected"] = NOTHING.history.rejected,
+): Lookup {
+  return { history: { records: [], rejected }, failure };
 }
 
 function countOf({ rejected }: History, codes: ReadonlySet<RecordErrorCode>): number {

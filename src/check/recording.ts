@@ -1,24 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
-import type { Evidence } from "../record/history.ts";
+import type { Evidence, History } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/own-entry.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
 import type { Record } from "../record/verification.ts";
 import type { CheckContext } from "./context.ts";
 import type { Courier, Written } from "./courier.ts";
-import {
-  type DecisionResult,
-  type ImageCheck,
-  judgeEvidence,
-  type LookupResult,
-  messageOf,
-} from "./lookup.ts";
-import type { Verdict } from "./verdict.ts";
+import { type DecisionResult, type ImageCheck, judgeEvidence, messageOf } from "./lookup.ts";
+import type { Lookup, Verdict } from "./verdict.ts";
 
 /** What is known about a tag after this build wrote. */
-export interface WriteResult extends LookupResult {
+export interface WriteResult {
+  readonly lookup: Lookup;
   /** Whether a record is the one that this build wrote. */
   readonly isOwn: (record: Record) => boolean;
 }
@@ -39,11 +34,11 @@ export async function recordSighting(
   one: ImageCheck,
   asked: DecisionResult,
 ): Promise<WriteResult | DecisionResult> {
-  const wrote = await writeSighting(one, asked);
+  const wrote = await writeSighting(one, asked.lookup.history);
   if ("kind" in wrote) return { ...asked, decision: wrote };
   if (isProven(wrote)) return wrote;
   return {
-    ...wrote,
+    lookup: wrote.lookup,
     decision: { kind: "unknown", reason: "unproven", detail: `recorded, but ${whyUnproven(wrote)}` },
   };
 }
@@ -55,7 +50,7 @@ export async function recordSighting(
  */
 export async function writeSighting(
   one: ImageCheck,
-  { records, rejected }: LookupResult,
+  known: History,
   approval: Pick<Sighting, "supersedes" | "reason"> = {},
 ): Promise<WriteResult | NotWritten> {
   const { image, signers, context } = one;
@@ -101,10 +96,13 @@ export async function writeSighting(
   // The identity that signed: the authority's word for it may differ from the token's.
   const own = writtenBy(evidence, statement);
   if (own !== undefined) signers.trustOwn(own);
-  const known = records.length > 0 ? { records, rejected } : undefined;
-  const result = await judgeEvidence(one, { evidence, known, trust: signers.trusted() });
+  const lookup = await judgeEvidence(one, {
+    evidence,
+    known: known.records.length > 0 ? known : undefined,
+    trust: signers.trusted(),
+  });
   const payload = Buffer.from(statement).toString("base64");
-  return { ...result, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
+  return { lookup, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }
 
 /** The manifest that the registry shows to everybody under a tag or a digest. Throws as couriers do, and ManifestError. */
@@ -153,12 +151,13 @@ function codeOf(error: unknown): unknown {
 }
 
 /** Whether what this build wrote is proven and signed by a trusted signer. */
-export function isProven({ records, isOwn }: WriteResult): boolean {
-  return records.some(isOwn);
+export function isProven({ lookup, isOwn }: WriteResult): boolean {
+  return lookup.history.records.some(isOwn);
 }
 
 /** Why an entry that this build wrote is no record. */
-export function whyUnproven({ rejected }: WriteResult): string {
+export function whyUnproven({ lookup }: WriteResult): string {
+  const { rejected } = lookup.history;
   if (rejected.has("replayed"))
     return "it does not count, because this builder's clock and the log's differ by more than 15 minutes";
   if (rejected.has("bad-certificate"))

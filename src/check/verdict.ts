@@ -70,10 +70,15 @@ export const UNKNOWN_REASONS = [
 export type UnknownReason = (typeof UNKNOWN_REASONS)[number];
 
 /** What asking about a tag gave. */
-export type Lookup =
-  | { readonly kind: "found"; readonly history: History; readonly standing: Standing }
-  | { readonly kind: "none" }
-  | { readonly kind: "failed"; readonly reason: UnknownReason; readonly detail: string };
+export interface Lookup {
+  /** All records of the tag, whether or not one of them stands; without any after a failure. */
+  readonly history: History;
+  readonly standing?: Standing;
+  /** Why the tag's record is not known. */
+  readonly failure?: { readonly reason: UnknownReason; readonly detail: string };
+  /** Whether no log was asked, because the records at hand were enough. */
+  readonly isOffline?: true;
+}
 
 /** An image and how it is to be judged. */
 export interface Question {
@@ -98,15 +103,9 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
   if (rule.action === "ignore") return { kind: "exempt" };
   if (digest === undefined) return { kind: "unpinned", detail: "" };
   if (reference.tag === undefined) return { kind: "by-digest" };
-  switch (lookup.kind) {
-    case "failed":
-      return { ...lookup, kind: "unknown" };
-    case "none":
-      return { kind: "unseen" };
-    case "found":
-      break;
-  }
-  const { history, standing } = lookup;
+  const { history, standing, failure } = lookup;
+  if (failure !== undefined) return { kind: "unknown", ...failure };
+  if (standing === undefined) return { kind: "unseen" };
   const current = rule.action === "follow" ? (latest(history) ?? standing.record) : standing.record;
   const aged = (verdict: Unchanged) => oldEnough(verdict, history.records, { rule, now });
   if (current.digest === digest) return aged({ kind: "unchanged", record: current });
