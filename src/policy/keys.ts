@@ -3,7 +3,6 @@ import * as v from "valibot";
 import { formatReference, parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
-import type { Trust } from "../record/signer.ts";
 import {
   mayUsePlainHttp,
   plainUrl,
@@ -31,7 +30,7 @@ import {
   type Shape,
   text,
 } from "./key.ts";
-import { choose, isArg, whyRefused, WrongValue } from "./policy-error.ts";
+import { choose, whyRefused, WrongValue } from "./policy-error.ts";
 import { PART_KEYS, type PatternRule, PROFILES, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readSigners, SIGNER, trustObjection } from "./trust.ts";
 
@@ -107,11 +106,7 @@ export const KEYS = {
       description: "whose records count, besides those of who signs in the build",
     }),
     read: readSigners,
-    floor: {
-      freedBy: "trust",
-      objection: (above: readonly Trust[], floor: readonly Trust[], source) =>
-        trustObjection(above, floor, { isArg: isArg(source) }),
-    },
+    floor: { freedBy: "trust", objection: trustObjection },
   }),
   registries: key({
     at: ["registries"],

@@ -10,7 +10,8 @@ import {
   type TrustedSigner,
 } from "../record/signer.ts";
 import { choice, type FileReading, flag, list, type Shape, text } from "./key.ts";
-import { WrongValue } from "./policy-error.ts";
+import { isArg, WrongValue } from "./policy-error.ts";
+import type { Source } from "./rule.ts";
 
 /** What the records of a signer are good for. */
 const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
@@ -98,20 +99,20 @@ function isWithin(above: Trust, floor: Trust): boolean {
 }
 
 /**
- * Why the floor refuses these signers; `isArg` says whether a build argument names them. A build that trusts fewer
+ * Why the floor refuses these signers; `source` is where they are named. A build that trusts fewer
  * signers sees fewer records, and a moved tag looks new to it: so the floor's list stands, and an argument only has to
  * name a signer in it.
  */
 export function trustObjection(
   above: readonly Trust[],
   floor: readonly Trust[],
-  { isArg }: { readonly isArg: boolean },
+  source: Source,
 ): string | undefined {
-  const other = above.find(
-    (each) => !floor.some((trust) => (isArg ? trustId(each) === trustId(trust) : isWithin(each, trust))),
-  );
+  const isSame = (one: Trust, trust: Trust) => trustId(one) === trustId(trust);
+  const isAllowed = isArg(source) ? isSame : isWithin;
+  const other = above.find((each) => !floor.some((trust) => isAllowed(each, trust)));
   if (other === undefined) return undefined;
-  return floor.some((trust) => trustId(trust) === trustId(other))
+  return floor.some((trust) => isSame(other, trust))
     ? `${shownSigner(other)} may do more than it may among the signers`
     : `${shownSigner(other)} is not among the signers`;
 }
