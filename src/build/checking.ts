@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { CheckContext } from "../check/context.ts";
 import { BuildFileError } from "./build-file.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
-import { type Courier, startCourier } from "../courier/client/container.ts";
+import type { CourierChannel } from "../courier/client/channel.ts";
+import { couriersOf } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import { buildArgs } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/request.ts";
@@ -35,7 +36,7 @@ const GRACE_MS = 6_000;
 export interface Checking {
   /** Throws PolicyError, TrustError, LockError and BuildFileError. */
   open(files: SteeringFiles): Promise<OpenedCheck>;
-  /** Ends the couriers, once started. Never throws. */
+  /** Ends the couriers, in a second at most. Never throws. */
   close(): Promise<void>;
 }
 
@@ -69,26 +70,12 @@ export function startChecking(
   const baking = readBaked();
   // Whoever opens the check hears of their failures.
   for (const early of [trusting, baking]) early.catch(() => undefined);
-  const couriers = new Map<boolean, Promise<Courier>>();
-
-  const starter =
-    ({ timeoutMs }: EffectivePolicy) =>
-    (signing: boolean): Promise<Courier> => {
-      const start = async (): Promise<Courier> =>
-        startCourier(bridge, {
-          signing,
-          deadlineMs: timeoutMs,
-          image: await readOwnImage(),
-          command: [process.execPath, join(shipped, "courier.js")],
-          buildArgs: args,
-          environment,
-        });
-      const started = couriers.get(signing) ?? start();
-      // Whoever asks for it hears of its failure; who started it ahead does not have to.
-      started.catch(() => undefined);
-      couriers.set(signing, started);
-      return started;
-    };
+  const couriers = couriersOf(bridge, {
+    image: readOwnImage,
+    command: [process.execPath, join(shipped, "courier.js")],
+    buildArgs: args,
+    environment,
+  });
 
   return {
     async open(files) {
@@ -105,7 +92,7 @@ export function startChecking(
         ? files.lock
         : files.all.inContext(policy.lock, MAX_LOCK_BYTES));
       const lock = file && parseLockFile(file.bytes, file.place);
-      const courier = starter(policy);
+      const courier = (signing: boolean) => couriers.open({ signing, deadlineMs: policy.timeoutMs });
       // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
       // convert. One with secrets is never started ahead.
       if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
@@ -121,9 +108,7 @@ export function startChecking(
         notes: hidden ? [HIDDEN_POLICY] : [],
       };
     },
-    async close() {
-      await Promise.allSettled([...couriers.values()].map(async (opened) => (await opened).close()));
-    },
+    close: () => couriers.close(),
   };
 }
 
@@ -139,7 +124,7 @@ function contextOf({
   readonly commands: Commands;
   readonly isLockRequest: boolean;
   readonly trust: BuildTrust;
-  readonly courier: (signing: boolean) => Promise<Courier>;
+  readonly courier: (signing: boolean) => Promise<CourierChannel>;
   readonly now: () => Date;
 }): CheckContext {
   const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
@@ -147,7 +132,7 @@ function contextOf({
   let root: Promise<TrustedRoot> | undefined;
   const newerRoot = async (): Promise<TrustedRoot | undefined> => {
     const signal = deadline();
-    const { channel } = await courier(false);
+    const channel = await courier(false);
     const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
     return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
   };
@@ -174,7 +159,7 @@ function contextOf({
     recheck: wantsLock || isLockRequest,
     trustedRoot: () => (root ??= openRoot()),
     newerRoot,
-    courier: async ({ signing }) => (await courier(signing)).channel,
+    courier: ({ signing }) => courier(signing),
     ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
   };
 }

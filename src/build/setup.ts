@@ -48,7 +48,7 @@ export interface Setup {
    * PolicyError, TrustError, LockError and BuildFileError.
    */
   open(files: BuildFiles, needed: Promise<void>): Promise<OpenedCheck>;
-  /** Ends the couriers, once started: BuildKit does not end a build while a container of its frontend runs. Never throws. */
+  /** Ends the couriers, in a second at most: BuildKit does not end a build while a container of its frontend runs. Never throws. */
   close(): Promise<void>;
 }
 

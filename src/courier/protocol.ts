@@ -11,6 +11,18 @@ import * as v from "valibot";
  * may be answered in any order. End of input ends the courier.
  */
 
+/**
+ * The ids of the build secrets that sign, and the names of their files in the courier's container: a key and its
+ * password, an identity token, or what a job of GitHub Actions gets one with.
+ */
+export const SECRET_NAMES = {
+  key: "tlog-signing-key",
+  password: "tlog-signing-password",
+  token: "tlog-identity-token",
+  githubToken: "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+  githubUrl: "ACTIONS_ID_TOKEN_REQUEST_URL",
+} as const;
+
 /** The longest line either side accepts, in bytes without the LF. */
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** The most entries a courier brings for one tag. */

@@ -93,7 +93,7 @@ export interface FakeBehaviour {
   ) => string | { readonly digest: string; readonly config: Uint8Array };
   readonly inputs?: Readonly<Record<string, Uint8Array>>;
   /** May throw FakeFailure. */
-  readonly newContainer?: (request: AskedContainer) => void;
+  readonly newContainer?: (request: AskedContainer) => void | Promise<void>;
   readonly exec?: (call: ExecCall) => void;
   /** May throw FakeFailure. */
   readonly warn?: (request: AskedWarning) => void;
@@ -214,9 +214,9 @@ export async function startFakeBuildkit(
       behaviour.return?.(request);
       return {};
     }),
-    NewContainer: answer((request: AskedContainer) => {
+    NewContainer: answer(async (request: AskedContainer) => {
       heard.containers.push(request);
-      behaviour.newContainer?.(request);
+      await behaviour.newContainer?.(request);
       return {};
     }),
     ReleaseContainer: answer((request: { ContainerID: string }) => {

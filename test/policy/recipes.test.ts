@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import {
-  GITHUB_TOKEN_SECRET,
-  GITHUB_URL_SECRET,
-  SIGNING_SECRET,
-  TOKEN_SECRET,
-} from "../../src/courier/server/signing-secret.ts";
+import { SECRET_NAMES } from "../../src/courier/protocol.ts";
 import { DockerfileParser } from "dockerfile-ast";
 import { parseReference } from "../../src/image/reference.ts";
 import { readCommands } from "../../src/policy/commands.ts";
@@ -104,7 +99,8 @@ describe("the jobs and bake files are YAML, and give what we take", () => {
     await policyOf({ args });
     readCommands(args);
     for (const [, id = ""] of text.matchAll(/\bid=([\w-]+)/g)) {
-      expect([SIGNING_SECRET, TOKEN_SECRET, GITHUB_TOKEN_SECRET, GITHUB_URL_SECRET]).toContain(id);
+      const { key, token, githubToken, githubUrl } = SECRET_NAMES;
+      expect([key, token, githubToken, githubUrl]).toContain(id);
     }
   });
 

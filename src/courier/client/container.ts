@@ -1,67 +1,116 @@
 // SPDX-License-Identifier: Apache-2.0
+import { setTimeout as pause } from "node:timers/promises";
 import { CourierChannel } from "./channel.ts";
 import { splitLines } from "../lines.ts";
+import { SECRET_NAMES } from "../protocol.ts";
 import type { Bridge } from "../../gateway/bridge.ts";
 import { CallError } from "../../gateway/status.ts";
 import { ContainerError, startContainer } from "../../gateway/container.ts";
 
-/**
- * The ids of the build secrets that sign, and the names of their files in the courier's container: a key and its
- * password, an identity token, or what a job of GitHub Actions gets one with.
- */
-const SIGNING_SECRETS = [
-  "tlog-signing-key",
-  "tlog-signing-password",
-  "tlog-identity-token",
-  "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-  "ACTIONS_ID_TOKEN_REQUEST_URL",
-] as const;
 const SECRETS_DIRECTORY = "/run/secrets/tlog-dockerfile";
-
 /** Build args that Docker hands to every step of a build, and with which RUN steps reach the network. */
 const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /** What a derived image may set so that the courier trusts a private certificate authority. */
 const CERTIFICATE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+/** How long BuildKit may take to start a courier, in milliseconds. */
+const START_MS = 30_000;
+/** How long the end of a build waits for a courier that is still starting, in milliseconds. */
+const END_MS = 1_000;
 
 export interface CourierOptions {
-  /** Whether the build's signing secrets are mounted. */
-  readonly signing: boolean;
-  /** How long the courier may work on one request, in milliseconds. */
-  readonly deadlineMs: number;
-  /** The encoded LLB of our own image. */
-  readonly image: Uint8Array;
+  /** Reads the encoded LLB of our own image, in which the courier runs. */
+  readonly image: () => Promise<Uint8Array>;
   /** The command that runs the courier in it. */
   readonly command: readonly string[];
   readonly buildArgs: Readonly<Record<string, string>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** A courier and the container it runs in. */
-export interface Courier {
-  readonly channel: CourierChannel;
-  /** Ends both, without waiting for it. */
-  close(): void;
+/** Which courier is asked for. */
+export interface CourierWish {
+  /** Whether the build's signing secrets are mounted. */
+  readonly signing: boolean;
+  /** How long the courier may work on one request, in milliseconds. */
+  readonly deadlineMs: number;
 }
 
-/** Starts a courier in a container of its own. Throws ContainerError when BuildKit does not start it. */
-export async function startCourier(bridge: Bridge, options: CourierOptions): Promise<Courier> {
+/** The couriers of one build: at most one without secrets and one with them, each in a container of its own. */
+export interface Couriers {
+  /** Starts the courier when it is first asked for. Throws ContainerError when BuildKit does not start it in time. */
+  open(wish: CourierWish): Promise<CourierChannel>;
+  /** Ends the couriers; takes at most a second. Never throws. */
+  close(): Promise<void>;
+}
+
+/** The couriers of one build, none of them started; `startMs` is how long BuildKit may take to start one. */
+export function couriersOf(bridge: Bridge, options: CourierOptions, startMs = START_MS): Couriers {
+  const opened = new Map<boolean, Promise<CourierChannel>>();
+  const start = (wish: CourierWish): Promise<CourierChannel> => {
+    const starting = startCourier(bridge, options, wish);
+    return within(startMs, starting, () => {
+      // BuildKit may start it later all the same.
+      void ended(starting);
+      throw new ContainerError(
+        `BuildKit did not start the container that asks the log within ${startMs / 1000} seconds; build again, and restart BuildKit or Docker Engine if that does not help`,
+      );
+    });
+  };
+  return {
+    open(wish) {
+      const courier = opened.get(wish.signing) ?? start(wish);
+      // A courier that was started ahead may never be asked for: its failure must not be an unhandled rejection.
+      courier.catch(() => undefined);
+      opened.set(wish.signing, courier);
+      return courier;
+    },
+    async close() {
+      await Promise.all(
+        [...opened.values()].map((courier) => within(END_MS, ended(courier), () => undefined)),
+      );
+    },
+  };
+}
+
+/** Ends a courier as soon as it is started. */
+function ended(courier: Promise<CourierChannel>): Promise<void> {
+  return courier.then(
+    (channel) => channel.close(),
+    () => undefined,
+  );
+}
+
+/** What `work` gives, or what `late` gives when the work takes longer than this many milliseconds. */
+async function within<T>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([work, pause(ms, undefined, { signal: timer.signal }).then(late)]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function startCourier(
+  bridge: Bridge,
+  options: CourierOptions,
+  wish: CourierWish,
+): Promise<CourierChannel> {
+  const rootfs = await options.image();
   try {
     const process = await startContainer(bridge, {
       name: "the courier",
-      rootfs: options.image,
+      rootfs,
       network: true,
       args: options.command,
-      env: courierEnvironment(options),
-      secrets: options.signing
-        ? SIGNING_SECRETS.map((id) => ({ id, path: `${SECRETS_DIRECTORY}/${id}` }))
+      env: courierEnvironment(options, wish.deadlineMs),
+      secrets: wish.signing
+        ? Object.values(SECRET_NAMES).map((id) => ({ id, path: `${SECRETS_DIRECTORY}/${id}` }))
         : [],
     });
-    const channel = new CourierChannel({
+    return new CourierChannel({
       write: (line) => process.write(Buffer.from(line)),
       close: () => process.close(),
       lines: splitLines(process.output),
     });
-    return { channel, close: () => process.close() };
   } catch (error) {
     if (!(error instanceof CallError)) throw error;
     throw new ContainerError(
@@ -71,7 +120,7 @@ export async function startCourier(bridge: Bridge, options: CourierOptions): Pro
   }
 }
 
-function courierEnvironment({ deadlineMs, buildArgs, environment }: CourierOptions): string[] {
+function courierEnvironment({ buildArgs, environment }: CourierOptions, deadlineMs: number): string[] {
   const proxies = Object.entries(buildArgs).filter(([name]) => PROXY_ARGS.includes(name.toUpperCase()));
   const certificates = CERTIFICATE_VARIABLES.flatMap((name) => {
     const value = environment[name];

@@ -48,7 +48,7 @@ process.stdout.on("error", () => process.exit(1));
 
 const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
 useProxies();
-const secret = await readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
+const secret = readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
   now: () => new Date(),
   signal: AbortSignal.timeout(deadlineMs),
 });

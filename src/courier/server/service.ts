@@ -22,7 +22,8 @@ export interface Service {
   readonly lines: AsyncIterable<string>;
   /** Takes each line of answers, LF included. */
   readonly say: (line: string) => void;
-  readonly secret: SigningSecret;
+  /** Requests are answered once it is there; the end of the lines does not wait for it. */
+  readonly secret: Promise<SigningSecret>;
   /** The time one request has, its repetitions included; from when it is begun. */
   readonly deadlineMs: number;
 }
@@ -37,14 +38,24 @@ const MAX_WAITING = 10_000;
 export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
   const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
   const clocks = { now: () => new Date(), elapsedMs: () => performance.now() };
-  const signers = signersOf(secret, { ...clocks, deadlineMs });
   const over = new AbortController();
   const open = new Set<number>();
   const waiting: Request[] = [];
   let busy = 0;
 
+  const begin = async (): Promise<Signers> => {
+    const read = await secret;
+    const { key, identity, problem: signerProblem } = read;
+    if (!over.signal.aborted) {
+      send({ say: "ready", publicKey: key?.publicKey, identity: identity?.claims, signerProblem });
+    }
+    return signersOf(read, { ...clocks, deadlineMs });
+  };
+  const begun = begin();
+
   const work = async () => {
     busy++;
+    const signers = await begun;
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
       const lastLine = await answer(request, { say, signers, signal, deadlineMs }).catch(
@@ -56,12 +67,6 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     busy--;
   };
 
-  send({
-    say: "ready",
-    publicKey: secret.key?.publicKey,
-    identity: secret.identity?.claims,
-    signerProblem: secret.problem,
-  });
   try {
     for await (const line of lines) {
       const request = readRequest(line);

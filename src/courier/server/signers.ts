@@ -4,7 +4,8 @@ import { logUrl } from "../../log/json-api.ts";
 import type { CertifiedKeys, KeyKeeping } from "./certified-keys.ts";
 import { NoSignerError } from "./failure.ts";
 import { keySigner } from "./key-signer.ts";
-import { SIGNING_SECRET, TOKEN_SECRET, type SigningSecret } from "./signing-secret.ts";
+import { SECRET_NAMES } from "../protocol.ts";
+import type { SigningSecret } from "./signing-secret.ts";
 
 /** Where a signature is to go. */
 export interface Signing {
@@ -30,7 +31,7 @@ export function signersOf({ key, identity, problem }: SigningSecret, keeping: Ke
     if (key !== undefined) {
       if (log.api === 2 && key.kind !== "P-256") {
         throw new NoSignerError(
-          `secret "${SIGNING_SECRET}" is an ${key.kind} key, and the Rekor v2 log ${logUrl(log.url).href} takes P-256 keys; give a P-256 key, or write to a Rekor v1 log`,
+          `secret "${SECRET_NAMES.key}" is an ${key.kind} key, and the Rekor v2 log ${logUrl(log.url).href} takes P-256 keys; give a P-256 key, or write to a Rekor v1 log`,
         );
       }
       return keySigner(key);
@@ -38,7 +39,7 @@ export function signersOf({ key, identity, problem }: SigningSecret, keeping: Ke
     if (identity !== undefined) {
       if (fulcio === undefined) {
         throw new NoSignerError(
-          `secret "${TOKEN_SECRET}" signs with a certificate, and no certificate authority is named; name it as "signing.fulcio" in the policy, or in the signing config`,
+          `secret "${SECRET_NAMES.token}" signs with a certificate, and no certificate authority is named; name it as "signing.fulcio" in the policy, or in the signing config`,
         );
       }
       // Who has a key does not wait for what asks for certificates to load.
@@ -48,7 +49,7 @@ export function signersOf({ key, identity, problem }: SigningSecret, keeping: Ke
     }
     throw new NoSignerError(
       problem ??
-        `there is no secret "${SIGNING_SECRET}" and no "${TOKEN_SECRET}"; build with --secret id=${SIGNING_SECRET},src=FILE`,
+        `there is no secret "${SECRET_NAMES.key}" and no "${SECRET_NAMES.token}"; build with --secret id=${SECRET_NAMES.key},src=FILE`,
     );
   };
   return {

@@ -1,18 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
+import { SECRET_NAMES } from "../protocol.ts";
 import type { ClaimedIdentity } from "./certificate-subject.ts";
 import { NoSignerError } from "./failure.ts";
 import { requestGithubToken, TokenRequestError, type TokenRequest } from "./github-token.ts";
 import { IdentityTokenError, readIdentityToken, type IdentityToken } from "./identity-token.ts";
 import { readSigningKey, SigningKeyError, type SigningKey } from "./signing-key.ts";
-
-/** The names of the build secrets, and of their files. */
-export const SIGNING_SECRET = "tlog-signing-key";
-export const PASSWORD_SECRET = "tlog-signing-password";
-export const TOKEN_SECRET = "tlog-identity-token";
-export const GITHUB_TOKEN_SECRET = "ACTIONS_ID_TOKEN_REQUEST_TOKEN";
-export const GITHUB_URL_SECRET = "ACTIONS_ID_TOKEN_REQUEST_URL";
 
 /** Who signs by identity tokens. */
 export interface TokenSigner {
@@ -46,13 +40,7 @@ const NEARLY_EXPIRED_MS = 30_000;
 export async function readSigningSecret(directory: string, reading: SecretReading): Promise<SigningSecret> {
   const secrets = new Map<string, Buffer>();
   try {
-    for (const name of [
-      SIGNING_SECRET,
-      PASSWORD_SECRET,
-      TOKEN_SECRET,
-      GITHUB_TOKEN_SECRET,
-      GITHUB_URL_SECRET,
-    ]) {
+    for (const name of Object.values(SECRET_NAMES)) {
       const secret = readSecret(directory, name);
       if (secret !== undefined) secrets.set(name, secret);
     }
@@ -69,13 +57,13 @@ async function signerOf(
   secrets: ReadonlyMap<string, Buffer>,
   reading: SecretReading,
 ): Promise<SigningSecret> {
-  const key = secrets.get(SIGNING_SECRET);
-  const token = secrets.get(TOKEN_SECRET)?.toString("utf8");
+  const key = secrets.get(SECRET_NAMES.key);
+  const token = secrets.get(SECRET_NAMES.token)?.toString("utf8");
   const github = githubRequest(secrets);
   const given = [
-    ...(key === undefined ? [] : [SIGNING_SECRET]),
-    ...(token === undefined ? [] : [TOKEN_SECRET]),
-    ...(github === undefined ? [] : [GITHUB_TOKEN_SECRET]),
+    ...(key === undefined ? [] : [SECRET_NAMES.key]),
+    ...(token === undefined ? [] : [SECRET_NAMES.token]),
+    ...(github === undefined ? [] : [SECRET_NAMES.githubToken]),
   ];
   if (given.length > 1) {
     const names = given.map((name) => `"${name}"`).join(" and ");
@@ -83,7 +71,7 @@ async function signerOf(
       `signing-several: secrets ${names} are given, and each names another signer; give the one that is to sign`,
     );
   }
-  if (key !== undefined) return { key: readKey(key, secrets.get(PASSWORD_SECRET)) };
+  if (key !== undefined) return { key: readKey(key, secrets.get(SECRET_NAMES.password)) };
   if (token !== undefined) return { identity: await givenToken(token, reading) };
   if (github !== undefined) return { identity: await githubToken(github, reading) };
   return {};
@@ -95,7 +83,7 @@ function readKey(key: Buffer, password: Buffer | undefined): SigningKey {
   } catch (error) {
     if (!(error instanceof SigningKeyError)) throw error;
     throw new NoSignerError(
-      `signing-key-${error.code}: secret "${SIGNING_SECRET}" cannot sign: ${error.message}`,
+      `signing-key-${error.code}: secret "${SECRET_NAMES.key}" cannot sign: ${error.message}`,
       { cause: error },
     );
   }
@@ -104,21 +92,21 @@ function readKey(key: Buffer, password: Buffer | undefined): SigningKey {
 /** A given token cannot be renewed: it is read again for each use, since it may have expired meanwhile. */
 async function givenToken(text: string, { now }: SecretReading): Promise<TokenSigner> {
   const read = () => readIdentityToken(text, now());
-  const { claims } = told(TOKEN_SECRET, read);
-  return { claims, token: async () => told(TOKEN_SECRET, read) };
+  const { claims } = told(SECRET_NAMES.token, read);
+  return { claims, token: async () => told(SECRET_NAMES.token, read) };
 }
 
 async function githubToken(request: TokenRequest, { now, signal }: SecretReading): Promise<TokenSigner> {
   const fetched = async (until: AbortSignal): Promise<IdentityToken> => {
     const text = await requestGithubToken(request, until).catch((cause: unknown) => {
       if (!(cause instanceof TokenRequestError)) throw cause;
-      const name = cause.code === "bad-url" ? GITHUB_URL_SECRET : GITHUB_TOKEN_SECRET;
+      const name = cause.code === "bad-url" ? SECRET_NAMES.githubUrl : SECRET_NAMES.githubToken;
       throw new NoSignerError(
         `identity-token-${cause.code}: secret "${name}" brings no identity token: ${cause.message}`,
         { cause },
       );
     });
-    return told(GITHUB_TOKEN_SECRET, () => readIdentityToken(text, now()));
+    return told(SECRET_NAMES.githubToken, () => readIdentityToken(text, now()));
   };
   let current = await fetched(signal);
   return {
@@ -143,14 +131,14 @@ function told(name: string, read: () => IdentityToken): IdentityToken {
 
 /** GitHub's two secrets. Empty ones are none: a job without the permission has not these variables. */
 function githubRequest(secrets: ReadonlyMap<string, Buffer>): TokenRequest | undefined {
-  const [bearer, url] = [GITHUB_TOKEN_SECRET, GITHUB_URL_SECRET].map(
+  const [bearer, url] = [SECRET_NAMES.githubToken, SECRET_NAMES.githubUrl].map(
     (name) => secrets.get(name)?.toString("utf8").trim() ?? "",
   );
   if (!bearer && !url) return undefined;
   if (bearer && url) return { bearer, url };
   const [there, missing] = bearer
-    ? [GITHUB_TOKEN_SECRET, GITHUB_URL_SECRET]
-    : [GITHUB_URL_SECRET, GITHUB_TOKEN_SECRET];
+    ? [SECRET_NAMES.githubToken, SECRET_NAMES.githubUrl]
+    : [SECRET_NAMES.githubUrl, SECRET_NAMES.githubToken];
   throw new NoSignerError(
     `identity-token-incomplete: secret "${there}" is given without "${missing}"; build with --secret id=${missing},env=${missing} too`,
   );
@@ -178,7 +166,7 @@ function readSecret(directory: string, name: string): Buffer | undefined {
 }
 
 function kindOf(name: string): string {
-  return name === SIGNING_SECRET || name === PASSWORD_SECRET ? "signing-key" : "identity-token";
+  return name === SECRET_NAMES.key || name === SECRET_NAMES.password ? "signing-key" : "identity-token";
 }
 
 function codeOf(error: unknown): string {

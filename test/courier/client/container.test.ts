@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type CourierOptions, startCourier } from "../../../src/courier/client/container.ts";
+import { type CourierOptions, couriersOf } from "../../../src/courier/client/container.ts";
 import { ContainerError } from "../../../src/gateway/container.ts";
 import {
   encodeResult,
@@ -11,13 +11,12 @@ import {
 } from "../../gateway/fake-buildkit.ts";
 
 const OPTIONS: CourierOptions = {
-  signing: false,
-  deadlineMs: 1234,
-  image: new Uint8Array(),
+  image: async () => new Uint8Array(),
   command: ["/node", "/courier.js"],
   buildArgs: {},
   environment: {},
 };
+const WISH = { signing: false, deadlineMs: 1234 };
 type Message = Parameters<ExecCall["write"]>[0];
 
 async function started(behaviour: FakeBehaviour = {}): ReturnType<typeof startFakeBuildkit> {
@@ -48,10 +47,13 @@ const WHAT = { log: "https://rekor.example.org", hash: `sha256:${"ab".repeat(32)
 
 test("the courier is asked over its container's standard input and output", async () => {
   const { bridge, heard } = await started({ exec: courier(({ id }) => ({ say: "found", id })) });
-  const { channel, close } = await startCourier(bridge, OPTIONS);
+  const couriers = couriersOf(bridge, OPTIONS);
+  const channel = await couriers.open(WISH);
+  expect(await couriers.open(WISH), "one for all").toBe(channel);
   expect(await channel.ready({ signal })).toEqual({});
   expect(await channel.find(WHAT, { signal })).toEqual([]);
-  close();
+  await couriers.close();
+  expect(heard.containers).toHaveLength(1);
   await expect.poll(() => heard.released).toEqual([heard.containers[0]?.ContainerID]);
 });
 
@@ -66,7 +68,7 @@ test("when the container dies, what was asked fails with its last words", async 
         }
       }),
   });
-  const { channel } = await startCourier(bridge, OPTIONS);
+  const channel = await couriersOf(bridge, OPTIONS).open(WISH);
   await expect(channel.find(WHAT, { signal })).rejects.toMatchObject({
     name: "CourierError",
     code: "channel-broken",
@@ -88,10 +90,11 @@ test.for([
   },
 ])("secrets are mounted for signing ($signing) alone", async ({ signing, secrets }) => {
   const { bridge, heard } = await started();
-  const { close } = await startCourier(bridge, { ...OPTIONS, signing });
+  const couriers = couriersOf(bridge, OPTIONS);
+  await couriers.open({ ...WISH, signing });
   const mounts = heard.containers[0]?.Mounts ?? [];
   expect(mounts.slice(1).map(({ secretOpt, dest }) => [secretOpt?.ID, dest])).toEqual(secrets);
-  close();
+  await couriers.close();
 });
 
 describe("the courier's environment", () => {
@@ -103,9 +106,10 @@ describe("the courier's environment", () => {
           if (Init) init.resolve(Init.Meta?.env ?? []);
         }),
     });
-    const { close } = await startCourier(bridge, { ...OPTIONS, ...options });
+    const couriers = couriersOf(bridge, { ...OPTIONS, ...options });
+    await couriers.open(WISH);
     const environment = await init.promise;
-    close();
+    await couriers.close();
     return environment;
   }
 
@@ -159,10 +163,63 @@ describe("a courier that does not start is one clear error", () => {
     },
   ])("$row", async ({ behaviour }) => {
     const { bridge } = await started(behaviour);
-    const courierStarted = startCourier(bridge, OPTIONS);
+    const courierStarted = couriersOf(bridge, OPTIONS).open(WISH);
     await expect(courierStarted).rejects.toThrow(ContainerError);
     await expect(courierStarted).rejects.toThrow(
       "BuildKit does not start the container that asks the log: exec is not allowed here; Docker Engine 24 or newer is needed",
     );
   });
+
+  test("BuildKit does not start it in time, and ends it when it starts all the same", async () => {
+    const { bridge, heard, answer } = await startedSlowly();
+    await expect(couriersOf(bridge, OPTIONS, 200).open(WISH)).rejects.toThrow(
+      new ContainerError(
+        "BuildKit did not start the container that asks the log within 0.2 seconds; build again, and restart BuildKit or Docker Engine if that does not help",
+      ),
+    );
+    expect(heard.released).toEqual([]);
+    answer();
+    await expect.poll(() => heard.released).toEqual([heard.containers[0]?.ContainerID]);
+  });
 });
+
+describe("the end of a build", () => {
+  test("does not wait longer than a second for couriers that BuildKit never starts", async () => {
+    const { bridge, heard } = await startedSlowly();
+    const couriers = couriersOf(bridge, OPTIONS);
+    for (const signing of [false, true]) couriers.open({ ...WISH, signing }).catch(() => undefined);
+    await expect.poll(() => heard.containers).toHaveLength(2);
+    const begun = performance.now();
+    await couriers.close();
+    expect(performance.now() - begun).toBeLessThan(1_500);
+  });
+
+  test("ends a courier that starts within that second", async () => {
+    const { bridge, heard, answer } = await startedSlowly();
+    const couriers = couriersOf(bridge, OPTIONS);
+    void couriers.open(WISH);
+    await expect.poll(() => heard.containers).toHaveLength(1);
+    const closed = couriers.close();
+    answer();
+    await closed;
+    await expect.poll(() => heard.released).toEqual([heard.containers[0]?.ContainerID]);
+  });
+
+  test("is at once when no courier was started, or when its start failed", async () => {
+    const { bridge } = await started({
+      newContainer() {
+        throw new FakeFailure("exec is not allowed here");
+      },
+    });
+    const couriers = couriersOf(bridge, OPTIONS);
+    await couriers.close();
+    await expect(couriers.open(WISH)).rejects.toThrow(ContainerError);
+    await couriers.close();
+  });
+});
+
+/** A BuildKit that answers no request for a container before `answer` is called. */
+async function startedSlowly(): Promise<Awaited<ReturnType<typeof started>> & { answer(): void }> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  return { ...(await started({ newContainer: () => promise })), answer: resolve };
+}

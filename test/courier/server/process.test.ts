@@ -288,6 +288,23 @@ describe("the courier ends", () => {
     expect(complained()).toBe("");
   });
 
+  test("with its input, also while it waits for an identity token", async () => {
+    const { url, asked } = await localServer(() => undefined);
+    const { child, ended, said, complained } = startWith({
+      secrets: {
+        ACTIONS_ID_TOKEN_REQUEST_TOKEN: "ghs_0123456789abcdef",
+        ACTIONS_ID_TOKEN_REQUEST_URL: url.href,
+      },
+    });
+    child.stdin?.write(`${JSON.stringify({ id: 1, ask: "find", log: url.href, hash })}\n`);
+    await expect.poll(() => asked).toHaveLength(1);
+    const begun = performance.now();
+    child.stdin?.end();
+    expect(await ended).toBe(0);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(said() + complained()).toBe("");
+  });
+
   test.for(["SIGTERM", "SIGINT"] as const)("on %s, also while requests are under way", async (signal) => {
     const { url, asked } = await localServer(() => undefined);
     const { child, channel, ended, complained } = start();

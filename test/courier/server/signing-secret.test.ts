@@ -4,7 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { readSigningSecret, SIGNING_SECRET } from "../../../src/courier/server/signing-secret.ts";
+import { SECRET_NAMES } from "../../../src/courier/protocol.ts";
+import { readSigningSecret } from "../../../src/courier/server/signing-secret.ts";
 import { within } from "../local-server.ts";
 
 const read = (path: string, now = new Date()) =>
@@ -19,7 +20,7 @@ function directory(): string {
 test("a key in its file can sign", async () => {
   const path = directory();
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
-  writeFileSync(join(path, SIGNING_SECRET), privateKey.export({ type: "pkcs8", format: "pem" }));
+  writeFileSync(join(path, SECRET_NAMES.key), privateKey.export({ type: "pkcs8", format: "pem" }));
   const { key, problem } = await read(path);
   expect(key?.publicKey).toContain("BEGIN PUBLIC KEY");
   expect(problem).toBeUndefined();
@@ -32,7 +33,7 @@ test.for([{ row: "file" }, { row: "directory" }])("no $row is no secret, and no 
 
 test("a file that is no key is a problem with its code, and shows nothing of it", async () => {
   const path = directory();
-  writeFileSync(join(path, SIGNING_SECRET), "hunter2");
+  writeFileSync(join(path, SECRET_NAMES.key), "hunter2");
   const { key, problem } = await read(path);
   expect(key).toBeUndefined();
   expect(problem).toMatch(
@@ -43,13 +44,13 @@ test("a file that is no key is a problem with its code, and shows nothing of it"
 
 test("a file over 64 KiB is not read to its end", async () => {
   const path = directory();
-  writeFileSync(join(path, SIGNING_SECRET), Buffer.alloc(1024 * 1024, "a"));
+  writeFileSync(join(path, SECRET_NAMES.key), Buffer.alloc(1024 * 1024, "a"));
   expect((await read(path)).problem).toContain("signing-key-too-large: ");
 });
 
 test("what is no file is a problem", async () => {
   const path = directory();
-  mkdirSync(join(path, SIGNING_SECRET));
+  mkdirSync(join(path, SECRET_NAMES.key));
   expect((await read(path)).problem).toBe(
     'signing-key-unreadable: secret "tlog-signing-key" cannot be read: EISDIR',
   );
