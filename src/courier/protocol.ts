@@ -40,6 +40,11 @@ export const MAX_BUNDLE_LENGTH = 256 * 1024;
 /** The most timestamp authorities that are named for one record. */
 const MAX_AUTHORITIES = 8;
 
+/** The other side does not speak the protocol. The message quotes nothing of what it said. */
+export class ProtocolError extends Error {
+  override readonly name = "ProtocolError";
+}
+
 const id = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = (max: number) => v.pipe(v.string(), v.maxLength(max));
 const url = v.pipe(v.string(), v.maxLength(2048), v.url());
@@ -205,3 +210,40 @@ export const Answer = v.variant("say", [
 ]);
 export type Answer = v.InferOutput<typeof Answer>;
 export type FailureCode = v.InferOutput<typeof Failed>["code"];
+
+/**
+ * The lines (UTF-8, without their LF) of bytes that come in chunks cut anywhere. Keeps at most one line. Throws
+ * ProtocolError, and what `chunks` throws.
+ */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  maxBytes = MAX_LINE_BYTES,
+): AsyncGenerator<string, void, undefined> {
+  let begun: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of chunks) {
+    let from = 0;
+    for (;;) {
+      const feed = chunk.indexOf(0x0a, from);
+      const piece = chunk.subarray(from, feed === -1 ? undefined : feed);
+      size += piece.length;
+      if (size > maxBytes) throw new ProtocolError(`a line is longer than ${maxBytes} bytes`);
+      // A copy, because the memory of the chunks may be used again. (A Buffer's own slice is none.)
+      if (piece.length > 0) begun.push(feed === -1 ? Buffer.from(piece) : piece);
+      if (feed === -1) break;
+      yield decode(Buffer.concat(begun));
+      begun = [];
+      size = 0;
+      from = feed + 1;
+    }
+  }
+  if (size > 0) throw new ProtocolError(`the input ended after ${size} bytes of a line`);
+}
+
+function decode(line: Uint8Array): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(line);
+  } catch (cause) {
+    throw new ProtocolError("a line is not UTF-8", { cause });
+  }
+}

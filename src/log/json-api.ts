@@ -27,8 +27,8 @@ export interface LogAnswer {
 }
 
 /**
- * The way to a log. Rejects when there is no whole answer; with an error whose `code` is `too-large` when there
- * would be one of more than `maxBytes`.
+ * The way to a log. Rejects when there is no whole answer; with an error whose `reason` is `too-large` when
+ * there would be one of more than `maxBytes`.
  */
 export type AskLog = (request: LogRequest) => Promise<LogAnswer>;
 
@@ -89,6 +89,12 @@ export function postRequest(
   };
 }
 
+/** What a status that is no success means: the server could not answer, it said no, or it said what is no answer. */
+export function failureByStatus(status: number): LogError["code"] {
+  if (status === 429 || status >= 500) return "unreachable";
+  return status >= 400 ? "refused" : "bad-answer";
+}
+
 /** Asks and reads the answer as JSON. Throws LogError, and what `ask` throws. */
 export async function askJson(
   ask: AskLog,
@@ -97,8 +103,9 @@ export async function askJson(
   const answer = await ask(request);
   const { status } = answer;
   if (status < 200 || status >= 300) {
-    const code = status === 429 || status >= 500 ? "unreachable" : status >= 400 ? "refused" : "bad-answer";
-    throw new LogError(code, `${asked(request)}: the log answered ${shown(answer)}`, { status });
+    throw new LogError(failureByStatus(status), `${asked(request)}: the log answered ${shown(answer)}`, {
+      status,
+    });
   }
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(answer.bytes));

@@ -187,5 +187,5 @@ async function readOne(ask: AskLog, request: LogRequest, uuid?: string): Promise
 }
 
 function isTooLarge(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "too-large";
+  return error instanceof Error && "reason" in error && error.reason === "too-large";
 }

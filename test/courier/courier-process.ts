@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { CourierChannel } from "../../src/courier/client/channel.ts";
-import { splitLines } from "../../src/courier/lines.ts";
+import { splitLines } from "../../src/courier/protocol.ts";
 
 /** A courier's process and all that it has said. */
 export interface CourierProcess {

@@ -15,7 +15,7 @@ export function logThat(answer: (request: LogRequest) => Said): { ask: AskLog; a
     asked.push(request);
     const { status = 200, type = "application/json", body } = answer(request);
     const bytes = Buffer.from(body);
-    if (bytes.length > request.maxBytes) throw Object.assign(new Error("too large"), { code: "too-large" });
+    if (bytes.length > request.maxBytes) throw Object.assign(new Error("too large"), { reason: "too-large" });
     return { status, headers: { "content-type": type }, bytes };
   };
   return { ask, asked };

@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, inject, onTestFinished, test } from "vitest";
-import { findEntries } from "../../src/courier/server/finding.ts";
+import { findEntries } from "../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../src/courier/server/http.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { RawEntry } from "../../src/log/rekor-v1.ts";

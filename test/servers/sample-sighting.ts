@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Signer } from "@sigstore/sign";
 import { randomBytes } from "node:crypto";
-import { findEntries } from "../../src/courier/server/finding.ts";
+import { findEntries } from "../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../src/courier/server/http.ts";
-import { keySigner } from "../../src/courier/server/key-signer.ts";
+import { keySigner } from "../../src/courier/server/signers.ts";
 import { recordBundle } from "../../src/courier/server/recording-v2.ts";
 import { readSigningKey } from "../../src/courier/server/signing-key.ts";
 import { parseReference, type Reference } from "../../src/image/reference.ts";

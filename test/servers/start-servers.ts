@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TestProject } from "vitest/node";
-import { findEntries } from "../../src/courier/server/finding.ts";
+import { findEntries } from "../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../src/courier/server/http.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { logUrl } from "../../src/log/json-api.ts";

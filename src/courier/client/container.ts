@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from "node:timers/promises";
 import { CourierChannel } from "./channel.ts";
-import { splitLines } from "../lines.ts";
-import { SECRET_NAMES } from "../protocol.ts";
+import { SECRET_NAMES, splitLines } from "../protocol.ts";
 import type { Bridge } from "../../gateway/bridge.ts";
 import { CallError } from "../../gateway/status.ts";
 import { ContainerError, startContainer } from "../../gateway/container.ts";

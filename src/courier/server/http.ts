@@ -3,6 +3,7 @@ import type { IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { excerpt } from "../../log/excerpt.ts";
+import { Failure } from "./failure.ts";
 
 // An import would touch every export of node:http, and its WebSocket loads all of undici: 25 ms at every start.
 const { request: requestHttp } = process.getBuiltinModule("node:http");
@@ -32,23 +33,29 @@ export interface HttpAnswer {
   readonly bytes: Buffer;
 }
 
-/**
- * No answer: `unreachable` (name, connection, TLS or not HTTP), `timeout` (the signal ended it), `too-large`
- * (more than maxBytes), `truncated` (the connection ended before the answer did).
- */
-export type HttpErrorCode = "unreachable" | "too-large" | "timeout" | "truncated";
-
-export class HttpError extends Error {
+/** No whole answer to an HTTP request. One that is too large is a bad answer; after the others, asking again may help. */
+export class HttpError extends Failure {
   override readonly name = "HttpError";
-  readonly code: HttpErrorCode;
-  constructor(code: HttpErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.code = code;
+  /**
+   * `no-connection` (name, connection, TLS or not HTTP), `timeout` (the signal ended it), `too-large` (more than
+   * maxBytes), `truncated` (the connection ended before the answer did).
+   */
+  readonly reason: "no-connection" | "timeout" | "too-large" | "truncated";
+  constructor(reason: HttpError["reason"], message: string, options?: ErrorOptions) {
+    super(reason === "too-large" ? "bad-answer" : "unreachable", message, options);
+    this.reason = reason;
   }
+}
+
+/** An answer that is no redirect, and the URL that gave it. */
+export interface FollowedAnswer {
+  readonly answer: HttpAnswer;
+  readonly from: URL;
 }
 
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 3_000;
+const MAX_REDIRECTS = 3;
 
 /**
  * Asks, and asks again with growing pauses where that is allowed and useful. Answers of every status come back
@@ -69,6 +76,38 @@ export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
   }
 }
 
+/**
+ * GET, with at most three redirects, each to a URL of which `objection` says nothing; what it says goes on from the URL.
+ * `authorization` is for the first URL's origin and sent to no other. Throws HttpError, and Failure `bad-answer` for a
+ * redirect that is not followed.
+ */
+export async function followRedirects(
+  {
+    authorization,
+    ...request
+  }: Omit<HttpRequest, "method"> & { readonly authorization?: string | undefined },
+  objection: (next: URL) => string | undefined,
+): Promise<FollowedAnswer> {
+  let { url } = request;
+  for (let redirects = 0; ; redirects++) {
+    const known = authorization !== undefined && url.origin === request.url.origin;
+    const headers = { ...request.headers, ...(known && { authorization }) };
+    const answer = await sendHttp({ ...request, method: "GET", url, headers });
+    const location = answer.headers["location"];
+    if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) {
+      return { answer, from: url };
+    }
+    const refused = (why: string) =>
+      new Failure("bad-answer", `GET ${shownUrl(url)}: status ${answer.status}: redirects ${why}`);
+    const next = URL.parse(location, url.href);
+    if (next === null) throw refused("to what is no URL");
+    if (redirects === MAX_REDIRECTS) throw refused(`more than ${MAX_REDIRECTS} times`);
+    const wrong = objection(next);
+    if (wrong !== undefined) throw refused(`to "${shownUrl(next)}", ${wrong}`);
+    url = next;
+  }
+}
+
 /** The part of a URL that may be shown: the query can hold somebody's tokens. */
 export function shownUrl(url: URL): string {
   return excerpt(`${url.protocol}//${url.host}${url.pathname}`, 300);
@@ -80,7 +119,8 @@ export function mediaTypeOf(answer: HttpAnswer): string {
 }
 
 function isPassing(outcome: HttpAnswer | HttpError): boolean {
-  if (outcome instanceof HttpError) return outcome.code === "unreachable" || outcome.code === "truncated";
+  if (outcome instanceof HttpError)
+    return outcome.reason === "no-connection" || outcome.reason === "truncated";
   return outcome.status === 429 || outcome.status >= 500;
 }
 
@@ -108,7 +148,7 @@ function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
     const fail = (error: unknown) => reject(asHttpError(error, what, signal));
     if (url.protocol !== "https:" && url.protocol !== "http:") {
-      fail(new HttpError("unreachable", `${what}: "${excerpt(url.protocol)}" is not https: or http:`));
+      fail(new HttpError("no-connection", `${what}: "${excerpt(url.protocol)}" is not https: or http:`));
       return;
     }
     const headers = {
@@ -173,7 +213,7 @@ function asHttpError(error: unknown, what: string, signal: AbortSignal): HttpErr
   // Node tears the socket down on abort, which can look like any other error.
   if (signal.aborted) return new HttpError("timeout", `${what}: no answer in time`, { cause: error });
   if (error instanceof HttpError) return error;
-  return new HttpError("unreachable", `${what}: ${reasonOf(error)}`, { cause: error });
+  return new HttpError("no-connection", `${what}: ${reasonOf(error)}`, { cause: error });
 }
 
 function reasonOf(error: unknown): string {

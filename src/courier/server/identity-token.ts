@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+import { failureByStatus } from "../../log/json-api.ts";
+import { SECRET_NAMES } from "../protocol.ts";
 import { certificateSubject, type ClaimedIdentity, type Claims } from "./certificate-subject.ts";
+import { unusableSecret, type Failure } from "./failure.ts";
+import { HttpError, sendHttp } from "./http.ts";
 
 /** An OpenID Connect identity token (a JWT) that looks usable. Its signature is the certificate authority's to check. */
 export interface IdentityToken {
@@ -9,46 +13,33 @@ export interface IdentityToken {
   readonly expires: Date;
 }
 
-/** Why a text is no token to sign with. The message tells what to do and shows nothing of the text. */
-export class IdentityTokenError extends Error {
-  override readonly name = "IdentityTokenError";
-  readonly code:
-    | "empty"
-    | "too-large"
-    | "not-jwt"
-    | "expired"
-    | "wrong-audience"
-    | "unverified"
-    | "no-identity";
-  constructor(code: IdentityTokenError["code"], wrong: string) {
-    super(wrong);
-    this.code = code;
-  }
-}
-
 /** The audience that Fulcio wants a token to be for. A token for somebody else is not shown to it. */
-export const AUDIENCE = "sigstore";
+const AUDIENCE = "sigstore";
 /** The largest secret that is read, in bytes; web servers take no larger headers. */
-export const MAX_TOKEN_BYTES = 64 * 1024;
-/** Reads a token as it is at this time. Throws IdentityTokenError. */
-export function readIdentityToken(text: string, now: Date): IdentityToken {
+const MAX_TOKEN_BYTES = 64 * 1024;
+const MAX_ANSWER_BYTES = 2 * MAX_TOKEN_BYTES;
+
+/** Reads the token that this secret gives, as it is at this time. Throws Failure `no-signer`, which shows nothing of it. */
+export function readIdentityToken(
+  text: string,
+  { secret, now }: { readonly secret: string; readonly now: Date },
+): IdentityToken {
+  const wrong = (code: string, why: string): Failure =>
+    unusableSecret(`identity-token-${code}`, secret, `cannot sign: ${why}`);
   const token = text.trim();
-  if (token === "") throw new IdentityTokenError("empty", "it is empty");
+  if (token === "") throw wrong("empty", "it is empty");
   if (token.length > MAX_TOKEN_BYTES) {
-    throw new IdentityTokenError(
-      "too-large",
-      `it is larger than ${MAX_TOKEN_BYTES} bytes, which no token is`,
-    );
+    throw wrong("too-large", `it is larger than ${MAX_TOKEN_BYTES} bytes, which no token is`);
   }
   const claims = payloadOf(token);
   if (claims === undefined) {
-    throw new IdentityTokenError(
+    throw wrong(
       "not-jwt",
       "it is not an OpenID Connect identity token (a JWT: three parts with dots between)",
     );
   }
   if (![claims["aud"]].flat().includes(AUDIENCE)) {
-    throw new IdentityTokenError(
+    throw wrong(
       "wrong-audience",
       `it is meant for somebody else; ask its issuer for a token with the audience "${AUDIENCE}"`,
     );
@@ -56,12 +47,19 @@ export function readIdentityToken(text: string, now: Date): IdentityToken {
   const expires = new Date(typeof claims["exp"] === "number" ? claims["exp"] * 1000 : Number.NaN);
   if (!(expires > now)) {
     const when = Number.isNaN(expires.getTime()) ? "at no time that it says" : `at ${expires.toISOString()}`;
-    throw new IdentityTokenError(
+    throw wrong(
       "expired",
       `it expired ${when}, and it is ${now.toISOString()} now; get a new one just before the build`,
     );
   }
-  return { token, claims: identityOf(claims), expires };
+  const named = certificateSubject(claims);
+  if (named === undefined) {
+    throw wrong("no-identity", "it does not say by whom (iss) and for whom (sub) it was issued");
+  }
+  if (named === "unverified") {
+    throw wrong("unverified", "its issuer has not verified the email address in it");
+  }
+  return { token, claims: named, expires };
 }
 
 function payloadOf(token: string): Claims | undefined {
@@ -78,16 +76,74 @@ function payloadOf(token: string): Claims | undefined {
   }
 }
 
-function identityOf(claims: Claims): ClaimedIdentity {
-  const named = certificateSubject(claims);
-  if (named === undefined) {
-    throw new IdentityTokenError(
-      "no-identity",
-      "it does not say by whom (iss) and for whom (sub) it was issued",
+/** Where a job of GitHub Actions gets its identity tokens, and what proves there that it is this job. */
+export interface TokenRequest {
+  readonly url: string;
+  readonly bearer: string;
+}
+
+/**
+ * Fetches an identity token for the certificate authority. Throws Failure `no-signer`, which shows nothing of the
+ * request's secrets, nor of what was answered.
+ */
+export async function requestGithubToken(
+  { url, bearer }: TokenRequest,
+  signal: AbortSignal,
+): Promise<string> {
+  const failed = (code: string, why: string, secret: string = SECRET_NAMES.githubToken): Failure =>
+    unusableSecret(`identity-token-${code}`, secret, `brings no identity token: ${why}`);
+  const address = githubUrl(url);
+  if (address === undefined) {
+    throw failed("bad-url", 'it is not a URL that begins with "https://"', SECRET_NAMES.githubUrl);
+  }
+  if (!/^[\x21-\x7e]+$/.test(bearer)) {
+    throw failed("refused", "the request's token has blanks in it, or letters that no token has");
+  }
+  address.searchParams.set("audience", AUDIENCE);
+  const where = `GET ${address.origin}/…`;
+  const answer = await sendHttp({
+    method: "GET",
+    url: address,
+    headers: { authorization: `Bearer ${bearer}`, accept: "application/json" },
+    maxBytes: MAX_ANSWER_BYTES,
+    signal,
+  }).catch((cause: unknown) => {
+    // The path of the address names the job, and comes from a secret.
+    const why = cause instanceof HttpError ? WORDS[cause.reason] : "the request failed";
+    throw failed("unreachable", `${where}: ${why}`);
+  });
+  if (answer.status !== 200) {
+    throw failed(
+      failureByStatus(answer.status) === "unreachable" ? "unreachable" : "refused",
+      `${where}: status ${answer.status}; a job gets tokens while it runs, and with "permissions: id-token: write"`,
     );
   }
-  if (named === "unverified") {
-    throw new IdentityTokenError("unverified", "its issuer has not verified the email address in it");
+  const token = tokenOf(answer.bytes);
+  if (token === undefined) throw failed("bad-answer", `${where}: the answer has no identity token`);
+  return token;
+}
+
+const WORDS: Readonly<Record<HttpError["reason"], string>> = {
+  "no-connection": "no connection",
+  timeout: "no answer in time",
+  "too-large": "the answer is larger than any token",
+  truncated: "the answer ended too early",
+};
+
+function githubUrl(text: string): URL | undefined {
+  const url = URL.parse(text.trim());
+  if (url === null || url.username !== "" || url.password !== "") return undefined;
+  const isLocal = url.protocol === "http:" && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname);
+  return url.protocol === "https:" || isLocal ? url : undefined;
+}
+
+function tokenOf(bytes: Buffer): string | undefined {
+  try {
+    const answer: unknown = JSON.parse(bytes.toString("utf8"));
+    const token =
+      typeof answer === "object" && answer !== null && "value" in answer ? answer.value : undefined;
+    return typeof token === "string" ? token : undefined;
+  } catch {
+    return undefined;
   }
-  return named;
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../../log/excerpt.ts";
-import { LineError, splitLines } from "../lines.ts";
-import { ProtocolError, serve } from "./service.ts";
+import { ProtocolError, splitLines } from "../protocol.ts";
+import { serve } from "./service.ts";
 import { readSigningSecret } from "./signing-secret.ts";
 
 /**
@@ -25,7 +25,7 @@ function deadlineOf(text: string): number {
 
 function useProxies(): void {
   const names = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
-  // It loads undici too, which takes 20 ms: only for who has a proxy.
+  // It loads undici too, which takes 20 ms.
   if (!names.some((name) => env[name])) return;
   try {
     process.getBuiltinModule("node:http").setGlobalProxyFromEnv(env);
@@ -60,7 +60,7 @@ try {
     deadlineMs,
   });
 } catch (error) {
-  if (error instanceof ProtocolError || error instanceof LineError) die(excerpt(error.message, 200));
+  if (error instanceof ProtocolError) die(excerpt(error.message, 200));
   throw error;
 }
 // Requests may still be under way; with the input's end nobody waits for them.

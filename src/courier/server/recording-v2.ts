@@ -4,7 +4,7 @@ import type { Signer } from "@sigstore/sign";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { LogError, type AskLog } from "../../log/json-api.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
-import { PAYLOAD_TYPE } from "./key-signer.ts";
+import { PAYLOAD_TYPE } from "./signers.ts";
 import { timestampOf } from "./timestamp.ts";
 
 /** A statement to be recorded in a Rekor v2 log. */
@@ -23,8 +23,8 @@ const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /**
  * Signs the statement (DSSE), has the signature timestamped, appends its hash to the log, and gives the bundle v0.3
- * (JSON) with all of it. The log keeps the hash alone: this bundle is the only copy. Throws LogError, TimestampError,
- * HttpError, and what the signer throws.
+ * (JSON) with all of it. The log keeps the hash alone: this bundle is the only copy. Throws LogError,
+ * Failure, and what the signer throws.
  */
 export async function recordBundle(ask: AskLog, recording: BundleRecording): Promise<object> {
   const { log, timestamps, statement, signer, signal } = recording;

@@ -4,10 +4,10 @@ import { createHash } from "node:crypto";
 import { DSSEBundleBuilder, RekorWitness, type Signer } from "@sigstore/sign";
 import { excerpt } from "../../log/excerpt.ts";
 import { isIntotoBodyOf } from "../../log/intoto-body.ts";
-import { LogError, type AskLog } from "../../log/json-api.ts";
+import { failureByStatus, LogError, type AskLog } from "../../log/json-api.ts";
 import { readEntryAt, sameLeaf } from "../../log/rekor-v1.ts";
 import { HttpError, shownUrl } from "./http.ts";
-import { PAYLOAD_TYPE } from "./key-signer.ts";
+import { PAYLOAD_TYPE } from "./signers.ts";
 
 /** A statement to be recorded. */
 export interface Recording {
@@ -77,11 +77,14 @@ function appendError(error: unknown, what: string): LogError | HttpError {
   if (cause instanceof HttpError) return cause;
   if (cause instanceof Error && "statusCode" in cause && typeof cause.statusCode === "number") {
     const status = cause.statusCode;
-    const code = status === 429 || status >= 500 ? "unreachable" : status >= 400 ? "refused" : "bad-answer";
-    return new LogError(code, `${what}: the log answered "${excerpt(cause.message, 300)}"`, {
-      cause,
-      status,
-    });
+    return new LogError(
+      failureByStatus(status),
+      `${what}: the log answered "${excerpt(cause.message, 300)}"`,
+      {
+        cause,
+        status,
+      },
+    );
   }
   return new LogError(
     "bad-answer",

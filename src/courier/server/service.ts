@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { logUrl } from "../../log/json-api.ts";
-import { entryLines } from "./entry-lines.ts";
+import type { RawEntry } from "../../log/rekor-v1.ts";
+import { MAX_LINE_BYTES, ProtocolError, Request, type Answer } from "../protocol.ts";
 import { failureOf } from "./failure.ts";
-import { findEntries } from "./finding.ts";
+import { findEntries } from "./find-entries.ts";
 import { sendHttp } from "./http.ts";
 import { fetchMirrorFile } from "./mirror-file.ts";
-import { Request, type Answer } from "../protocol.ts";
 import { fetchBlob, fetchManifest } from "./registry.ts";
-import { signersOf, type Signers } from "./signers.ts";
+import { signerOf, type SignerFor } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
-
-/** The other side does not speak the protocol. The message quotes nothing of what it said. */
-export class ProtocolError extends Error {
-  override readonly name = "ProtocolError";
-}
 
 /** What serving needs. */
 export interface Service {
@@ -43,22 +38,22 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
   const waiting: Request[] = [];
   let busy = 0;
 
-  const begin = async (): Promise<Signers> => {
+  const begin = async (): Promise<SignerFor> => {
     const read = await secret;
     const { key, identity, problem: signerProblem } = read;
     if (!over.signal.aborted) {
       send({ say: "ready", publicKey: key?.publicKey, identity: identity?.claims, signerProblem });
     }
-    return signersOf(read, { ...clocks, deadlineMs });
+    return signerOf(read, { ...clocks, deadlineMs });
   };
   const begun = begin();
 
   const work = async () => {
     busy++;
-    const signers = await begun;
+    const signerFor = await begun;
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
-      const lastLine = await answer(request, { say, signers, signal, deadlineMs }).catch(
+      const lastLine = await answer(request, { say, signerFor, signal, deadlineMs }).catch(
         (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
       );
       open.delete(request.id);
@@ -98,10 +93,10 @@ async function answer(
   request: Request,
   {
     say,
-    signers,
+    signerFor,
     signal,
     deadlineMs,
-  }: Pick<Service, "say" | "deadlineMs"> & { readonly signers: Signers; readonly signal: AbortSignal },
+  }: Pick<Service, "say" | "deadlineMs"> & { readonly signerFor: SignerFor; readonly signal: AbortSignal },
 ): Promise<Answer> {
   const { id } = request;
   switch (request.ask) {
@@ -125,8 +120,8 @@ async function answer(
       const { timestamps } = request;
       const log = logUrl(request.log.url);
       const statement = Buffer.from(request.statement, "base64");
-      const signer = signers.signerFor({ log: request.log, fulcio: request.fulcio, signal });
-      // Who only looks does not wait for what signs to load.
+      const signer = signerFor({ log: request.log, fulcio: request.fulcio, signal });
+      // Loaded only here, because most couriers sign nothing.
       if (request.log.api === 2) {
         const { recordBundle } = await import("./recording-v2.ts");
         const bundle = await recordBundle(sendHttp, { log, timestamps, statement, signer, signal });
@@ -141,4 +136,41 @@ async function answer(
       return { say: "file", id, bytes: bytes?.toString("base64") ?? null };
     }
   }
+}
+
+/**
+ * The `entries` lines (with LF) that say these entries, each line within the protocol's limit. An entry that
+ * cannot be said in one line is said as `null`: one piece of junk must not hide the others.
+ */
+export function entryLines(id: number, entries: readonly RawEntry[], maxBytes = MAX_LINE_BYTES): string[] {
+  const frame = (said: readonly string[]) => `{"say":"entries","id":${id},"entries":[${said.join(",")}]}\n`;
+  // The frame's LF does not count, and the first entry has no comma before it.
+  const room = maxBytes - Buffer.byteLength(frame([])) + 2;
+  const lines: string[] = [];
+  let said: string[] = [];
+  let size = 0;
+  for (const entry of entries) {
+    const one = textOf(entry, room);
+    const bytes = Buffer.byteLength(one) + 1;
+    if (said.length > 0 && size + bytes > room) {
+      lines.push(frame(said));
+      said = [];
+      size = 0;
+    }
+    said.push(one);
+    size += bytes;
+  }
+  if (said.length > 0) lines.push(frame(said));
+  return lines;
+}
+
+function textOf({ uuid, entry }: RawEntry, room: number): string {
+  try {
+    const text = JSON.stringify({ uuid, entry });
+    if (Buffer.byteLength(text) < room) return text;
+  } catch (error) {
+    // What JSON.parse reads can be nested deeper than JSON.stringify can write.
+    if (!(error instanceof RangeError)) throw error;
+  }
+  return JSON.stringify({ uuid, entry: null });
 }

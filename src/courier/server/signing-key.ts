@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
+import { SECRET_NAMES } from "../protocol.ts";
+import { unusableSecret, type Failure } from "./failure.ts";
 
 /** A key that signs. The private half cannot be read out of it. */
 export interface SigningKey {
@@ -13,29 +15,15 @@ export interface SigningKey {
   sign(bytes: Uint8Array): Buffer;
 }
 
-/** Why a secret is no signing key. The message tells what to do and shows nothing of the secret. */
-export class SigningKeyError extends Error {
-  override readonly name = "SigningKeyError";
-  readonly code:
-    | "empty"
-    | "too-large"
-    | "not-pem"
-    | "public"
-    | "encrypted"
-    | "wrong-password"
-    | "several"
-    | "unreadable"
-    | "unfit";
-  constructor(code: SigningKeyError["code"], wrong: string) {
-    super(`${wrong}; ${MAKE_ONE}`);
-    this.code = code;
-  }
-}
-
 /** The largest secret that is read, in bytes. */
 export const MAX_KEY_BYTES = 64 * 1024;
 const MAKE_ONE =
   'make a P-256 key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing-key.pem"';
+
+/** The failure of the secret; `why` tells what is wrong and shows nothing of it. */
+function unusableKey(code: string, why: string): Failure {
+  return unusableSecret(`signing-key-${code}`, SECRET_NAMES.key, `cannot sign: ${why}; ${MAKE_ONE}`);
+}
 
 // Up to the END line of the same label; a block has no dashes in it.
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*-----END \1-----/g;
@@ -43,13 +31,13 @@ const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-[^-]+)*-----END \1-----/g;
 /**
  * Reads a P-256 or Ed25519 private key from PEM: PKCS#8 `PRIVATE KEY` or SEC1 `EC PRIVATE KEY`, with or without the
  * `EC PARAMETERS` that openssl writes before it; encrypted when there is a password, of which a line feed at the
- * end is no part. Throws SigningKeyError.
+ * end is no part. Throws Failure `no-signer`.
  */
 export function readSigningKey(secret: Uint8Array, password?: Uint8Array): SigningKey {
   const key = privateKey(onlyPrivateBlock(secret), password);
   const kind = fitKind(key);
   if (kind === undefined) {
-    throw new SigningKeyError(
+    throw unusableKey(
       "unfit",
       `it is ${kindOf(key)}, and only P-256 and Ed25519 keys can sign here: not every tool and log hashes with others alike`,
     );
@@ -72,26 +60,22 @@ interface PrivateBlock {
 
 function onlyPrivateBlock(secret: Uint8Array): PrivateBlock {
   if (secret.length > MAX_KEY_BYTES) {
-    throw new SigningKeyError("too-large", `it is larger than ${MAX_KEY_BYTES} bytes, which no key is`);
+    throw unusableKey("too-large", `it is larger than ${MAX_KEY_BYTES} bytes, which no key is`);
   }
   const text = Buffer.from(secret).toString("latin1");
-  if (text.trim() === "") throw new SigningKeyError("empty", "it is empty");
+  if (text.trim() === "") throw unusableKey("empty", "it is empty");
   const blocks = [...text.matchAll(BLOCK)].map(([block, label = ""]) => ({ block, label }));
   const keys = blocks.filter(({ label }) => label.endsWith("PRIVATE KEY"));
   const [first, ...others] = keys;
   if (first === undefined) {
     if (blocks.some(({ label }) => label.endsWith("PUBLIC KEY") || label.endsWith("CERTIFICATE"))) {
-      throw new SigningKeyError(
-        "public",
-        "it is a public key or a certificate, and a private key is needed to sign",
-      );
+      throw unusableKey("public", "it is a public key or a certificate, and a private key is needed to sign");
     }
-    throw new SigningKeyError("not-pem", "it is not a private key in PEM form");
+    throw unusableKey("not-pem", "it is not a private key in PEM form");
   }
-  if (others.length > 0)
-    throw new SigningKeyError("several", `it holds ${keys.length} private keys, not one`);
+  if (others.length > 0) throw unusableKey("several", `it holds ${keys.length} private keys, not one`);
   if (first.label.includes("ENCRYPTED") && first.label !== "ENCRYPTED PRIVATE KEY") {
-    throw new SigningKeyError(
+    throw unusableKey(
       "encrypted",
       "it is encrypted in a form that only the tool that made it can read (PKCS#8 is needed)",
     );
@@ -102,7 +86,7 @@ function onlyPrivateBlock(secret: Uint8Array): PrivateBlock {
 
 function privateKey({ pem, isEncrypted }: PrivateBlock, password: Uint8Array | undefined): KeyObject {
   if (isEncrypted && password === undefined) {
-    throw new SigningKeyError(
+    throw unusableKey(
       "encrypted",
       'it is encrypted, and nobody can be asked for its password here: give that with --secret id=tlog-signing-password,src=FILE, or the key decrypted ("openssl pkey -in KEY -out signing-key.pem")',
     );
@@ -115,13 +99,10 @@ function privateKey({ pem, isEncrypted }: PrivateBlock, password: Uint8Array | u
     return createPrivateKey({ key: pem, format: "pem", ...opening });
   } catch {
     if (isEncrypted) {
-      throw new SigningKeyError(
-        "wrong-password",
-        'it is encrypted, and "tlog-signing-password" does not open it',
-      );
+      throw unusableKey("wrong-password", 'it is encrypted, and "tlog-signing-password" does not open it');
     }
     // Not even OpenSSL's reason is passed on: it is about the key's content.
-    throw new SigningKeyError("unreadable", "it says that it is a private key, but cannot be read as one");
+    throw unusableKey("unreadable", "it says that it is a private key, but cannot be read as one");
   }
 }
 

@@ -3,16 +3,20 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { SECRET_NAMES } from "../protocol.ts";
 import type { ClaimedIdentity } from "./certificate-subject.ts";
-import { NoSignerError } from "./failure.ts";
-import { requestGithubToken, TokenRequestError, type TokenRequest } from "./github-token.ts";
-import { IdentityTokenError, readIdentityToken, type IdentityToken } from "./identity-token.ts";
-import { readSigningKey, SigningKeyError, type SigningKey } from "./signing-key.ts";
+import { Failure, unusableSecret } from "./failure.ts";
+import {
+  readIdentityToken,
+  requestGithubToken,
+  type IdentityToken,
+  type TokenRequest,
+} from "./identity-token.ts";
+import { readSigningKey, type SigningKey } from "./signing-key.ts";
 
 /** Who signs by identity tokens. */
 export interface TokenSigner {
   /** Whom the first token names. */
   readonly claims: ClaimedIdentity;
-  /** A token that is good now. Throws NoSignerError. */
+  /** A token that is good now. Throws Failure `no-signer`. */
   token(signal: AbortSignal): Promise<IdentityToken>;
 }
 
@@ -46,7 +50,7 @@ export async function readSigningSecret(directory: string, reading: SecretReadin
     }
     return await signerOf(secrets, reading);
   } catch (error) {
-    if (error instanceof NoSignerError) return { problem: error.message };
+    if (error instanceof Failure) return { problem: error.message };
     throw error;
   } finally {
     for (const secret of secrets.values()) secret.fill(0);
@@ -67,46 +71,27 @@ async function signerOf(
   ];
   if (given.length > 1) {
     const names = given.map((name) => `"${name}"`).join(" and ");
-    throw new NoSignerError(
+    throw new Failure(
+      "no-signer",
       `signing-several: secrets ${names} are given, and each names another signer; give the one that is to sign`,
     );
   }
-  if (key !== undefined) return { key: readKey(key, secrets.get(SECRET_NAMES.password)) };
-  if (token !== undefined) return { identity: await givenToken(token, reading) };
+  if (key !== undefined) return { key: readSigningKey(key, secrets.get(SECRET_NAMES.password)) };
+  if (token !== undefined) return { identity: givenToken(token, reading) };
   if (github !== undefined) return { identity: await githubToken(github, reading) };
   return {};
 }
 
-function readKey(key: Buffer, password: Buffer | undefined): SigningKey {
-  try {
-    return readSigningKey(key, password);
-  } catch (error) {
-    if (!(error instanceof SigningKeyError)) throw error;
-    throw new NoSignerError(
-      `signing-key-${error.code}: secret "${SECRET_NAMES.key}" cannot sign: ${error.message}`,
-      { cause: error },
-    );
-  }
-}
-
 /** A given token cannot be renewed: it is read again for each use, since it may have expired meanwhile. */
-async function givenToken(text: string, { now }: SecretReading): Promise<TokenSigner> {
-  const read = () => readIdentityToken(text, now());
-  const { claims } = told(SECRET_NAMES.token, read);
-  return { claims, token: async () => told(SECRET_NAMES.token, read) };
+function givenToken(text: string, { now }: SecretReading): TokenSigner {
+  const read = () => readIdentityToken(text, { secret: SECRET_NAMES.token, now: now() });
+  return { claims: read().claims, token: async () => read() };
 }
 
 async function githubToken(request: TokenRequest, { now, signal }: SecretReading): Promise<TokenSigner> {
   const fetched = async (until: AbortSignal): Promise<IdentityToken> => {
-    const text = await requestGithubToken(request, until).catch((cause: unknown) => {
-      if (!(cause instanceof TokenRequestError)) throw cause;
-      const name = cause.code === "bad-url" ? SECRET_NAMES.githubUrl : SECRET_NAMES.githubToken;
-      throw new NoSignerError(
-        `identity-token-${cause.code}: secret "${name}" brings no identity token: ${cause.message}`,
-        { cause },
-      );
-    });
-    return told(SECRET_NAMES.githubToken, () => readIdentityToken(text, now()));
+    const text = await requestGithubToken(request, until);
+    return readIdentityToken(text, { secret: SECRET_NAMES.githubToken, now: now() });
   };
   let current = await fetched(signal);
   return {
@@ -116,17 +101,6 @@ async function githubToken(request: TokenRequest, { now, signal }: SecretReading
       return current;
     },
   };
-}
-
-function told(name: string, read: () => IdentityToken): IdentityToken {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof IdentityTokenError)) throw error;
-    throw new NoSignerError(`identity-token-${error.code}: secret "${name}" cannot sign: ${error.message}`, {
-      cause: error,
-    });
-  }
 }
 
 /** GitHub's two secrets. Empty ones are none: a job without the permission has not these variables. */
@@ -139,8 +113,10 @@ function githubRequest(secrets: ReadonlyMap<string, Buffer>): TokenRequest | und
   const [there, missing] = bearer
     ? [SECRET_NAMES.githubToken, SECRET_NAMES.githubUrl]
     : [SECRET_NAMES.githubUrl, SECRET_NAMES.githubToken];
-  throw new NoSignerError(
-    `identity-token-incomplete: secret "${there}" is given without "${missing}"; build with --secret id=${missing},env=${missing} too`,
+  throw unusableSecret(
+    "identity-token-incomplete",
+    there,
+    `is given without "${missing}"; build with --secret id=${missing},env=${missing} too`,
   );
 }
 
@@ -157,9 +133,7 @@ function readSecret(directory: string, name: string): Buffer | undefined {
     return secret.subarray(0, size);
   } catch (error) {
     if (file === undefined && codeOf(error) === "ENOENT") return undefined;
-    throw new NoSignerError(`${kindOf(name)}-unreadable: secret "${name}" cannot be read: ${codeOf(error)}`, {
-      cause: error,
-    });
+    throw unusableSecret(`${kindOf(name)}-unreadable`, name, `cannot be read: ${codeOf(error)}`);
   } finally {
     if (file !== undefined) closeSync(file);
   }

@@ -2,9 +2,9 @@
 import { RFC3161Timestamp } from "@sigstore/core";
 import { createHash } from "node:crypto";
 import { excerpt } from "../../log/excerpt.ts";
-import { LogError, logUrl, type AskLog, type LogAnswer } from "../../log/json-api.ts";
-import { TimestampError } from "./failure.ts";
-import { HttpError, shownUrl } from "./http.ts";
+import { failureByStatus, LogError, logUrl, type AskLog, type LogAnswer } from "../../log/json-api.ts";
+import { Failure } from "./failure.ts";
+import { shownUrl } from "./http.ts";
 
 /** What is to be timestamped, and by whom. */
 export interface TimestampRequest {
@@ -23,30 +23,31 @@ const PATIENCE_MS = 8_000;
 const GRANTED = new Set([0n, 1n]);
 
 /**
- * A timestamp (RFC 3161, the whole response in DER) over a signature, from the first authority that gives one. Who
- * signed it is for the reader to verify. Throws TimestampError.
+ * A timestamp (RFC 3161, the whole response in DER) over a signature, from the first authority that gives one. Its
+ * signer is for the reader to verify. Throws Failure and LogError.
  */
 export async function timestampOf(
   ask: AskLog,
   { authorities, signature, signal }: TimestampRequest,
 ): Promise<Buffer> {
-  const failures: TimestampError[] = [];
+  const failures: (Failure | LogError)[] = [];
   for (const [n, authority] of authorities.entries()) {
     const isLast = n === authorities.length - 1;
     const until = isLast ? signal : AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
     try {
       return await askAuthority(ask, { url: authorityUrl(authority), signature, signal: until });
     } catch (error) {
-      failures.push(asTimestampError(error));
+      if (!(error instanceof Failure || error instanceof LogError)) throw error;
+      failures.push(error);
     }
   }
   const [first, ...others] = failures;
-  if (first === undefined) throw new TimestampError("refused", "no timestamp authority is named");
+  if (first === undefined) throw new Failure("refused", "no timestamp authority is named");
   if (others.length === 0) throw first;
   // Whether asking again may help: then it is no answer that counts.
   const code = (failures.find((failure) => failure.code === "unreachable") ?? first).code;
   const messages = failures.map(({ message }) => excerpt(message, 600)).join("; ");
-  throw new TimestampError(code, `no timestamp authority gave a timestamp: ${messages}`);
+  throw new Failure(code, `no timestamp authority gave a timestamp: ${messages}`);
 }
 
 function authorityUrl(text: string): URL {
@@ -78,16 +79,15 @@ async function askAuthority(
   const what = `POST ${shownUrl(url)}`;
   const { status, bytes } = answer;
   if (status !== 200 && status !== 201) {
-    const code = status === 429 || status >= 500 ? "unreachable" : status >= 400 ? "refused" : "bad-answer";
-    throw new TimestampError(code, `${what}: the timestamp authority answered ${shown(answer)}`);
+    throw new Failure(failureByStatus(status), `${what}: the timestamp authority answered ${shown(answer)}`);
   }
   const timestamp = Buffer.from(bytes);
   const hashed = hashedBy(timestamp);
   if (hashed === undefined) {
-    throw new TimestampError("bad-answer", `${what}: the answer is not a timestamp (${shown(answer)})`);
+    throw new Failure("bad-answer", `${what}: the answer is not a timestamp (${shown(answer)})`);
   }
   if (!hashed.equals(hash)) {
-    throw new TimestampError("bad-answer", `${what}: the answer is a timestamp of something else`);
+    throw new Failure("bad-answer", `${what}: the answer is a timestamp of something else`);
   }
   return timestamp;
 }
@@ -105,18 +105,4 @@ function hashedBy(der: Buffer): Buffer | undefined {
 
 function shown({ status, bytes }: LogAnswer): string {
   return `status ${status}, ${bytes.length === 0 ? "no body" : `"${excerpt(bytes)}"`}`;
-}
-
-function asTimestampError(error: unknown): TimestampError {
-  if (error instanceof TimestampError) return error;
-  const cause = error;
-  if (error instanceof HttpError) {
-    return new TimestampError(error.code === "too-large" ? "bad-answer" : "unreachable", error.message, {
-      cause,
-    });
-  }
-  if (error instanceof LogError) {
-    return new TimestampError("refused", error.message, { cause });
-  }
-  throw error;
 }

@@ -111,7 +111,7 @@ describe("a new certificate is asked for", () => {
     const keys = keysWith();
     server.misbehave({ times: 1, fault: { kind: "answer", status: 401, body: "{}" } });
     const waiting = await Promise.allSettled([signed(keys, server), signed(keys, server)]);
-    const refused = { status: "rejected", reason: { name: "CertificateError", code: "refused" } };
+    const refused = { status: "rejected", reason: { name: "Failure", code: "refused" } };
     expect(waiting).toMatchObject([refused, refused]);
     expect(server.requests).toHaveLength(1);
     expect(await signed(keys, server)).toContain("CERTIFICATE");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { entryLines } from "../../../src/courier/server/entry-lines.ts";
+import { entryLines } from "../../../src/courier/server/service.ts";
 
 const uuid = (n: number) => n.toString(16).padStart(64, "0");
 const entries = (count: number, size: number) =>

@@ -56,12 +56,12 @@ test("asks again when the server fails for a moment", async () => {
 
 test("an answer over 4 MiB is none", async () => {
   const { url } = await localServer((_, response) => response.end(Buffer.alloc(4 * 1024 * 1024 + 1)));
-  await expect(ask(url.href, { body: "{}" })).rejects.toMatchObject({ code: "too-large" });
+  await expect(ask(url.href, { body: "{}" })).rejects.toMatchObject({ reason: "too-large" });
 });
 
 test("an answer after the timeout is none", async () => {
   const { url } = await localServer(() => undefined);
-  await expect(ask(url.href, { body: "{}", timeout: 100 })).rejects.toMatchObject({ code: "timeout" });
+  await expect(ask(url.href, { body: "{}", timeout: 100 })).rejects.toMatchObject({ reason: "timeout" });
 });
 
 test("an answer that is no JSON cannot be read as JSON", async () => {

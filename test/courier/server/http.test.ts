@@ -74,34 +74,40 @@ describe("no answer", () => {
   test.for([
     {
       row: "announced larger than the limit",
-      code: "too-large",
+      reason: "too-large",
       text: "larger than 1000 bytes",
       tries: 1,
       answer: { headers: { "content-length": "1001" }, body: "a".repeat(1001) },
     },
     {
       row: "larger than the limit without saying so",
-      code: "too-large",
+      reason: "too-large",
       text: "larger than 1000 bytes",
       tries: 1,
       answer: { headers: {}, body: "a".repeat(200_000) },
     },
     {
       row: "cut off before its announced length",
-      code: "truncated",
+      reason: "truncated",
       text: "ended after 3 bytes",
       tries: 2,
       answer: { headers: { "content-length": "100" }, body: "abc", cut: true },
     },
     {
       row: "cut off in the middle of its chunks",
-      code: "truncated",
+      reason: "truncated",
       text: "ended after 3 bytes",
       tries: 2,
       answer: { headers: {}, body: "abc", cut: true },
     },
-    { row: "a closed connection", code: "unreachable", text: "socket hang up", tries: 2, answer: undefined },
-  ])("when it is $row ($code)", async ({ code, text, tries, answer }) => {
+    {
+      row: "a closed connection",
+      reason: "no-connection",
+      text: "socket hang up",
+      tries: 2,
+      answer: undefined,
+    },
+  ])("when it is $row ($reason)", async ({ reason, text, tries, answer }) => {
     const { url, asked } = await localServer((request, response) => {
       if (answer === undefined) {
         request.socket.destroy();
@@ -113,7 +119,8 @@ describe("no answer", () => {
     });
     await expect(sendHttp(get(url, { attempts: 2 }))).rejects.toMatchObject({
       name: "HttpError",
-      code,
+      reason,
+      code: reason === "too-large" ? "bad-answer" : "unreachable",
       message: expect.stringContaining(text) as string,
     });
     expect(asked).toHaveLength(tries);
@@ -122,7 +129,7 @@ describe("no answer", () => {
   test("when nobody listens", async () => {
     const url = await closedPort();
     await expect(sendHttp(get(url, { attempts: 1 }))).rejects.toMatchObject({
-      code: "unreachable",
+      reason: "no-connection",
       message: `GET ${url.href}: connect ECONNREFUSED ${url.host}`,
     });
   });
@@ -130,7 +137,7 @@ describe("no answer", () => {
   test("when the server does not speak HTTP", async () => {
     const { url } = await localServer((request) => request.socket.end("SSH-2.0-OpenSSH_9.2\r\n"));
     await expect(sendHttp(get(url, { attempts: 1 }))).rejects.toMatchObject({
-      code: "unreachable",
+      reason: "no-connection",
       message: expect.stringContaining("Parse Error") as string,
     });
   });
@@ -138,7 +145,7 @@ describe("no answer", () => {
   test("when the certificate is not trusted", async () => {
     const { url, asked } = await localServer((_, response) => response.end("trust me"), { tls: true });
     await expect(sendHttp(get(url, { attempts: 1 }))).rejects.toMatchObject({
-      code: "unreachable",
+      reason: "no-connection",
       message: expect.stringContaining("self-signed certificate") as string,
     });
     expect(asked).toEqual([]);
@@ -146,7 +153,7 @@ describe("no answer", () => {
 
   test("when the URL is of another scheme", async () => {
     await expect(sendHttp(get(new URL("file:///etc/passwd"), { attempts: 1 }))).rejects.toMatchObject({
-      code: "unreachable",
+      reason: "no-connection",
     });
   });
 
@@ -161,7 +168,7 @@ describe("no answer", () => {
     });
     const signal = within(150);
     await expect(sendHttp(get(url, { signal }))).rejects.toMatchObject({
-      code: "timeout",
+      reason: "timeout",
       message: `GET ${url.href}: no answer in time`,
     });
     expect(asked).toHaveLength(1);
@@ -170,7 +177,7 @@ describe("no answer", () => {
   test("is asked for, when the time is over before", async () => {
     const { url, asked } = await localServer(json({}));
     await expect(sendHttp(get(url, { signal: AbortSignal.abort() }))).rejects.toMatchObject({
-      code: "timeout",
+      reason: "timeout",
     });
     expect(asked).toEqual([]);
   });

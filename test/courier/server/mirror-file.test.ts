@@ -96,7 +96,7 @@ describe("no file comes", () => {
   ] as const)("when the mirror $row ($code)", async ({ said, code, text, ...more }) => {
     const { url } = await localServer(said);
     const done = fetched(url.href, {}, "ms" in more ? more.ms : 5_000);
-    await expect(done).rejects.toMatchObject({ name: "MirrorError", code });
+    await expect(done).rejects.toMatchObject({ code });
     await expect(done).rejects.toThrow(text);
   });
 
@@ -150,7 +150,7 @@ describe("no file comes", () => {
     "",
   ])("of the name %j", async (path) => {
     const { url, asked } = await localServer(answer(200));
-    await expect(fetched(url.href, { path })).rejects.toMatchObject({ name: "MirrorError", code: "refused" });
+    await expect(fetched(url.href, { path })).rejects.toMatchObject({ name: "Failure", code: "refused" });
     expect(asked).toEqual([]);
   });
 });

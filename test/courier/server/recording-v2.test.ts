@@ -2,7 +2,7 @@
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { sendHttp } from "../../../src/courier/server/http.ts";
-import { keySigner } from "../../../src/courier/server/key-signer.ts";
+import { keySigner } from "../../../src/courier/server/signers.ts";
 import { recordBundle } from "../../../src/courier/server/recording-v2.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
@@ -123,7 +123,7 @@ describe("nothing is logged", () => {
   test("when no authority gives a timestamp", async () => {
     const server = await sigstore();
     server.misbehave({ path: TIMESTAMP, fault: { kind: "answer", status: 400, body: "{}" } });
-    await expect(record(server.url)).rejects.toMatchObject({ name: "TimestampError", code: "refused" });
+    await expect(record(server.url)).rejects.toMatchObject({ name: "Failure", code: "refused" });
     expect(server.logV2.size).toBe(0);
   });
 });
@@ -178,7 +178,7 @@ describe("no bundle is given", () => {
     {
       row: "answers too much",
       fault: { kind: "oversize", bytes: 300_000 },
-      code: "too-large",
+      code: "bad-answer",
       text: "larger than 262144 bytes",
     },
   ])("when the log $row ($code)", async ({ fault, code, text }) => {
@@ -194,7 +194,7 @@ describe("no bundle is given", () => {
     const server = await sigstore();
     const { href } = await closedPort();
     const done = record(href, { timestamps: [server.url], ms: 1_000 });
-    await expect(done).rejects.toMatchObject({ name: "HttpError", code: "unreachable" });
+    await expect(done).rejects.toMatchObject({ name: "HttpError", reason: "no-connection" });
   });
 
   test("when the log does not answer in time", async () => {
@@ -202,7 +202,7 @@ describe("no bundle is given", () => {
     server.misbehave({ path: ENTRIES, fault: { kind: "delay", ms: 5_000 } });
     await expect(record(server.url, { ms: 300 })).rejects.toMatchObject({
       name: "HttpError",
-      code: "timeout",
+      reason: "timeout",
     });
   });
 });

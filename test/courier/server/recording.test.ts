@@ -2,7 +2,7 @@
 import { createHash, createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { sendHttp } from "../../../src/courier/server/http.ts";
-import { keySigner } from "../../../src/courier/server/key-signer.ts";
+import { keySigner } from "../../../src/courier/server/signers.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
 import { startSigstore, type Sigstore } from "../../sigstore/sigstore.ts";
@@ -166,12 +166,12 @@ describe("no UUID is given", () => {
 
   test("when the log is down", async () => {
     const { href } = await closedPort();
-    await expect(record(href)).rejects.toMatchObject({ name: "HttpError", code: "unreachable" });
+    await expect(record(href)).rejects.toMatchObject({ name: "HttpError", reason: "no-connection" });
   });
 
   test("when the log is slow", async () => {
     const server = await sigstore();
     server.misbehave({ method: "POST", fault: { kind: "delay", ms: 3_000 } });
-    await expect(record(server.url, 200)).rejects.toMatchObject({ name: "HttpError", code: "timeout" });
+    await expect(record(server.url, 200)).rejects.toMatchObject({ name: "HttpError", reason: "timeout" });
   });
 });

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test, type TestContext } from "vitest";
-import { findEntries } from "../../../src/courier/server/finding.ts";
+import { findEntries } from "../../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../../src/courier/server/http.ts";
-import { keySigner } from "../../../src/courier/server/key-signer.ts";
+import { keySigner } from "../../../src/courier/server/signers.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
 import type { RawEntry } from "../../../src/log/rekor-v1.ts";
@@ -232,26 +232,43 @@ describe.concurrent("nothing is brought, and it is an error", () => {
       fault: { kind: "answer", status: 200, body: "<html>", contentType: "text/html" },
       name: "LogError",
       code: "bad-answer",
+      says: "is not JSON",
     },
     {
       row: "500 always",
       fault: { kind: "answer", status: 500, body: "" },
       name: "LogError",
       code: "unreachable",
+      says: "status 500",
     },
-    { row: "half an answer", fault: { kind: "truncate", bytes: 10 }, name: "HttpError", code: "truncated" },
+    {
+      row: "half an answer",
+      fault: { kind: "truncate", bytes: 10 },
+      name: "HttpError",
+      code: "unreachable",
+      says: "the answer ended after 10 bytes",
+    },
     {
       row: "an endless answer",
       fault: { kind: "oversize", bytes: 5 * 1024 * 1024 },
       name: "HttpError",
-      code: "too-large",
+      code: "bad-answer",
+      says: "the answer is larger than",
     },
-    { row: "no answer", fault: { kind: "drop" }, name: "HttpError", code: "unreachable" },
-  ] as const)("when the index gives $row ($code)", async ({ fault, name, code }, context) => {
+    {
+      row: "no answer",
+      fault: { kind: "drop" },
+      name: "HttpError",
+      code: "unreachable",
+      says: "socket hang up",
+    },
+  ] as const)("when the index gives $row ($code)", async ({ fault, name, code, says }, context) => {
     const server = await sigstore(context);
     await record(server);
     server.misbehave({ path: INDEX, fault });
-    await expect(find(server)).rejects.toMatchObject({ name, code });
+    const done = find(server);
+    await expect(done).rejects.toMatchObject({ name, code });
+    await expect(done).rejects.toThrow(says);
   });
 
   test("when the log is slower than the deadline", async (context) => {
@@ -259,6 +276,6 @@ describe.concurrent("nothing is brought, and it is an error", () => {
     server.misbehave({ path: INDEX, fault: { kind: "delay", ms: 5_000 } });
     const what = { log: logUrl(server.url), hash: `sha256:${digest}`, signal: within(200) };
     const done = findEntries(sendHttp, what, () => undefined);
-    await expect(done).rejects.toMatchObject({ name: "HttpError", code: "timeout" });
+    await expect(done).rejects.toMatchObject({ name: "HttpError", reason: "timeout" });
   });
 });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { splitLines } from "../../src/courier/lines.ts";
+import { splitLines } from "../../src/courier/protocol.ts";
 
 async function* chunked(bytes: Buffer, size: number): AsyncGenerator<Uint8Array> {
   // One buffer for all chunks: who reads must not keep what it was given.
@@ -30,12 +30,12 @@ test("a line of exactly the limit is a line", async () => {
 });
 
 test.for([
-  { row: "a line over the limit", text: `${"a".repeat(11)}\n`, code: "too-long" },
-  { row: "an endless line", text: "a".repeat(1000), code: "too-long" },
-  { row: "a line without its end", text: "one\ntwo", code: "cut-off" },
-  { row: "what is not UTF-8", text: Buffer.from([0xff, 0x0a]), code: "not-utf-8" },
-])("$row is refused ($code)", async ({ text, code }) => {
-  await expect(lines(text)).rejects.toMatchObject({ name: "LineError", code });
+  { row: "a line over the limit", text: `${"a".repeat(11)}\n`, says: "a line is longer than 10 bytes" },
+  { row: "an endless line", text: "a".repeat(1000), says: "a line is longer than 10 bytes" },
+  { row: "a line without its end", text: "one\ntwo", says: "the input ended after 3 bytes of a line" },
+  { row: "what is not UTF-8", text: Buffer.from([0xff, 0x0a]), says: "a line is not UTF-8" },
+])("$row is refused", async ({ text, says }) => {
+  await expect(lines(text)).rejects.toMatchObject({ name: "ProtocolError", message: says });
 });
 
 test("an error of the chunks comes through", async () => {
