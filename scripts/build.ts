@@ -20,7 +20,6 @@ const options: BuildOptions = {
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
   },
-  alias: { "make-fetch-happen": `${root}src/courier/server/fetch-for-sigstore.ts` },
   // grpc-js needs it only for its own diagnostics service, which we do not serve.
   external: ["@grpc/proto-loader"],
   // Less to parse at each start. Names stay, so that a stack trace can be read.

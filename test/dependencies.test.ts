@@ -14,7 +14,6 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 const SHIPPED = [
   "@sigstore/core",
   "@sigstore/protobuf-specs",
-  "@sigstore/sign",
   "@sigstore/verify",
   "@tufjs/models",
   "dockerfile-ast",

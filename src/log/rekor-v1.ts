@@ -71,21 +71,35 @@ export async function retrieveEntries(
   if (failures.length > 0) throw failures[0];
 }
 
+/**
+ * Appends an entry (`proposal` is the API's JSON), and gives it as the log answers it; when the log has this very entry
+ * already, as it has it. Throws LogError, and what `ask` throws.
+ */
+export async function appendEntry(
+  ask: AskLog,
+  { log, signal, proposal }: LogCall & { readonly proposal: unknown },
+): Promise<RawEntry> {
+  const request = postRequest({ log, signal }, "api/v1/log/entries", {
+    body: proposal,
+    maxBytes: MAX_ENTRY_BYTES,
+  });
+  // The proposal is signed already: when an answer was lost, the next says 409 and where the entry is.
+  const answer = await ask({ ...request, attempts: 3 });
+  const known = v.safeParse(Uuid, answer.headers["location"]?.split("/").at(-1));
+  if (answer.status !== 409 || !known.success) {
+    return onlyEntry(request, await askJson(async () => answer, request));
+  }
+  const entry = await readEntry(ask, { log, uuid: known.output, signal });
+  if (entry === undefined) throw badAnswer(request, answer, "names an entry that the log does not have");
+  return entry;
+}
+
 /** The entry of this UUID; undefined when the log has none. Throws LogError, and what `ask` throws. */
 export async function readEntry(
   ask: AskLog,
   { log, uuid, signal }: LogCall & { readonly uuid: string },
 ): Promise<RawEntry | undefined> {
   return readOne(ask, getRequest({ log, signal }, `api/v1/log/entries/${uuid}`, MAX_ENTRY_BYTES), uuid);
-}
-
-/** The entry at this index of the whole log; undefined when the log has none. Throws LogError, and what `ask` throws. */
-export async function readEntryAt(
-  ask: AskLog,
-  { log, logIndex, signal }: LogCall & { readonly logIndex: string },
-): Promise<RawEntry | undefined> {
-  const path = `api/v1/log/entries?logIndex=${encodeURIComponent(logIndex)}`;
-  return readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES));
 }
 
 /**
@@ -115,7 +129,8 @@ export async function retrieveEntriesAt(
   }
   const entries: RawEntry[] = [];
   for (const logIndex of logIndexes) {
-    const entry = await readEntryAt(ask, { log, logIndex: String(logIndex), signal }).catch(
+    const path = `api/v1/log/entries?logIndex=${logIndex}`;
+    const entry = await readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES)).catch(
       (error: unknown) => {
         if (isTooLarge(error)) return undefined;
         throw error;
@@ -168,20 +183,27 @@ async function readSmallEntry(ask: AskLog, call: LogCall & { readonly uuid: stri
 }
 
 async function readOne(ask: AskLog, request: LogRequest, uuid?: string): Promise<RawEntry | undefined> {
-  let asked;
   try {
-    asked = await askJson(ask, request);
+    return onlyEntry(request, await askJson(ask, request), uuid);
   } catch (error) {
     if (error instanceof LogError && error.status === 404) return undefined;
     throw error;
   }
-  const map = v.safeParse(EntryMap, asked.value);
+}
+
+/** The one entry in an answer, which must be `uuid` if that was asked for. Throws LogError. */
+function onlyEntry(
+  request: LogRequest,
+  { value, answer }: Awaited<ReturnType<typeof askJson>>,
+  uuid?: string,
+): RawEntry {
+  const map = v.safeParse(EntryMap, value);
   const [first, ...others] = map.success ? Object.entries(map.output) : [];
   if (first === undefined || others.length > 0) {
-    throw badAnswer(request, asked.answer, "is not one entry by its UUID");
+    throw badAnswer(request, answer, "is not one entry by its UUID");
   }
   if (uuid !== undefined && !sameLeaf(uuid, first[0])) {
-    throw badAnswer(request, asked.answer, `has entry "${first[0]}", which was not asked for`);
+    throw badAnswer(request, answer, `has entry "${first[0]}", which was not asked for`);
   }
   return { uuid: first[0], entry: first[1] };
 }

@@ -63,7 +63,6 @@ export function courierProgram(): CourierProgram {
       platform: "node",
       target: "node24",
       chunkNames: "courier-[name]-[hash]",
-      alias: { "make-fetch-happen": "./src/courier/server/fetch-for-sigstore.ts" },
       banner: {
         js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
       },

@@ -4,7 +4,6 @@ import { logUrl, type AskLog, type LogRequest } from "../../src/log/json-api.ts"
 import {
   MAX_ENTRY_BYTES,
   readEntry,
-  readEntryAt,
   retrieveEntries,
   sameLeaf,
   type RawEntry,
@@ -134,19 +133,9 @@ describe("reading one entry", () => {
     expect(asked[0]?.url.pathname).toBe(`/rekor/api/v1/log/entries/${uuid(3)}`);
   });
 
-  test("by its index", async () => {
-    const { ask, asked } = logThat(() => json({ [uuid(3)]: "entry" }));
-    expect(await readEntryAt(ask, { log, logIndex: "12", signal })).toEqual({
-      uuid: uuid(3),
-      entry: "entry",
-    });
-    expect(asked[0]?.url.search).toBe("?logIndex=12");
-  });
-
   test("that is not there gives undefined", async () => {
     const { ask } = logThat(() => ({ status: 404, body: "" }));
     expect(await readEntry(ask, { log, uuid: uuid(3), signal })).toBeUndefined();
-    expect(await readEntryAt(ask, { log, logIndex: "12", signal })).toBeUndefined();
   });
 });
 

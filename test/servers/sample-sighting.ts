@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Signer } from "@sigstore/sign";
 import { randomBytes } from "node:crypto";
 import { findEntries } from "../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../src/courier/server/http.ts";
-import { keySigner } from "../../src/courier/server/signers.ts";
+import { keySigner, type Signed, type Signer } from "../../src/courier/server/signers.ts";
+import { readIdentityToken } from "../../src/courier/server/identity-token.ts";
 import { recordBundle } from "../../src/courier/server/recording-v2.ts";
 import { readSigningKey } from "../../src/courier/server/signing-key.ts";
 import { parseReference, type Reference } from "../../src/image/reference.ts";
@@ -12,7 +12,8 @@ import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type Evidence, type History, readHistory } from "../../src/record/history.ts";
 import type { Signer as TrustedSigner } from "../../src/record/signer.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
-import { certifiedKeys, recordStatement } from "../courier/as-shipped.ts";
+import { certifiedKeys } from "../../src/courier/server/certified-keys.ts";
+import { recordStatement } from "../../src/courier/server/recording.ts";
 import { asEvidence, type SampleKey, sampleKey, sighting, trusting } from "../record/sample-log.ts";
 import { SOMEBODY, type Target } from "./target.ts";
 
@@ -47,7 +48,9 @@ export async function keylessSample(target: Target): Promise<Sample> {
   const fulcio = logUrl(target.place.fulcio);
   const clock = { now: () => new Date(), elapsedMs: () => performance.now() };
   const keys = certifiedKeys({ ...clock, deadlineMs: DEADLINE_MS });
-  const signer = await keys.signer({ fulcio, token: () => target.token() });
+  const token = async () =>
+    readIdentityToken(await target.token(), { secret: "tlog-identity-token", now: new Date() });
+  const signer = await keys.signer({ fulcio, token });
   return { ...newTag(), by: { kind: "identity", issuer: target.issuer, identity: SOMEBODY }, signer };
 }
 
@@ -77,13 +80,12 @@ export function record(
     statement,
     signer: { sign },
     signal: AbortSignal.timeout(DEADLINE_MS),
-    deadlineMs: DEADLINE_MS,
   });
 }
 
 /** A signature over one statement: none at first, then the one that was made. */
 export interface SignatureKept {
-  signed?: Awaited<ReturnType<Signer["sign"]>>;
+  signed?: Signed;
 }
 
 /** The same to a v2 log, which gives the whole bundle. */

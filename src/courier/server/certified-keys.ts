@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from "@sigstore/core";
-import { FulcioSigner, type Signer } from "@sigstore/sign";
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
+import * as v from "valibot";
 import { excerpt } from "../../log/excerpt.ts";
 import { failureByStatus } from "../../log/json-api.ts";
 import { Failure } from "./failure.ts";
-import { HttpError, shownUrl } from "./http.ts";
+import { sendHttp, shownUrl } from "./http.ts";
+import type { IdentityToken } from "./identity-token.ts";
+import type { Signer } from "./signers.ts";
 
 /** Which authority certifies, and by which token. */
 export interface CertifiedSigner {
   /** As `logUrl` gives it. */
   readonly fulcio: URL;
   /** A token that is good now; asked for only when a new certificate is needed. */
-  readonly token: () => Promise<string>;
+  readonly token: () => Promise<IdentityToken>;
 }
 
 /** Keys of this process that an authority has certified. They live in its memory only. */
@@ -20,12 +22,6 @@ export interface CertifiedKeys {
   /** Signs with a certificate that is good for another minute at least. Throws Failure, and what `token` throws. */
   signer(request: CertifiedSigner): Promise<Signer>;
 }
-
-/** What a certificate must still be good for: the signature, its timestamp and the log's answer. */
-const SPARE_MS = 60_000;
-const MAX_CERTIFICATE_LENGTH = 16 * 1024;
-/** So many characters of a token in a row are not said by chance. */
-const TELLING = 12;
 
 /** What keeping certificates takes from outside. */
 export interface KeyKeeping {
@@ -42,97 +38,113 @@ interface CertifiedKey {
   /** How long the certificate is good from when it was made, by its own word. */
   readonly lifetimeMs: number;
   readonly notAfter: Date;
-}
-
-interface KeptKey extends CertifiedKey {
   readonly askedAt: number;
 }
 
+/** What a certificate must still be good for: the signature, its timestamp and the log's answer. */
+const SPARE_MS = 60_000;
+const MAX_ANSWER_BYTES = 256 * 1024;
+const MAX_CERTIFICATE_LENGTH = 16 * 1024;
+/** So many characters of a token in a row are not said by chance. */
+const TELLING = 12;
+
+const Chain = v.object({ chain: v.object({ certificates: v.array(v.unknown()) }) });
+const Answer = v.union([
+  v.object({ signedCertificateEmbeddedSct: Chain }),
+  v.object({ signedCertificateDetachedSct: Chain }),
+]);
+
 /** One certificate for all records of a build, and a new one when it ends; requests at once share a pending one. */
 export function certifiedKeys({ now, elapsedMs, deadlineMs }: KeyKeeping): CertifiedKeys {
-  const keys = new Map<string, Promise<KeptKey>>();
-  const isGood = ({ askedAt, lifetimeMs, notAfter }: KeptKey) => {
+  const keys = new Map<string, Promise<CertifiedKey>>();
+  const isGood = ({ askedAt, lifetimeMs, notAfter }: CertifiedKey) => {
     // By the time that has passed as well: this machine's clock may be an hour behind the authority's.
     const left = Math.min(lifetimeMs - (elapsedMs() - askedAt), notAfter.getTime() - now().getTime());
     return left >= SPARE_MS;
   };
+  const certified = async ({ fulcio, token }: CertifiedSigner): Promise<CertifiedKey> => {
+    const identity = await token();
+    const askedAt = elapsedMs();
+    return { askedAt, ...(await certifyNewKey(fulcio, identity, AbortSignal.timeout(deadlineMs))) };
+  };
   return {
-    async signer({ fulcio, token }) {
-      const current = keys.get(fulcio.href);
+    async signer(request) {
+      const { href } = request.fulcio;
+      const current = keys.get(href);
       if (current !== undefined) {
         const key = await current;
         if (isGood(key)) return key.signer;
-        // Somebody else may have seen that too, and asked for a new one.
-        if (keys.get(fulcio.href) === current) keys.delete(fulcio.href);
+        // Another request may have seen that too, and asked for a new one.
+        if (keys.get(href) === current) keys.delete(href);
       }
-      const pending = keys.get(fulcio.href) ?? certify({ fulcio, token });
+      const pending = keys.get(href) ?? certified(request);
+      keys.set(href, pending);
+      pending.catch(() => {
+        if (keys.get(href) === pending) keys.delete(href);
+      });
       return (await pending).signer;
     },
   };
-
-  async function certified({ fulcio, token }: CertifiedSigner): Promise<KeptKey> {
-    const text = await token();
-    const askedAt = elapsedMs();
-    return { askedAt, ...(await certifyNewKey({ fulcio, token: text, deadlineMs })) };
-  }
-
-  function certify(request: CertifiedSigner): Promise<KeptKey> {
-    const { fulcio } = request;
-    const pending = certified(request);
-    keys.set(fulcio.href, pending);
-    pending.catch(() => {
-      if (keys.get(fulcio.href) === pending) keys.delete(fulcio.href);
-    });
-    return pending;
-  }
 }
 
 /**
- * Makes a P-256 key and has it certified by Fulcio. What would count for nobody is found out here, before it is in a log
- * for ever. Throws Failure.
+ * Makes a P-256 key and has it certified by Fulcio. A certificate that would count for nobody is refused here, before a
+ * record with it is in a log for ever. Throws Failure.
  */
-async function certifyNewKey({
-  fulcio,
-  token,
-  deadlineMs,
-}: {
-  readonly fulcio: URL;
-  /** The identity token. It is shown to nobody but the authority. */
-  readonly token: string;
-  readonly deadlineMs: number;
-}): Promise<CertifiedKey> {
-  const what = `POST ${shownUrl(new URL("api/v2/signingCert", fulcio))}`;
+async function certifyNewKey(
+  fulcio: URL,
+  identity: IdentityToken,
+  signal: AbortSignal,
+): Promise<Omit<CertifiedKey, "askedAt">> {
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const publicKeyPem = publicKey.export({ type: "spki", format: "pem" }).toString();
-  const keyHolder: Signer = {
-    sign: async (text) => ({
-      signature: sign("sha256", text, privateKey),
-      key: { $case: "publicKey", publicKey: publicKeyPem },
+  const url = new URL("api/v2/signingCert", fulcio);
+  const proof = sign("sha256", Buffer.from(identity.subject), privateKey);
+  const answer = await sendHttp({
+    method: "POST",
+    url,
+    headers: { accept: "application/json", "content-type": "application/json" },
+    body: JSON.stringify({
+      credentials: { oidcIdentityToken: identity.token },
+      publicKeyRequest: {
+        publicKey: { algorithm: "ECDSA", content: publicKey.export({ type: "spki", format: "pem" }) },
+        proofOfPossession: proof.toString("base64"),
+      },
     }),
-  };
-  const authority = new FulcioSigner({
-    fulcioBaseURL: fulcio.href.replace(/\/$/, ""),
-    identityProvider: { getToken: async () => token },
-    keyHolder,
-    timeout: deadlineMs,
+    maxBytes: MAX_ANSWER_BYTES,
+    signal,
+    // Of two certificates the first is lost, and nothing else.
+    attempts: 3,
   });
-  // It asks for a certificate before each signature, so it signs once, and nothing; the key signs the rest.
-  const { key } = await authority.sign(Buffer.alloc(0)).catch((error: unknown) => {
-    throw refusal(error, what, token);
+  const what = `POST ${shownUrl(url)}`;
+  if (answer.status < 200 || answer.status >= 300) throw refusal(answer, what, identity.token);
+  const { pem, notBefore, notAfter } = checkCertificate(certificateIn(answer.bytes, what), {
+    publicKey,
+    what,
   });
-  // The types promise a certificate; what the authority answered may have none.
-  const answered: unknown = key.$case === "x509Certificate" ? key.certificate : undefined;
-  const { pem, notBefore, notAfter } = checkCertificate(answered, { publicKey, what });
   return {
     signer: {
       sign: async (text) => ({
         signature: sign("sha256", text, privateKey),
-        key: { $case: "x509Certificate", certificate: pem },
+        verifier: { certificate: pem },
       }),
     },
     lifetimeMs: notAfter.getTime() - notBefore.getTime(),
     notAfter,
   };
+}
+
+/** The first certificate of the chain, which may be anything. The answer is never shown: it may hold the token. */
+function certificateIn(bytes: Buffer, what: string): unknown {
+  try {
+    const answer = v.parse(Answer, JSON.parse(bytes.toString("utf8")));
+    const { chain } =
+      "signedCertificateEmbeddedSct" in answer
+        ? answer.signedCertificateEmbeddedSct
+        : answer.signedCertificateDetachedSct;
+    return chain.certificates[0];
+  } catch {
+    throw new Failure("bad-answer", `${what}: the answer is not a certificate`);
+  }
 }
 
 interface ReadCertificate {
@@ -177,21 +189,19 @@ function readCertificate(pem: string): ReadCertificate | undefined {
   }
 }
 
-/** The package's own messages hold the token, so none of them is passed on. */
-function refusal(error: unknown, what: string, token: string): Failure {
-  const cause: unknown = error instanceof Error ? error.cause : undefined;
-  if (cause instanceof HttpError) return cause;
-  if (cause instanceof Error && "statusCode" in cause && typeof cause.statusCode === "number") {
-    const status = cause.statusCode;
-    const code = failureByStatus(status);
-    const said = repeats(cause.message, token) ? `status ${status}` : `"${excerpt(cause.message, 300)}"`;
-    const advice =
-      code === "refused"
-        ? "; it must know the token's issuer, and the token must be as the issuer made it"
-        : "";
-    return new Failure(code, `${what}: the certificate authority answered ${said}${advice}`);
-  }
-  return new Failure("bad-answer", `${what}: the answer is not a certificate`);
+function refusal(
+  { status, bytes }: { readonly status: number; readonly bytes: Buffer },
+  what: string,
+  token: string,
+): Failure {
+  const code = failureByStatus(status);
+  const text = bytes.toString("utf8");
+  const said = bytes.length === 0 || repeats(text, token) ? "" : `, "${excerpt(text, 300)}"`;
+  const advice =
+    code === "refused"
+      ? "; it must know the token's issuer, and the token must be as the issuer made it"
+      : "";
+  return new Failure(code, `${what}: the certificate authority answered status ${status}${said}${advice}`);
 }
 
 /** Whether a text has a piece of the secret in it. */

@@ -10,6 +10,8 @@ export interface IdentityToken {
   readonly token: string;
   /** Whom a certificate for it should name. */
   readonly claims: ClaimedIdentity;
+  /** What a signature proves to the authority that the holder of the token has the key: the email address, or the subject. */
+  readonly subject: string;
   readonly expires: Date;
 }
 
@@ -59,7 +61,8 @@ export function readIdentityToken(
   if (named === "unverified") {
     throw wrong("unverified", "its issuer has not verified the email address in it");
   }
-  return { token, claims: named, expires };
+  const subject = typeof claims["email"] === "string" && claims["email"] ? claims["email"] : claims["sub"];
+  return { token, claims: named, subject: String(subject), expires };
 }
 
 function payloadOf(token: string): Claims | undefined {

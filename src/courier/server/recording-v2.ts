@@ -1,22 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse } from "@sigstore/core";
-import type { Signer } from "@sigstore/sign";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { LogError, type AskLog } from "../../log/json-api.ts";
+import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
-import { PAYLOAD_TYPE } from "./signers.ts";
+import { PAYLOAD_TYPE, type Signed, type Signer } from "./signers.ts";
 import { timestampOf } from "./timestamp.ts";
 
 /** A statement to be recorded in a Rekor v2 log. */
-export interface BundleRecording {
-  /** As `logUrl` gives it. */
-  readonly log: URL;
+export interface BundleRecording extends LogCall {
   /** URLs of timestamp authorities, at least one. */
   readonly timestamps: readonly string[];
   /** The exact bytes of the in-toto statement. */
   readonly statement: Uint8Array;
   readonly signer: Signer;
-  readonly signal: AbortSignal;
 }
 
 const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -36,9 +32,9 @@ export async function recordBundle(ask: AskLog, recording: BundleRecording): Pro
   }
   const signed = dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement));
   for (let attempt = 1; ; attempt++) {
-    const { signature, key } = await signer.sign(signed);
+    const { signature, verifier: made } = await signer.sign(signed);
     const timestamp = await timestampOf(ask, { authorities: timestamps, signature, signal });
-    const verifier = verifierOf(key);
+    const verifier = inDer(made);
     const digest = createHash("sha256").update(signed).digest();
     try {
       const entry = await appendHashedRecord(ask, { log, signal, record: { digest, signature, verifier } });
@@ -50,15 +46,10 @@ export async function recordBundle(ask: AskLog, recording: BundleRecording): Pro
   }
 }
 
-type KeyMaterial = Awaited<ReturnType<Signer["sign"]>>["key"];
-
-function verifierOf(key: KeyMaterial): HashedRecord["verifier"] {
-  switch (key.$case) {
-    case "publicKey":
-      return { publicKey: createPublicKey(key.publicKey).export({ type: "spki", format: "der" }) };
-    case "x509Certificate":
-      return { certificate: new X509Certificate(key.certificate).raw };
-  }
+function inDer(verifier: Signed["verifier"]): HashedRecord["verifier"] {
+  return "publicKey" in verifier
+    ? { publicKey: createPublicKey(verifier.publicKey).export({ type: "spki", format: "der" }) }
+    : { certificate: new X509Certificate(verifier.certificate).raw };
 }
 
 function bundleOf({

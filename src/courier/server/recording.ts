@@ -1,94 +1,75 @@
 // SPDX-License-Identifier: Apache-2.0
-import { dsse } from "@sigstore/core";
+import { dsse, json } from "@sigstore/core";
 import { createHash } from "node:crypto";
-import { DSSEBundleBuilder, RekorWitness, type Signer } from "@sigstore/sign";
-import { excerpt } from "../../log/excerpt.ts";
-import { isIntotoBodyOf } from "../../log/intoto-body.ts";
-import { failureByStatus, LogError, type AskLog } from "../../log/json-api.ts";
-import { readEntryAt, sameLeaf } from "../../log/rekor-v1.ts";
-import { HttpError, shownUrl } from "./http.ts";
-import { PAYLOAD_TYPE } from "./signers.ts";
+import { isIntotoBodyOf, type SignedPayload } from "../../log/intoto-body.ts";
+import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
+import { appendEntry, sameLeaf } from "../../log/rekor-v1.ts";
+import { shownUrl } from "./http.ts";
+import { PAYLOAD_TYPE, type Signer } from "./signers.ts";
 
 /** A statement to be recorded. */
-export interface Recording {
-  /** As `logUrl` gives it. */
-  readonly log: URL;
+export interface Recording extends LogCall {
   /** The exact bytes of the in-toto statement. */
   readonly statement: Uint8Array;
   readonly signer: Signer;
-  readonly signal: AbortSignal;
-  /** The same limit as `signal`'s, in milliseconds: @sigstore/sign takes no signal. */
-  readonly deadlineMs: number;
-}
-
-/** Makes envelopes without key id: cosign and sigstore-go find no signature under an id that they do not know. */
-class EnvelopeBuilder extends DSSEBundleBuilder {
-  protected override async package(
-    ...given: Parameters<DSSEBundleBuilder["package"]>
-  ): ReturnType<DSSEBundleBuilder["package"]> {
-    const bundle = await super.package(...given);
-    for (const signature of bundle.content.dsseEnvelope.signatures) signature.keyid = "";
-    return bundle;
-  }
 }
 
 /**
  * Signs the statement (DSSE), appends it to the log as an `intoto` 0.0.2 entry, which keeps the statement too, and
- * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, HttpError, and what the
+ * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, Failure, and what the
  * signer throws.
  */
-export async function recordStatement(ask: AskLog, recording: Recording): Promise<string> {
-  const { log, statement, signer, signal, deadlineMs } = recording;
-  const rekorBaseURL = log.href.replace(/\/$/, "");
-  const witness = new RekorWitness({ rekorBaseURL, entryType: "intoto", timeout: deadlineMs });
-  const signed = await signer.sign(dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement)));
-  const builder = new EnvelopeBuilder({ signer: { sign: async () => signed }, witnesses: [witness] });
-  const what = `POST ${shownUrl(new URL("api/v1/log/entries", log))}`;
-  let bundle;
-  try {
-    bundle = await builder.create({ data: Buffer.from(statement), type: PAYLOAD_TYPE });
-  } catch (error) {
-    throw appendError(error, what);
-  }
-  const [entry] = bundle.verificationMaterial.tlogEntries;
-  if (entry === undefined) throw new LogError("bad-answer", `${what}: the log gave no entry`);
+export async function recordStatement(
+  ask: AskLog,
+  { log, statement, signer, signal }: Recording,
+): Promise<string> {
+  const { signature, verifier } = await signer.sign(
+    dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement)),
+  );
+  const signed = {
+    payload: statement,
+    signature,
+    verifier: "publicKey" in verifier ? verifier.publicKey : verifier.certificate,
+  };
+  const { uuid, entry } = await appendEntry(ask, { log, signal, proposal: intotoEntry(signed) });
 
-  const { signature, key } = signed;
-  const verifier = key.$case === "publicKey" ? key.publicKey : key.certificate;
-  if (!isIntotoBodyOf(entry.canonicalizedBody, { payload: statement, signature, verifier })) {
-    throw new LogError("bad-answer", `${what}: the log answered for another entry than the one it was sent`);
-  }
-
-  // @sigstore/sign drops the UUID of the answer, and the part of it that names the tree cannot be computed.
-  const found = await readEntryAt(ask, { log, logIndex: entry.logIndex, signal });
-  const leaf = createHash("sha256").update(Uint8Array.of(0)).update(entry.canonicalizedBody).digest("hex");
-  if (found === undefined || !sameLeaf(found.uuid, leaf)) {
-    const has = found === undefined ? "has none" : `has entry "${found.uuid}"`;
-    throw new LogError(
+  const wrong = (why: string) =>
+    new LogError(
       "bad-answer",
-      `${what}: the log says that it wrote entry "${leaf}" at index ${excerpt(entry.logIndex)}, but ${has} there`,
+      `POST ${shownUrl(new URL("api/v1/log/entries", log))}: the log answered ${why}`,
     );
-  }
-  return found.uuid;
+  const text =
+    typeof entry === "object" && entry !== null && "body" in entry && typeof entry.body === "string"
+      ? entry.body
+      : "";
+  const body = Buffer.from(text, "base64");
+  if (!isIntotoBodyOf(body, signed)) throw wrong("for another entry than the one it was sent");
+  const leaf = createHash("sha256").update(Uint8Array.of(0)).update(body).digest("hex");
+  if (!sameLeaf(uuid, leaf)) throw wrong(`UUID "${uuid}" for the entry whose leaf hash is "${leaf}"`);
+  return uuid;
 }
 
-function appendError(error: unknown, what: string): LogError | HttpError {
-  const cause: unknown = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  if (cause instanceof HttpError) return cause;
-  if (cause instanceof Error && "statusCode" in cause && typeof cause.statusCode === "number") {
-    const status = cause.statusCode;
-    return new LogError(
-      failureByStatus(status),
-      `${what}: the log answered "${excerpt(cause.message, 300)}"`,
-      {
-        cause,
-        status,
-      },
-    );
-  }
-  return new LogError(
-    "bad-answer",
-    `${what}: the answer is not a log entry (${excerpt(cause instanceof Error ? cause.name : typeof cause)})`,
-    { cause },
-  );
+/** What the log's API takes: base64 twice, and hashes of the payload and of the canonical envelope. */
+function intotoEntry({ payload, signature, verifier }: SignedPayload): object {
+  const base64 = (bytes: Uint8Array | string) => Buffer.from(bytes).toString("base64");
+  const hashOf = (bytes: Uint8Array | string) => ({
+    algorithm: "sha256",
+    value: createHash("sha256").update(bytes).digest("hex"),
+  });
+  // Without key id: cosign and sigstore-go find no signature under an id that they do not know.
+  const once = {
+    payloadType: PAYLOAD_TYPE,
+    payload: base64(payload),
+    signatures: [{ sig: base64(signature), publicKey: verifier }],
+  };
+  const envelope = {
+    payloadType: PAYLOAD_TYPE,
+    payload: base64(once.payload),
+    signatures: once.signatures.map(({ sig }) => ({ sig: base64(sig), publicKey: base64(verifier) })),
+  };
+  return {
+    apiVersion: "0.0.2",
+    kind: "intoto",
+    spec: { content: { envelope, hash: hashOf(json.canonicalize(once)), payloadHash: hashOf(payload) } },
+  };
 }

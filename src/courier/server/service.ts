@@ -53,9 +53,11 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     const signerFor = await begun;
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
-      const lastLine = await answer(request, { say, signerFor, signal, deadlineMs }).catch(
-        (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
-      );
+      const lastLine = await answer(request, { say, signerFor, signal }).catch((error: unknown): Answer => ({
+        say: "failed",
+        id: request.id,
+        ...failureOf(error),
+      }));
       open.delete(request.id);
       if (!over.signal.aborted) send(lastLine);
     }
@@ -95,8 +97,7 @@ async function answer(
     say,
     signerFor,
     signal,
-    deadlineMs,
-  }: Pick<Service, "say" | "deadlineMs"> & { readonly signerFor: SignerFor; readonly signal: AbortSignal },
+  }: Pick<Service, "say"> & { readonly signerFor: SignerFor; readonly signal: AbortSignal },
 ): Promise<Answer> {
   const { id } = request;
   switch (request.ask) {
@@ -128,7 +129,7 @@ async function answer(
         return { say: "bundle", id, bundle: JSON.stringify(bundle) };
       }
       const { recordStatement } = await import("./recording.ts");
-      const uuid = await recordStatement(sendHttp, { log, statement, signer, signal, deadlineMs });
+      const uuid = await recordStatement(sendHttp, { log, statement, signer, signal });
       return { say: "recorded", id, uuid };
     }
     case "file": {

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Signer } from "@sigstore/sign";
 import { logUrl } from "../../log/json-api.ts";
 import { SECRET_NAMES } from "../protocol.ts";
 import type { CertifiedKeys, KeyKeeping } from "./certified-keys.ts";
@@ -9,6 +8,16 @@ import type { SigningSecret } from "./signing-secret.ts";
 
 /** The payload type of an envelope (DSSE) with an in-toto statement. */
 export const PAYLOAD_TYPE = "application/vnd.in-toto+json";
+
+/** A signature, and what verifies it in PEM: the public key (SPKI), or the certificate that stands for it. */
+export interface Signed {
+  readonly signature: Uint8Array;
+  readonly verifier: { readonly publicKey: string } | { readonly certificate: string };
+}
+
+export interface Signer {
+  sign(bytes: Uint8Array): Promise<Signed>;
+}
 
 /** Where a signature is to go. */
 export interface Signing {
@@ -27,10 +36,7 @@ export type SignerFor = (signing: Signing) => Signer;
 /** Signs with a key whose public half goes into the log. */
 export function keySigner(key: SigningKey): Signer {
   return {
-    sign: async (bytes) => ({
-      signature: key.sign(bytes),
-      key: { $case: "publicKey", publicKey: key.publicKey, hint: key.hint },
-    }),
+    sign: async (bytes) => ({ signature: key.sign(bytes), verifier: { publicKey: key.publicKey } }),
   };
 }
 
@@ -56,8 +62,7 @@ export function signerOf({ key, identity, problem }: SigningSecret, keeping: Key
       }
       // Loaded only here, because a key signs without it.
       certified ??= import("./certified-keys.ts").then(({ certifiedKeys }) => certifiedKeys(keeping));
-      const token = async () => (await identity.token(signal)).token;
-      return (await certified).signer({ fulcio: logUrl(fulcio), token });
+      return (await certified).signer({ fulcio: logUrl(fulcio), token: () => identity.token(signal) });
     }
     throw new Failure(
       "no-signer",

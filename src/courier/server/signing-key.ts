@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
+import { createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
 import { SECRET_NAMES } from "../protocol.ts";
 import { unusableSecret, type Failure } from "./failure.ts";
 
@@ -9,8 +9,6 @@ export interface SigningKey {
   readonly kind: "P-256" | "Ed25519";
   /** SPKI PEM. */
   readonly publicKey: string;
-  /** Base64 of the sha256 of the SPKI DER: the hint by which a bundle names its key. */
-  readonly hint: string;
   /** Over these bytes: ECDSA with SHA-256, in DER; or Ed25519. */
   sign(bytes: Uint8Array): Buffer;
 }
@@ -44,11 +42,9 @@ export function readSigningKey(secret: Uint8Array, password?: Uint8Array): Signi
   }
   // By way of JWK: a key file can hold the point compressed, and then the same key would have two names.
   const half = createPublicKey({ key: createPublicKey(key).export({ format: "jwk" }), format: "jwk" });
-  const spki = half.export({ type: "spki", format: "der" });
   return {
     kind,
     publicKey: half.export({ type: "spki", format: "pem" }).toString(),
-    hint: createHash("sha256").update(spki).digest("base64"),
     sign: (bytes) => sign(kind === "P-256" ? "sha256" : null, bytes, key),
   };
 }

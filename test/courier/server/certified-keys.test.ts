@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPublicKey, verify, X509Certificate } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { CertifiedKeys } from "../../../src/courier/server/certified-keys.ts";
+import { readIdentityToken } from "../../../src/courier/server/identity-token.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
 import { identityToken } from "../../sigstore/identity-token.ts";
 import { startSigstore, type Sigstore } from "../../sigstore/sigstore.ts";
-import { certifiedKeys } from "../as-shipped.ts";
+import { certifiedKeys, type CertifiedKeys } from "../../../src/courier/server/certified-keys.ts";
 
 const CERTIFICATES = "/api/v2/signingCert";
 const MINUTE = 60_000;
@@ -27,19 +27,20 @@ function keysWith(offMs = 0): CertifiedKeys & { letPass(ms: number): void } {
   return { signer: (request) => keys.signer(request), letPass: (ms) => void (passed += ms) };
 }
 
-const token = async () => identityToken();
+const token = async () =>
+  readIdentityToken(identityToken(), { secret: "tlog-identity-token", now: new Date() });
 
 /** The certificate, of which the signature is checked. */
 async function signed(keys: CertifiedKeys, { url }: Sigstore, given = token): Promise<string> {
   const signer = await keys.signer({ fulcio: logUrl(url), token: given });
   const text = Buffer.from("a statement");
-  const { signature, key } = await signer.sign(text);
-  if (key.$case !== "x509Certificate") throw new Error("it signed with a bare key");
+  const { signature, verifier } = await signer.sign(text);
+  if (!("certificate" in verifier)) throw new Error("it signed with a bare key");
   const publicKey = createPublicKey(
-    new X509Certificate(key.certificate).publicKey.export({ type: "spki", format: "pem" }),
+    new X509Certificate(verifier.certificate).publicKey.export({ type: "spki", format: "pem" }),
   );
   expect(verify("sha256", text, publicKey, signature)).toBe(true);
-  return key.certificate;
+  return verifier.certificate;
 }
 
 describe("one certificate serves all records of a build", () => {
@@ -49,7 +50,7 @@ describe("one certificate serves all records of a build", () => {
     let asked = 0;
     const given = async () => {
       asked++;
-      return identityToken();
+      return token();
     };
     const first = await signed(keys, server, given);
     expect(await signed(keys, server, given)).toBe(first);

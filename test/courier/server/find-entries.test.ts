@@ -9,7 +9,9 @@ import { logUrl } from "../../../src/log/json-api.ts";
 import type { RawEntry } from "../../../src/log/rekor-v1.ts";
 import { identityToken } from "../../sigstore/identity-token.ts";
 import { startSigstore, type Sigstore, type SigstoreOptions } from "../../sigstore/sigstore.ts";
-import { certifiedKeys, recordStatement } from "../as-shipped.ts";
+import { certifiedKeys } from "../../../src/courier/server/certified-keys.ts";
+import { readIdentityToken } from "../../../src/courier/server/identity-token.ts";
+import { recordStatement } from "../../../src/courier/server/recording.ts";
 import { json, localServer, within } from "../local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -39,7 +41,6 @@ function record({ url }: Sigstore, sha256 = digest, signer = keySigner(key)): Pr
     statement,
     signer,
     signal: within(5_000),
-    deadlineMs: 5_000,
   });
 }
 
@@ -97,7 +98,11 @@ const [OURS, THEIRS] = ["https://Acme.example/CI", "mallory@evil.example"];
 async function recordAsBoth(server: Sigstore): Promise<{ ours: string; theirs: string }> {
   const as = async (identity: string) => {
     const claims = identity.includes("@") ? { email: identity } : { sub: identity, email: undefined };
-    const token = async () => identityToken({ iss: issuer, ...claims });
+    const token = async () =>
+      readIdentityToken(identityToken({ iss: issuer, ...claims }), {
+        secret: "tlog-identity-token",
+        now: new Date(),
+      });
     const keys = certifiedKeys({
       now: () => new Date(),
       elapsedMs: () => performance.now(),

@@ -365,15 +365,15 @@ describe("nothing is logged when the certificate authority", () => {
       row: "does not take the token",
       fault: () => answer(401, '{"code":16,"message":"There was an error processing the credentials"}'),
       code: "refused",
-      says: 'answered "(401) There was an error processing the credentials"; it must know the token\'s issuer',
+      says: `answered status 401, "{"code":16,"message":"There was an error processing the credentials"}"; it must know the token's issuer`,
     },
     {
       row: "repeats the token in its refusal",
       fault: (token) => answer(400, JSON.stringify({ code: 3, message: `bad token ${token}` })),
       code: "refused",
-      says: "the certificate authority answered status 400",
+      says: "the certificate authority answered status 400; it must know",
     },
-    { row: "fails always", fault: () => answer(503, ""), code: "unreachable", says: "(503)" },
+    { row: "fails always", fault: () => answer(503, ""), code: "unreachable", says: "status 503" },
     {
       row: "does not answer in time",
       fault: () => ({ kind: "delay", ms: 30_000 }),
@@ -403,6 +403,12 @@ describe("nothing is logged when the certificate authority", () => {
       fault: () => answer(201, certificates()),
       code: "bad-answer",
       says: "the authority answered no certificate",
+    },
+    {
+      row: "answers without an end",
+      fault: () => ({ kind: "oversize", bytes: 300_000 }),
+      code: "bad-answer",
+      says: "larger than 262144 bytes",
     },
     {
       row: "answers a number",

@@ -5,8 +5,9 @@ import { sendHttp } from "../../../src/courier/server/http.ts";
 import { keySigner } from "../../../src/courier/server/signers.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
+import type { FaultRule } from "../../sigstore/faults.ts";
 import { startSigstore, type Sigstore } from "../../sigstore/sigstore.ts";
-import { recordStatement } from "../as-shipped.ts";
+import { recordStatement } from "../../../src/courier/server/recording.ts";
 import { closedPort, within } from "../local-server.ts";
 
 const pair = generateKeyPairSync("ec", { namedCurve: "prime256v1" });
@@ -32,7 +33,6 @@ const record = (url: string, deadlineMs = 5_000) =>
     statement,
     signer: keySigner(key),
     signal: within(deadlineMs),
-    deadlineMs,
   });
 
 const ENTRIES = /^\/api\/v1\/log\/entries$/;
@@ -84,7 +84,6 @@ describe("a statement is recorded", () => {
       "POST /api/v1/log/entries",
       "POST /api/v1/log/entries",
       `GET /api/v1/log/entries/${uuid}`,
-      "GET /api/v1/log/entries",
     ]);
   });
 });
@@ -95,40 +94,63 @@ describe("no UUID is given", () => {
       row: "the log refuses the entry",
       answer: { status: 400, body: '{"code":400,"message":"bad signature\\u0007"}' },
       code: "refused",
-      text: 'the log answered "(400) bad signature?"',
+      text: 'the log answered status 400, content type "application/json", "{"code":400,"message":"bad signature\\u0007"}"',
     },
     {
       row: "the log always fails",
       answer: { status: 500, body: "oops", contentType: "text/plain" },
       code: "unreachable",
-      text: '"(500) status 500"',
+      text: 'status 500, content type "text/plain", "oops"',
     },
-    { row: "the log has had enough", answer: { status: 429, body: "" }, code: "unreachable", text: "(429)" },
+    {
+      row: "the log has had enough",
+      answer: { status: 429, body: "" },
+      code: "unreachable",
+      text: "status 429",
+    },
     {
       row: "the answer is HTML",
       answer: { status: 201, body: "<html>", contentType: "text/html" },
       code: "bad-answer",
-      text: "the answer is not a log entry",
+      text: "the answer is not JSON",
     },
     {
       row: "the answer is null",
       answer: { status: 201, body: "null" },
       code: "bad-answer",
-      text: "the answer is not a log entry",
+      text: "the answer is not one entry by its UUID",
     },
     {
       row: "the answer is two entries",
       answer: { status: 201, body: '{"a":{},"b":{}}' },
       code: "bad-answer",
-      text: "the answer is not a log entry",
+      text: "the answer is not one entry by its UUID",
+    },
+    {
+      row: "the entry has no UUID",
+      answer: { status: 201, body: '{"a":{}}' },
+      code: "bad-answer",
+      text: "the answer is not one entry by its UUID",
     },
     {
       row: "the entry is empty",
-      answer: { status: 201, body: '{"a":{}}' },
+      answer: { status: 201, body: `{"${"0".repeat(64)}":{}}` },
       code: "bad-answer",
-      text: "the answer is not a log entry",
+      text: "the log answered for another entry than the one it was sent",
     },
-    { row: "the log redirects", answer: { status: 302, body: "" }, code: "bad-answer", text: "(302)" },
+    {
+      row: "the log has no such path",
+      answer: { status: 404, body: "" },
+      code: "refused",
+      text: "status 404",
+    },
+    {
+      row: "the log has the entry and does not say where",
+      answer: { status: 409, body: "" },
+      code: "refused",
+      text: "status 409",
+    },
+    { row: "the log redirects", answer: { status: 302, body: "" }, code: "bad-answer", text: "status 302" },
   ])("when $row ($code)", async ({ answer, code, text }) => {
     const server = await sigstore();
     server.misbehave({ method: "POST", path: ENTRIES, fault: { kind: "answer", ...answer } });
@@ -138,30 +160,49 @@ describe("no UUID is given", () => {
     await expect(done).rejects.toThrow(text);
   });
 
-  test("when the log has another entry at the index it gave", async () => {
+  const rewritten = (change: (text: string) => string): FaultRule => ({
+    method: "POST",
+    path: ENTRIES,
+    fault: {
+      kind: "rewrite",
+      change: (answer) => ({ ...answer, body: change(answer.body.toString()) }),
+    },
+  });
+
+  test("when the log answers with another entry's UUID", async () => {
     const server = await sigstore();
-    await record(server.url);
-    server.misbehave({
-      method: "POST",
-      path: ENTRIES,
-      fault: {
-        kind: "rewrite",
-        change: (answer) => ({
-          ...answer,
-          body: answer.body.toString().replace('"logIndex":1001', '"logIndex":1000'),
-        }),
-      },
-    });
+    const other = await record(server.url);
+    server.misbehave(rewritten((text) => text.replace(/^\{"[0-9a-f]+"/, `{"${other}"`)));
     await expect(record(server.url)).rejects.toMatchObject({
       code: "bad-answer",
-      message: expect.stringContaining("at index 1000, but has entry") as string,
+      message: expect.stringContaining(`the log answered UUID "${other}" for the entry`) as string,
     });
   });
 
-  test("when nothing is at the index the log gave", async () => {
+  test("when the log answers with another entry", async () => {
     const server = await sigstore();
-    server.misbehave({ method: "GET", path: ENTRIES, fault: { kind: "answer", status: 404, body: "" } });
-    await expect(record(server.url)).rejects.toThrow("at index 1000, but has none there");
+    await record(server.url);
+    const body = server.log.entries[0]?.body.toString("base64") ?? "";
+    server.misbehave(rewritten((text) => text.replace(/"body":"[^"]*"/, `"body":"${body}"`)));
+    await expect(record(server.url)).rejects.toThrow(
+      "the log answered for another entry than the one it was sent",
+    );
+  });
+
+  test("when the log has lost the entry that it says it has", async () => {
+    const server = await sigstore();
+    server.misbehave({ method: "POST", path: ENTRIES, times: 1, fault: { kind: "lose" } });
+    server.misbehave({ method: "GET", fault: { kind: "answer", status: 404, body: "" } });
+    await expect(record(server.url)).rejects.toMatchObject({
+      code: "bad-answer",
+      message: expect.stringContaining("names an entry that the log does not have") as string,
+    });
+  });
+
+  test("when the log answers more than any entry needs", async () => {
+    const server = await sigstore();
+    server.misbehave({ method: "POST", path: ENTRIES, fault: { kind: "oversize", bytes: 300_000 } });
+    await expect(record(server.url)).rejects.toMatchObject({ code: "bad-answer", reason: "too-large" });
   });
 
   test("when the log is down", async () => {
