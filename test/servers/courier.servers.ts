@@ -104,7 +104,7 @@ test.for([
   const { channel, said, complained } = start({ secrets: { "tlog-identity-token": text } });
   await expect(recorded(channel, sample, 1)).rejects.toMatchObject({
     code: "refused",
-    message: expect.stringContaining('answered "(400) There was an error processing the identity token"'),
+    message: expect.stringContaining('"message":"There was an error processing the identity token"'),
   });
   const question = { log: target.place.rekorV1, hash: subjectHash(sample.reference) };
   expect(await channel.find(question, deadline())).toEqual([]);
