@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   policy: ["image", "log", "trust", "record"],
   check: ["image", "log", "trust", "record", "lock", "attestation", "policy"],
   courier: [],
-  "courier/client": ["log", "courier", "gateway"],
+  "courier/client": ["log", "check", "courier", "gateway"],
   "courier/server": ["log", "courier"],
   report: ["image", "log", "trust", "record", "lock", "attestation", "policy", "check"],
   gateway: [],

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
 import type { CheckContext } from "../src/check/context.ts";
-import type { RawEntry } from "../src/check/courier.ts";
+import type { RawEntry } from "../src/log/rekor-v1.ts";
 import { type Digest, sha256 } from "../src/image/digest.ts";
 import { parseReference, taggedName } from "../src/image/reference.ts";
 import type { LogService } from "../src/log/signing-config.ts";

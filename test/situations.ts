@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { RawEntry } from "../src/check/courier.ts";
-import { CourierError } from "../src/courier/client/conversation.ts";
+import type { RawEntry } from "../src/log/rekor-v1.ts";
+import { CourierError } from "../src/courier/client/channel.ts";
 import type { LogService } from "../src/log/signing-config.ts";
 import { type Image, type Logged, type Person, type Situation, TODAY } from "./situation.ts";
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { RawEntry } from "../log/rekor-v1.ts";
 import type { LogService } from "../log/signing-config.ts";
 
 /** Until when an answer is waited for. */
@@ -6,25 +7,36 @@ interface Deadline {
   readonly signal: AbortSignal;
 }
 
-/** An entry as a Rekor v1 log answered it. */
-export interface RawEntry {
-  readonly uuid: string;
-  readonly entry: unknown;
-}
-
 /** What a log gave for a statement: the name of its entry (Rekor v1), or the whole bundle (v2, of which there is no other copy). */
 export type Written = { readonly uuid: string } | { readonly bundle: unknown };
 
 /**
- * Who fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
+ * The signer that a courier has: the public key of its signing secret (SPKI PEM), or the identity that its token names; or
+ * why the secret cannot sign. Nothing when there is no secret.
+ */
+export interface Ready {
+  readonly publicKey?: string | undefined;
+  readonly identity?: { readonly issuer: string; readonly identity: string } | undefined;
+  readonly signerProblem?: string | undefined;
+}
+
+/** A statement and where it is to be recorded. */
+export interface Recording {
+  readonly log: LogService;
+  /** The certificate authority; needed when the build signs with an identity token. */
+  readonly fulcio?: string | undefined;
+  /** URLs of timestamp authorities; Rekor v2 needs one. */
+  readonly timestamps: readonly string[];
+  /** The exact bytes of the in-toto statement. */
+  readonly statement: Uint8Array;
+}
+
+/**
+ * Fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
  */
 export interface Courier {
-  /** The public key of the signing secret, or whom its token names; or why it cannot sign. Nothing when there is none. */
-  ready(deadline: Deadline): Promise<{
-    publicKey?: string | undefined;
-    identity?: { readonly issuer: string; readonly identity: string } | undefined;
-    signerProblem?: string | undefined;
-  }>;
+  /** The signer that it has, once it has started. */
+  ready(deadline: Deadline): Promise<Ready>;
   /** All entries that a Rekor v1 log has for a hash; of one signer alone when `identity` says so. */
   find(
     what: { log: string; hash: string; identity?: string; including?: string },
@@ -41,13 +53,5 @@ export interface Courier {
     deadline: Deadline,
   ): Promise<Uint8Array>;
   /** Signs a statement, if need be with a certificate of `fulcio`, and appends it to the log. */
-  record(
-    what: {
-      log: LogService;
-      fulcio?: string | undefined;
-      timestamps: readonly string[];
-      statement: Uint8Array;
-    },
-    deadline: Deadline,
-  ): Promise<Written>;
+  record(what: Recording, deadline: Deadline): Promise<Written>;
 }

@@ -6,7 +6,7 @@ import { CheckError } from "../../src/check/signers.ts";
 import { BuildRefused } from "../../src/build/respond.ts";
 import { sampleRule } from "../check/sample-courier.ts";
 import { ConversionError } from "../../src/conversion/conversion.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { failureStatus } from "../../src/build/failure.ts";
 import { GateError } from "../../src/gate/gate-error.ts";
 import { ContainerError } from "../../src/gateway/container.ts";

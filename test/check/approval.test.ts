@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openCheck } from "../../src/check/check.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import type { History } from "../../src/record/history.ts";

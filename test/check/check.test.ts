@@ -4,7 +4,7 @@ import { openCheck } from "../../src/check/check.ts";
 import type { Judgement, Outcome } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
 import type { UnknownReason } from "../../src/check/verdict.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { subjectHash } from "../../src/record/statement.ts";
 import type { EffectivePolicy } from "../../src/policy/policy.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { openCheck } from "../../src/check/check.ts";
 import type { Judgement, Outcome } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { lockedRecords } from "../../src/check/locked-records.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/file.ts";

@@ -2,9 +2,10 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { CheckContext } from "../../src/check/context.ts";
 import { openCheck } from "../../src/check/check.ts";
-import type { Courier, RawEntry } from "../../src/check/courier.ts";
+import type { Courier } from "../../src/check/courier.ts";
+import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { LogService } from "../../src/log/signing-config.ts";
 import { type History, readHistory } from "../../src/record/history.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { openCheck } from "../../src/check/check.ts";
 import type { Judgement, Outcome } from "../../src/check/judgement.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { sha256 } from "../../src/image/digest.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import { parseSighting } from "../../src/record/statement.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { CheckContext, ConsumedImage } from "../../src/check/context.ts";
-import type { Courier, RawEntry } from "../../src/check/courier.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import type { Courier } from "../../src/check/courier.ts";
+import type { RawEntry } from "../../src/log/rekor-v1.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { sha256, type Sha256 } from "../../src/image/digest.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import type { EffectivePolicy } from "../../src/policy/policy.ts";

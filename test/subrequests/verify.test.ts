@@ -3,7 +3,7 @@ import { sha256 } from "../../src/image/digest.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import { openCheck } from "../../src/check/check.ts";
-import { CourierError } from "../../src/courier/client/conversation.ts";
+import { CourierError } from "../../src/courier/client/channel.ts";
 import { formatReference, parseReference } from "../../src/image/reference.ts";
 import { EVIDENCE_PREDICATE_TYPE, type EvidencePredicate } from "../../src/attestation/predicate.ts";
 import { makeEvidence } from "../../src/report/build-evidence.ts";

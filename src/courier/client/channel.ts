@@ -1,139 +1,117 @@
 // SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+import type { Courier, Ready, Recording, Written } from "../../check/courier.ts";
 import { excerpt } from "../../log/excerpt.ts";
 import type { RawEntry } from "../../log/rekor-v1.ts";
-import { Conversation, type CourierPipe } from "./conversation.ts";
-import { channelBroken } from "./conversation.ts";
+import { Answer, MAX_ENTRIES, MAX_LINE_BYTES, type FailureCode, type Request } from "../protocol.ts";
 
-/**
- * Who could sign: the SPKI PEM of the signing key, or whom the identity token names; or why they cannot. Nothing when no
- * secret was given.
- */
-export interface Ready {
-  readonly publicKey?: string | undefined;
-  readonly identity?: { readonly issuer: string; readonly identity: string } | undefined;
-  readonly signerProblem?: string | undefined;
+/** Why the courier has no answer. `channel-broken`: it ended, or it broke the protocol, and is not asked again. */
+export class CourierError extends Error {
+  override readonly name = "CourierError";
+  readonly code: FailureCode | "channel-broken";
+  constructor(code: CourierError["code"], message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
 }
 
-/** The bytes that a registry served and the media type it gave them. */
-export interface ServedManifest {
-  readonly bytes: Buffer;
-  readonly mediaType: string;
+/** Both directions to the courier's process. */
+export interface CourierPipe {
+  /** Sends these bytes (UTF-8); the line has its LF already. */
+  write(line: string): void | Promise<void>;
+  /** Ends the courier's input, and with it the courier. */
+  close(): void;
+  /** What the courier says, line by line without LF. */
+  readonly lines: AsyncIterable<string>;
 }
-
-/** A statement and where it is to be recorded. */
-export interface RecordRequest {
-  /** The log and its API: Rekor v1 or v2. */
-  readonly log: { readonly url: string; readonly api: 1 | 2 };
-  /** The certificate authority; needed when the build signs with an identity token. */
-  readonly fulcio?: string;
-  /** URLs of timestamp authorities; Rekor v2 needs one. */
-  readonly timestamps: readonly string[];
-  /** The exact bytes of the in-toto statement. */
-  readonly statement: Uint8Array;
-}
-
-/** The UUID of the entry in a Rekor v1 log; or, of a Rekor v2 log, the whole bundle v0.3, which nobody else keeps. */
-export type Recorded = { readonly uuid: string } | { readonly bundle: unknown };
 
 interface Deadline {
   readonly signal: AbortSignal;
 }
 
+/** What is asked for, as the check asks it. */
+type What<Ask extends "find" | "manifest" | "blob"> = Parameters<Courier[Ask]>[0];
+
+/** The line that ends a request well. */
+type FinalAnswer = Exclude<Answer, { say: "ready" | "entries" | "failed" }>;
+
+// Distributes over the union, which plain Omit would melt into one shape.
+type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
+
+/** The most bytes of lines that one request may bring. */
+const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
+
+interface Pending {
+  readonly expected: FinalAnswer["say"];
+  /** Undefined once the deadline has passed: what still comes is counted and dropped. */
+  waiter?: { resolve(answer: FinalAnswer): void; reject(error: CourierError): void } | undefined;
+  readonly entries: RawEntry[];
+  entryCount: number;
+  bytes: number;
+}
+
 /**
- * The frontend's end of the channel. Nothing that comes through it is trusted, and one line that breaks the protocol
- * ends it. All methods throw CourierError.
+ * The frontend's end of the channel: requests and their answers over one pipe. It takes the courier for hostile: one line
+ * that breaks the protocol ends the channel, and every request with it. All methods but `close` throw CourierError.
  */
-export class CourierChannel {
-  readonly #conversation: Conversation;
+export class CourierChannel implements Courier {
+  readonly #pipe: CourierPipe;
+  readonly #pending = new Map<number, Pending>();
+  readonly #ready = Promise.withResolvers<Ready>();
+  #wasReady = false;
+  #broken: CourierError | undefined;
+  #lastId = 0;
 
   constructor(pipe: CourierPipe) {
-    this.#conversation = new Conversation(pipe);
+    this.#pipe = pipe;
+    // `ready` may never be asked for: its failure must not be an unhandled rejection.
+    this.#ready.promise.catch(() => undefined);
+    void this.#read();
   }
 
-  /** The courier's first line. */
-  async ready({ signal }: Deadline): Promise<Ready> {
-    const { publicKey, identity, signerProblem } = await this.#conversation.ready(signal);
-    return { publicKey, identity, signerProblem: signerProblem && excerpt(signerProblem, 1024) };
+  /** The courier's first line: the signer that it has, or why its secrets cannot sign. */
+  ready({ signal }: Deadline): Promise<Ready> {
+    return before(signal, "start", this.#ready.promise);
   }
 
   /**
    * Every entry that the log has under `hash`, each once; with `identity`, at least those whose certificate names it;
-   * with `including`, also that one. `onEntries` gets them as they come.
+   * with `including`, also that one.
    */
-  async find(
-    what: {
-      readonly log: string;
-      readonly hash: string;
-      readonly identity?: string;
-      readonly including?: string;
-    },
-    { signal, onEntries }: Deadline & { readonly onEntries?: (entries: readonly RawEntry[]) => void },
-  ): Promise<RawEntry[]> {
-    const entries: RawEntry[] = [];
-    const take = (some: readonly RawEntry[]) => {
-      entries.push(...some);
-      onEntries?.(some);
-    };
-    await this.#conversation.ask({ ask: "find", ...what }, "found", { signal, take });
-    return entries;
+  async find(what: What<"find">, { signal }: Deadline): Promise<readonly RawEntry[]> {
+    return (await this.#ask({ ask: "find", ...what }, "found", signal)).entries;
   }
 
-  /** What the registry serves everybody under this tag or digest. */
+  /** What the registry serves everybody under this tag or digest: the bytes, and the media type it gave them. */
   async manifest(
-    what: {
-      readonly registry: string;
-      readonly repository: string;
-      readonly tag: string;
-      readonly plainHttp: boolean;
-    },
+    what: What<"manifest">,
     { signal }: Deadline,
-  ): Promise<ServedManifest> {
-    const answer = await this.#conversation.ask({ ask: "manifest", ...what }, "manifest", { signal });
+  ): Promise<{ readonly bytes: Buffer; readonly mediaType: string }> {
+    const { answer } = await this.#ask({ ask: "manifest", ...what }, "manifest", signal);
     return { bytes: Buffer.from(answer.bytes, "base64"), mediaType: answer.mediaType };
   }
 
   /** A blob as the registry serves it to everybody; whether it has this digest is for the caller to see. */
-  async blob(
-    what: {
-      readonly registry: string;
-      readonly repository: string;
-      readonly digest: string;
-      readonly plainHttp: boolean;
-      readonly maxBytes: number;
-    },
-    { signal }: Deadline,
-  ): Promise<Buffer> {
-    const { maxBytes } = what;
-    const answer = await this.#conversation.ask({ ask: "blob", ...what }, "blob", { signal });
-    const blob = Buffer.from(answer.bytes, "base64");
-    if (blob.length > maxBytes) {
-      throw this.#broken(`brought a blob of ${blob.length} bytes where at most ${maxBytes} were asked for`);
-    }
-    return blob;
+  async blob(what: What<"blob">, { signal }: Deadline): Promise<Buffer> {
+    const { answer } = await this.#ask({ ask: "blob", ...what }, "blob", signal);
+    return this.#atMost(what.maxBytes, "blob", answer.bytes);
   }
 
   /** Signs the statement, appends it to the log, and gives what leads to it there. */
-  async record(
-    { log, fulcio, timestamps, statement }: RecordRequest,
-    { signal }: Deadline,
-  ): Promise<Recorded> {
-    const base64 = Buffer.from(statement).toString("base64");
+  async record({ log, statement, ...what }: Recording, { signal }: Deadline): Promise<Written> {
     const request = {
       ask: "record" as const,
       log: { url: log.url, api: log.api },
-      fulcio,
-      timestamps: [...timestamps],
-      statement: base64,
+      fulcio: what.fulcio,
+      timestamps: [...what.timestamps],
+      statement: Buffer.from(statement).toString("base64"),
     };
-    if (log.api === 1) {
-      const { uuid } = await this.#conversation.ask(request, "recorded", { signal });
-      return { uuid };
-    }
-    const { bundle } = await this.#conversation.ask(request, "bundle", { signal });
+    if (log.api === 1) return { uuid: (await this.#ask(request, "recorded", signal)).answer.uuid };
+    const { answer } = await this.#ask(request, "bundle", signal);
     try {
-      return { bundle: JSON.parse(bundle) as unknown };
+      return { bundle: JSON.parse(answer.bundle) as unknown };
     } catch {
-      throw this.#broken("said a bundle that is not JSON");
+      throw this.#break(broken("said a bundle that is not JSON"));
     }
   }
 
@@ -148,25 +126,151 @@ export class CourierChannel {
     },
     { signal }: Deadline,
   ): Promise<Buffer | undefined> {
-    const request = { ask: "file" as const, ...what };
-    const { maxBytes } = what;
-    const { bytes } = await this.#conversation.ask(request, "file", { signal });
-    if (bytes === null) return undefined;
-    const file = Buffer.from(bytes, "base64");
-    if (file.length > maxBytes) {
-      throw this.#broken(`brought a file of ${file.length} bytes where at most ${maxBytes} were asked for`);
-    }
-    return file;
+    const { answer } = await this.#ask({ ask: "file", ...what }, "file", signal);
+    return answer.bytes === null ? undefined : this.#atMost(what.maxBytes, "file", answer.bytes);
   }
 
   /** Ends the courier; what is pending fails. */
   close(): void {
-    this.#conversation.break(channelBroken("was closed"));
+    this.#break(broken("was closed"));
   }
 
-  #broken(what: string): Error {
-    const error = channelBroken(what);
-    this.#conversation.break(error);
+  /** Asks, and gives the answer that is `expected` and the entries that came before it. */
+  async #ask<Say extends FinalAnswer["say"]>(
+    request: WithoutId<Request>,
+    expected: Say,
+    signal: AbortSignal,
+  ): Promise<{ readonly answer: FinalAnswer & { say: Say }; readonly entries: readonly RawEntry[] }> {
+    if (this.#broken !== undefined) throw this.#broken;
+    const id = ++this.#lastId;
+    const { promise, resolve, reject } = Promise.withResolvers<FinalAnswer>();
+    const pending: Pending = {
+      expected,
+      waiter: { resolve, reject },
+      entries: [],
+      entryCount: 0,
+      bytes: 0,
+    };
+    this.#pending.set(id, pending);
+    this.#write(`${JSON.stringify({ id, ...request })}\n`);
+    const answer = await before(signal, request.ask, promise).finally(() => {
+      pending.waiter = undefined;
+    });
+    return { answer: answer as FinalAnswer & { say: Say }, entries: pending.entries };
+  }
+
+  #atMost(maxBytes: number, what: string, base64: string): Buffer {
+    const bytes = Buffer.from(base64, "base64");
+    if (bytes.length <= maxBytes) return bytes;
+    throw this.#break(
+      broken(`brought a ${what} of ${bytes.length} bytes where at most ${maxBytes} were asked for`),
+    );
+  }
+
+  /** Ends the courier; what is pending fails with this error, and so does all that is asked later. */
+  #break(error: CourierError): CourierError {
+    if (this.#broken !== undefined) return error;
+    this.#broken = error;
+    this.#ready.reject(error);
+    for (const pending of this.#pending.values()) pending.waiter?.reject(error);
+    this.#pending.clear();
+    this.#pipe.close();
     return error;
   }
+
+  #write(line: string): void {
+    const failed = (cause: unknown) =>
+      void this.#break(new CourierError("channel-broken", "the courier takes no more requests", { cause }));
+    try {
+      Promise.resolve(this.#pipe.write(line)).catch(failed);
+    } catch (cause) {
+      failed(cause);
+    }
+  }
+
+  async #read(): Promise<void> {
+    try {
+      for await (const line of this.#pipe.lines) {
+        if (this.#broken !== undefined) return;
+        this.#hear(line);
+      }
+      this.#break(broken("ended"));
+    } catch (cause) {
+      const why = excerpt(cause instanceof Error ? cause.message : "", 300);
+      const error = new CourierError("channel-broken", `the courier cannot be understood: ${why}`, { cause });
+      this.#break(cause instanceof CourierError ? cause : error);
+    }
+  }
+
+  #hear(line: string): void {
+    const answer = readAnswer(line);
+    if (answer.say === "ready") {
+      if (this.#wasReady) throw broken("said ready twice");
+      this.#wasReady = true;
+      const { publicKey, identity, signerProblem } = answer;
+      this.#ready.resolve({
+        publicKey,
+        identity,
+        signerProblem: signerProblem && excerpt(signerProblem, 1024),
+      });
+      return;
+    }
+    if (!this.#wasReady) throw broken(`said ${answer.say} before ready`);
+    const pending = this.#pending.get(answer.id);
+    if (pending === undefined) throw broken(`answered request ${answer.id}, which is not open`);
+    pending.bytes += Buffer.byteLength(line);
+    if (pending.bytes > MAX_REQUEST_BYTES) {
+      throw broken(`answered more than ${MAX_REQUEST_BYTES} bytes to one request`);
+    }
+    if (answer.say === "entries") {
+      if (pending.expected !== "found") throw broken(`said entries where ${pending.expected} was due`);
+      pending.entryCount += answer.entries.length;
+      if (pending.entryCount > MAX_ENTRIES) throw broken(`brought more than ${MAX_ENTRIES} entries`);
+      if (pending.waiter !== undefined) pending.entries.push(...answer.entries);
+      return;
+    }
+    if (answer.say !== "failed" && answer.say !== pending.expected) {
+      throw broken(`said ${answer.say} where ${pending.expected} was due`);
+    }
+    this.#pending.delete(answer.id);
+    if (answer.say !== "failed") pending.waiter?.resolve(answer);
+    else pending.waiter?.reject(new CourierError(answer.code, excerpt(answer.message, 2048)));
+  }
+}
+
+/** The error for a courier that broke the protocol; `what` goes on from "the courier". */
+function broken(what: string): CourierError {
+  return new CourierError("channel-broken", `the courier ${what}`);
+}
+
+function before<T>(signal: AbortSignal, ask: Request["ask"] | "start", answer: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const late = () =>
+    reject(
+      new CourierError("unreachable", `the courier did not answer in time (${ask})`, {
+        cause: signal.reason,
+      }),
+    );
+  if (signal.aborted) late();
+  signal.addEventListener("abort", late, { once: true });
+  answer.then(resolve, reject).finally(() => signal.removeEventListener("abort", late));
+  return promise;
+}
+
+/** Reads one line of the courier's. Throws CourierError `channel-broken` for what is no answer. */
+function readAnswer(line: string): Answer {
+  const bytes = Buffer.byteLength(line);
+  if (bytes > MAX_LINE_BYTES) throw broken(`said a line of ${bytes} bytes, more than ${MAX_LINE_BYTES}`);
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw broken(`said something that is not JSON: "${excerpt(line)}"`);
+  }
+  const answer = v.safeParse(Answer, value);
+  if (answer.success) return answer.output;
+  const [issue] = answer.issues;
+  throw broken(
+    `said something that is no answer (${excerpt(v.getDotPath(issue) ?? "the line")}): "${excerpt(line)}"`,
+  );
 }

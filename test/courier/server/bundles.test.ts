@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
-import type { CourierChannel, RecordRequest } from "../../../src/courier/client/channel.ts";
+import type { Recording } from "../../../src/check/courier.ts";
+import type { CourierChannel } from "../../../src/courier/client/channel.ts";
 import { sightingStatement } from "../../../src/record/statement.ts";
 import { sighting } from "../../record/sample-log.ts";
 import type { Fault } from "../../sigstore/faults.ts";
@@ -28,7 +29,7 @@ async function sigstore(options: Parameters<typeof startSigstore>[0] = {}): Prom
   return started;
 }
 
-const inLog = ({ url }: Sigstore, api: 1 | 2, more: Partial<RecordRequest> = {}): RecordRequest => ({
+const inLog = ({ url }: Sigstore, api: 1 | 2, more: Partial<Recording> = {}): Recording => ({
   log: { url, api },
   fulcio: url,
   timestamps: [url],
@@ -36,7 +37,7 @@ const inLog = ({ url }: Sigstore, api: 1 | 2, more: Partial<RecordRequest> = {})
   ...more,
 });
 
-async function bundleOf(channel: CourierChannel, what: RecordRequest): Promise<unknown> {
+async function bundleOf(channel: CourierChannel, what: Recording): Promise<unknown> {
   const recorded = await channel.record(what, deadline());
   expect(recorded).toHaveProperty("bundle");
   return "bundle" in recorded ? recorded.bundle : undefined;
