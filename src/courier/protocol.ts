@@ -2,13 +2,13 @@
 import * as v from "valibot";
 
 /**
- * What the frontend and the courier say to each other: one JSON object a line (UTF-8, LF), the frontend's on
- * the courier's standard input, the courier's on its standard output. Nothing the courier says is trusted;
- * the frontend verifies records and manifests itself.
+ * The protocol between the frontend and the courier: one JSON object a line (UTF-8, LF). Requests go to the courier's
+ * standard input, answers come from its standard output. The frontend trusts no answer; it verifies records and manifests
+ * itself.
  *
- * The courier speaks first: one `ready` line. Each request is answered by any number of `entries` lines and
- * then exactly one `found`, `manifest`, `blob`, `recorded`, `bundle`, `file` or `failed` line with the request's id. Requests
- * may be answered in any order. End of input ends the courier.
+ * The courier speaks first: one `ready` line. It answers each request with any number of `entries` lines and then exactly
+ * one `found`, `manifest`, `blob`, `recorded`, `bundle`, `file` or `failed` line with the request's id, in any order. The
+ * end of its input ends the courier.
  */
 
 /**
@@ -55,7 +55,7 @@ const base64 = (maxBytes: number) =>
   v.pipe(v.string(), v.maxLength(Math.ceil(maxBytes / 3) * 4), v.check(isBase64, "is not base64"));
 
 function isBase64(value: string): boolean {
-  return /^[A-Za-z0-9+/]*={0,2}$/.test(value) && Buffer.from(value, "base64").toString("base64") === value;
+  return Buffer.from(value, "base64").toString("base64") === value;
 }
 
 /** Ask a Rekor v1 log for the entries indexed under `hash`. */
@@ -136,14 +136,13 @@ export const Request = v.variant("ask", [
 ]);
 export type Request = v.InferOutput<typeof Request>;
 
-/** The first line: who could sign here. No field: no signing secret was given. */
+/** The first line: the signer that the courier has. No field: no signing secret was given. */
 const Ready = v.object({
   say: v.literal("ready"),
   /** The SPKI PEM of the signing key's public half. */
   publicKey: v.optional(text(4096)),
   /**
-   * Whom the identity token names, as certificates would. It is the token's word, and only the certificate of an
-   * entry shows whether it holds.
+   * The identity that the token names, as certificates would. Only the certificate of an entry proves it.
    */
   identity: v.optional(v.object({ issuer: text(2048), identity: text(2048) })),
   /** Why the secret that was given cannot sign: a message code and a text without any of the secret. */
@@ -186,7 +185,7 @@ const File = v.object({ say: v.literal("file"), id, bytes: v.nullable(base64(MAX
 /**
  * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and
  * the server said no (4xx). `bad-answer`: it answered something that is not an answer. `not-found`: the
- * registry has no such tag, manifest or blob. `needs-credentials`: the registry does not show it to everybody.
+ * registry has no such tag, manifest or blob. `needs-credentials`: the registry does not show it without credentials.
  * `no-signer`: there is nothing to sign with.
  */
 const Failed = v.object({

@@ -91,7 +91,7 @@ export class CourierChannel implements Courier {
     return { bytes: Buffer.from(answer.bytes, "base64"), mediaType: answer.mediaType };
   }
 
-  /** A blob as the registry serves it to everybody; whether it has this digest is for the caller to see. */
+  /** A blob as the registry serves it to everybody; the caller verifies its digest. */
   async blob(what: What<"blob">, { signal }: Deadline): Promise<Buffer> {
     const { answer } = await this.#ask({ ask: "blob", ...what }, "blob", signal);
     return this.#atMost(what.maxBytes, "blob", answer.bytes);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { X509Certificate } from "@sigstore/core";
 import { createPublicKey, generateKeyPairSync, sign, type KeyObject } from "node:crypto";
-import * as v from "valibot";
 import { excerpt } from "../../log/excerpt.ts";
 import { failureByStatus } from "../../log/json-api.ts";
 import { Failure } from "./failure.ts";
 import { sendHttp, shownUrl } from "./http.ts";
 import type { IdentityToken } from "./identity-token.ts";
+import { fieldsIn, fieldsOf } from "./json-fields.ts";
 import type { Signer } from "./signers.ts";
 
-/** Which authority certifies, and by which token. */
+/** The authority that certifies, and the token for it. */
 export interface CertifiedSigner {
   /** As `logUrl` gives it. */
   readonly fulcio: URL;
@@ -47,12 +47,6 @@ const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_CERTIFICATE_LENGTH = 16 * 1024;
 /** So many characters of a token in a row are not said by chance. */
 const TELLING = 12;
-
-const Chain = v.object({ chain: v.object({ certificates: v.array(v.unknown()) }) });
-const Answer = v.union([
-  v.object({ signedCertificateEmbeddedSct: Chain }),
-  v.object({ signedCertificateDetachedSct: Chain }),
-]);
 
 /** One certificate for all records of a build, and a new one when it ends; requests at once share a pending one. */
 export function certifiedKeys({ now, elapsedMs, deadlineMs }: KeyKeeping): CertifiedKeys {
@@ -135,16 +129,13 @@ async function certifyNewKey(
 
 /** The first certificate of the chain, which may be anything. The answer is never shown: it may hold the token. */
 function certificateIn(bytes: Buffer, what: string): unknown {
-  try {
-    const answer = v.parse(Answer, JSON.parse(bytes.toString("utf8")));
-    const { chain } =
-      "signedCertificateEmbeddedSct" in answer
-        ? answer.signedCertificateEmbeddedSct
-        : answer.signedCertificateDetachedSct;
-    return chain.certificates[0];
-  } catch {
-    throw new Failure("bad-answer", `${what}: the answer is not a certificate`);
-  }
+  const answer = fieldsIn(bytes);
+  const { chain } = fieldsOf(
+    answer["signedCertificateEmbeddedSct"] ?? answer["signedCertificateDetachedSct"],
+  );
+  const { certificates } = fieldsOf(chain);
+  if (Array.isArray(certificates)) return certificates[0] as unknown;
+  throw new Failure("bad-answer", `${what}: the answer is not a certificate`);
 }
 
 interface ReadCertificate {

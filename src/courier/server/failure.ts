@@ -23,7 +23,7 @@ export function failureOf(error: unknown): { readonly code: FailureCode; readonl
   if (error instanceof Failure || error instanceof LogError) {
     return { code: error.code, message: excerpt(error.message, 2000) };
   }
-  // A fault of ours. Its text is not passed on, because nobody has judged what may be in it.
+  // A defect of ours. Its text is not passed on, because it could hold anything.
   const name = error instanceof Error ? error.name : typeof error;
   return { code: "unreachable", message: `the courier failed on its own: ${excerpt(name)}` };
 }

@@ -10,6 +10,7 @@ import {
   type RawEntry,
 } from "../../log/rekor-v1.ts";
 import { MAX_ENTRIES } from "../protocol.ts";
+import { fieldsOf } from "./json-fields.ts";
 
 /** What is to be found. */
 export interface Finding extends LogCall {
@@ -32,55 +33,48 @@ const FIRST_LOOK_MS = 25;
 const SLOWEST_LOOK_MS = 400;
 
 /**
- * Brings every entry that the log's index has under the hash, or those of one identity, each once, to `take`. With `including`, the index
- * is asked until it has that entry or the settling time is over, and the entry is brought in any case: as `null`
- * when the log has none. That entry, and those written at the same time, are waited for until they have their
- * attestation; those written before it are also looked for in the log itself, because the index can show an entry
- * before one that was logged earlier. Throws LogError, and what `ask` throws.
+ * Brings every entry that the log's index has under the hash, or those of one identity, to `take`, each once.
+ *
+ * With `including`, asks the index until it has that entry or the settling time is over, and brings the entry in any case:
+ * as `null` when the log has none. Waits until that entry, and those written at the same time, have their attestations.
+ * Looks for earlier ones in the log itself too, because the index can show an entry before one that was logged earlier.
+ *
+ * Throws LogError, and what `ask` throws.
  */
 export async function findEntries(
   ask: AskLog,
   { log, hash, identity, including, signal }: Finding,
   take: (entries: readonly RawEntry[]) => void | Promise<void>,
 ): Promise<void> {
+  const settlingEnd = () => performance.now() + SETTLING_MS;
   const index = () => findUuids(ask, { log, hash, identity, max: MAX_ENTRIES, signal });
   if (including === undefined) {
     await retrieveEntries(ask, { log, uuids: await index(), signal }, take);
     return;
   }
   const isNew = (uuid: string) => sameLeaf(uuid, including);
-  const uuids = await settled(index, (found) => found.some(isNew), { signal, ...settling() });
+  const uuids = await settled(index, (found) => found.some(isNew), { signal, end: settlingEnd() });
 
-  const time = settling();
+  const end = settlingEnd();
   const read = (uuid: string) =>
-    settled(() => readEntry(ask, { log, uuid, signal }), hasAttestation, { signal, ...time });
+    settled(() => readEntry(ask, { log, uuid, signal }), hasAttestation, { signal, end });
   const written = await read(including);
   await take([written ?? { uuid: including, entry: null }]);
-  // What is older has been in the index for long; a second for the log's times, which are whole ones.
-  const settledBefore = integratedTime(written) - SETTLING_MS / 1000 - 1;
-  const neighbours = await readNeighbours(ask, {
-    log,
-    signal,
-    logIndex: logIndex(written),
-    since: settledBefore,
-  });
+  const writtenAt = integratedTime(written);
+  // Older entries are in the index by now; the log's times are whole seconds, so one more.
+  const unsettled = { logIndex: logIndex(written), since: writtenAt - SETTLING_MS / 1000 - 1 };
+  const neighbours = await readNeighbours(ask, { log, signal, ...unsettled });
+  const whole = async (one: RawEntry) => (hasAttestation(one) ? one : ((await read(one.uuid)) ?? one));
   // Most of them are other tags' entries, or no statements at all.
-  const near = await Promise.all(
-    neighbours
-      .filter(isStatement)
-      .map(async (one) => (hasAttestation(one) ? one : ((await read(one.uuid)) ?? one))),
-  );
+  const near = await Promise.all(neighbours.filter(isStatement).map(whole));
   const missed = near.filter((one) => isAbout(one, hash) && !uuids.some((uuid) => sameLeaf(uuid, one.uuid)));
   if (missed.length > 0) await take(missed);
   const others = uuids.filter((uuid) => !isNew(uuid));
-  const since = integratedTime(written) - RACE_SECONDS;
+  const since = writtenAt - RACE_SECONDS;
   await retrieveEntries(ask, { log, uuids: others, signal }, async (entries) => {
-    // Who recorded the same tag a moment before us must be seen with all of it: that record may stand, not ours.
-    await take(
-      await Promise.all(
-        entries.map(async (one) => (isLate(one, since) ? ((await read(one.uuid)) ?? one) : one)),
-      ),
-    );
+    // A record of the same tag from a moment before ours must come whole: that one may stand, and not ours.
+    const seen = entries.map((one) => (integratedTime(one) >= since ? whole(one) : one));
+    await take(await Promise.all(seen));
   });
 }
 
@@ -103,35 +97,23 @@ async function readNeighbours(
 }
 
 /** Whether the entry is of the kind that holds statements. */
-function isStatement(found: RawEntry): boolean {
-  const fields = fieldsOf(found);
-  if (!("body" in fields) || typeof fields.body !== "string") return false;
-  return Buffer.from(fields.body, "base64").includes('"kind":"intoto"');
+function isStatement({ entry }: RawEntry): boolean {
+  const { body } = fieldsOf(entry);
+  return typeof body === "string" && Buffer.from(body, "base64").includes('"kind":"intoto"');
 }
 
 /** Whether the entry's statement has this hash in it; a hint, like the log's own index. */
-function isAbout(found: RawEntry, hash: string): boolean {
-  const fields = fieldsOf(found);
-  const attestation = "attestation" in fields ? fields.attestation : undefined;
-  if (typeof attestation !== "object" || attestation === null || !("data" in attestation)) return false;
+function isAbout({ entry }: RawEntry, hash: string): boolean {
+  const { data } = fieldsOf(fieldsOf(entry)["attestation"]);
   const hex = hash.slice("sha256:".length);
-  return typeof attestation.data === "string" && Buffer.from(attestation.data, "base64").includes(hex);
+  return typeof data === "string" && Buffer.from(data, "base64").includes(hex);
 }
 
-interface Settling {
-  /** When waiting ends, as performance.now() tells it. */
-  readonly end: number;
-}
-
-function settling(): Settling {
-  return { end: performance.now() + SETTLING_MS };
-}
-
-/** What `look` gives once it is settled, or when the settling time is over. */
+/** What `look` gives once it is settled, or at the end of the settling time, as performance.now() tells it. */
 async function settled<T>(
   look: () => Promise<T>,
   isSettled: (seen: T) => boolean,
-  { end, signal }: Settling & { readonly signal: AbortSignal },
+  { end, signal }: { readonly end: number; readonly signal: AbortSignal },
 ): Promise<T> {
   for (let wait = FIRST_LOOK_MS; ; wait = Math.min(wait * 2, SLOWEST_LOOK_MS)) {
     const seen = await look();
@@ -140,28 +122,18 @@ async function settled<T>(
   }
 }
 
-function isLate(found: RawEntry, since: number): boolean {
-  return !hasAttestation(found) && integratedTime(found) >= since;
-}
-
 function hasAttestation(found: RawEntry | undefined): boolean {
-  return "attestation" in fieldsOf(found);
+  return "attestation" in fieldsOf(found?.entry);
 }
 
 /** Seconds since 1970; NaN, which is neither before nor after anything, when the entry does not say it. */
 function integratedTime(found: RawEntry | undefined): number {
-  const fields = fieldsOf(found);
-  return "integratedTime" in fields && typeof fields.integratedTime === "number"
-    ? fields.integratedTime
-    : Number.NaN;
+  const time = fieldsOf(found?.entry)["integratedTime"];
+  return typeof time === "number" ? time : Number.NaN;
 }
 
 /** The index in the whole log; NaN, before which there is nothing, when the entry does not say it. */
 function logIndex(found: RawEntry | undefined): number {
-  const fields = fieldsOf(found);
-  return "logIndex" in fields && Number.isSafeInteger(fields.logIndex) ? Number(fields.logIndex) : Number.NaN;
-}
-
-function fieldsOf(found: RawEntry | undefined): object {
-  return typeof found?.entry === "object" && found.entry !== null ? found.entry : {};
+  const index = fieldsOf(found?.entry)["logIndex"];
+  return Number.isSafeInteger(index) ? Number(index) : Number.NaN;
 }

@@ -108,7 +108,7 @@ export async function followRedirects(
   }
 }
 
-/** The part of a URL that may be shown: the query can hold somebody's tokens. */
+/** The part of a URL that may be shown: the query can hold tokens. */
 export function shownUrl(url: URL): string {
   return excerpt(`${url.protocol}//${url.host}${url.pathname}`, 300);
 }

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { failureByStatus } from "../../log/json-api.ts";
 import { SECRET_NAMES } from "../protocol.ts";
-import { certificateSubject, type ClaimedIdentity, type Claims } from "./certificate-subject.ts";
+import { certificateSubject, type ClaimedIdentity } from "./certificate-subject.ts";
 import { unusableSecret, type Failure } from "./failure.ts";
 import { HttpError, sendHttp } from "./http.ts";
+import { fieldsIn } from "./json-fields.ts";
 
-/** An OpenID Connect identity token (a JWT) that looks usable. Its signature is the certificate authority's to check. */
+/** An OpenID Connect identity token (a JWT) that looks usable. The certificate authority verifies its signature. */
 export interface IdentityToken {
   readonly token: string;
-  /** Whom a certificate for it should name. */
+  /** The issuer and the identity that a certificate for it should name. */
   readonly claims: ClaimedIdentity;
-  /** What a signature proves to the authority that the holder of the token has the key: the email address, or the subject. */
+  /** What the new key signs to prove to the authority that the token's holder has it: the email address, or the subject. */
   readonly subject: string;
   readonly expires: Date;
 }
 
-/** The audience that Fulcio wants a token to be for. A token for somebody else is not shown to it. */
+/** The audience of tokens for Fulcio. It is shown no other token. */
 const AUDIENCE = "sigstore";
 /** The largest secret that is read, in bytes; web servers take no larger headers. */
 const MAX_TOKEN_BYTES = 64 * 1024;
@@ -33,8 +34,9 @@ export function readIdentityToken(
   if (token.length > MAX_TOKEN_BYTES) {
     throw wrong("too-large", `it is larger than ${MAX_TOKEN_BYTES} bytes, which no token is`);
   }
-  const claims = payloadOf(token);
-  if (claims === undefined) {
+  const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token) ?? [];
+  const claims = fieldsIn(Buffer.from(payload ?? "", "base64url"));
+  if (Object.keys(claims).length === 0) {
     throw wrong(
       "not-jwt",
       "it is not an OpenID Connect identity token (a JWT: three parts with dots between)",
@@ -43,7 +45,7 @@ export function readIdentityToken(
   if (![claims["aud"]].flat().includes(AUDIENCE)) {
     throw wrong(
       "wrong-audience",
-      `it is meant for somebody else; ask its issuer for a token with the audience "${AUDIENCE}"`,
+      `it is meant for another audience; ask its issuer for a token with the audience "${AUDIENCE}"`,
     );
   }
   const expires = new Date(typeof claims["exp"] === "number" ? claims["exp"] * 1000 : Number.NaN);
@@ -56,27 +58,13 @@ export function readIdentityToken(
   }
   const named = certificateSubject(claims);
   if (named === undefined) {
-    throw wrong("no-identity", "it does not say by whom (iss) and for whom (sub) it was issued");
+    throw wrong("no-identity", "it names no issuer (iss) or no subject (sub)");
   }
   if (named === "unverified") {
     throw wrong("unverified", "its issuer has not verified the email address in it");
   }
   const subject = typeof claims["email"] === "string" && claims["email"] ? claims["email"] : claims["sub"];
   return { token, claims: named, subject: String(subject), expires };
-}
-
-function payloadOf(token: string): Claims | undefined {
-  const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token) ?? [];
-  if (payload === undefined) return undefined;
-  try {
-    const claims: unknown = JSON.parse(Buffer.from(payload, "base64url").toString("utf8"));
-    return typeof claims === "object" && claims !== null && !Array.isArray(claims)
-      ? (claims as Claims)
-      : undefined;
-  } catch {
-    // JSON.parse quotes what it was given.
-    return undefined;
-  }
 }
 
 /** Where a job of GitHub Actions gets its identity tokens, and what proves there that it is this job. */
@@ -121,9 +109,9 @@ export async function requestGithubToken(
       `${where}: status ${answer.status}; a job gets tokens while it runs, and with "permissions: id-token: write"`,
     );
   }
-  const token = tokenOf(answer.bytes);
-  if (token === undefined) throw failed("bad-answer", `${where}: the answer has no identity token`);
-  return token;
+  const { value } = fieldsIn(answer.bytes);
+  if (typeof value !== "string") throw failed("bad-answer", `${where}: the answer has no identity token`);
+  return value;
 }
 
 const WORDS: Readonly<Record<HttpError["reason"], string>> = {
@@ -138,15 +126,4 @@ function githubUrl(text: string): URL | undefined {
   if (url === null || url.username !== "" || url.password !== "") return undefined;
   const isLocal = url.protocol === "http:" && /^(localhost|127\.0\.0\.1|\[::1\])$/.test(url.hostname);
   return url.protocol === "https:" || isLocal ? url : undefined;
-}
-
-function tokenOf(bytes: Buffer): string | undefined {
-  try {
-    const answer: unknown = JSON.parse(bytes.toString("utf8"));
-    const token =
-      typeof answer === "object" && answer !== null && "value" in answer ? answer.value : undefined;
-    return typeof token === "string" ? token : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -43,7 +43,7 @@ process.on("uncaughtException", (error: unknown) => {
     `internal error ${error instanceof Error ? error.name : typeof error} at ${place ?? "an unknown place"}`,
   );
 });
-// Nobody listens any more: there is nothing left to say or to do.
+// The frontend is gone: there is nothing left to say or to do.
 process.stdout.on("error", () => process.exit(1));
 
 const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
@@ -63,5 +63,5 @@ try {
   if (error instanceof ProtocolError) die(excerpt(error.message, 200));
   throw error;
 }
-// Requests may still be under way; with the input's end nobody waits for them.
+// Requests may still be under way; their answers have no reader any more.
 process.exit(0);

@@ -37,7 +37,7 @@ export async function fetchMirrorFile(file: MirrorFile, signal: AbortSignal): Pr
 
 function fileUrl({ mirror, path, plainHttp = false }: MirrorFile): URL {
   const base = URL.parse(mirror);
-  // Only the host is shown: anything else of a URL like this may be somebody's credentials.
+  // Only the host is shown: the rest of such a URL may hold credentials.
   const refused = (why: string) =>
     new Failure("refused", `mirror with host "${excerpt(base?.host ?? "")}" ${why}`);
   if (base === null) throw refused("is not a URL");

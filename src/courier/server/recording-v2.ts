@@ -38,9 +38,9 @@ export async function recordBundle(ask: AskLog, recording: BundleRecording): Pro
     const digest = createHash("sha256").update(signed).digest();
     try {
       const entry = await appendHashedRecord(ask, { log, signal, record: { digest, signature, verifier } });
-      return bundleOf({ statement, signature, key: verifier, timestamp, entry });
+      return bundleOf({ statement, signature, verifier, timestamp, entry });
     } catch (error) {
-      // An answer was lost, and the log does not repeat it. A signature is another each time, and so is its entry.
+      // An answer was lost, and the log does not repeat it. Each signature differs, and so does its entry.
       if (attempt > 1 || !(error instanceof LogError && error.status === 409)) throw error;
     }
   }
@@ -52,24 +52,20 @@ function inDer(verifier: Signed["verifier"]): HashedRecord["verifier"] {
     : { certificate: new X509Certificate(verifier.certificate).raw };
 }
 
-function bundleOf({
-  statement,
-  signature,
-  key,
-  timestamp,
-  entry,
-}: {
+interface BundleParts {
   readonly statement: Uint8Array;
   readonly signature: Uint8Array;
-  readonly key: HashedRecord["verifier"];
+  readonly verifier: HashedRecord["verifier"];
   readonly timestamp: Uint8Array;
   readonly entry: TransparencyLogEntry;
-}): object {
+}
+
+function bundleOf({ statement, signature, verifier, timestamp, entry }: BundleParts): object {
   const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   const signer =
-    "certificate" in key
-      ? { certificate: { rawBytes: base64(key.certificate) } }
-      : { publicKey: { hint: createHash("sha256").update(key.publicKey).digest("base64") } };
+    "certificate" in verifier
+      ? { certificate: { rawBytes: base64(verifier.certificate) } }
+      : { publicKey: { hint: createHash("sha256").update(verifier.publicKey).digest("base64") } };
   return {
     mediaType: BUNDLE_MEDIA_TYPE,
     verificationMaterial: {

@@ -5,6 +5,7 @@ import { isIntotoBodyOf, type SignedPayload } from "../../log/intoto-body.ts";
 import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
 import { appendEntry, sameLeaf } from "../../log/rekor-v1.ts";
 import { shownUrl } from "./http.ts";
+import { fieldsOf } from "./json-fields.ts";
 import { PAYLOAD_TYPE, type Signer } from "./signers.ts";
 
 /** A statement to be recorded. */
@@ -38,11 +39,8 @@ export async function recordStatement(
       "bad-answer",
       `POST ${shownUrl(new URL("api/v1/log/entries", log))}: the log answered ${why}`,
     );
-  const text =
-    typeof entry === "object" && entry !== null && "body" in entry && typeof entry.body === "string"
-      ? entry.body
-      : "";
-  const body = Buffer.from(text, "base64");
+  const { body: text } = fieldsOf(entry);
+  const body = Buffer.from(typeof text === "string" ? text : "", "base64");
   if (!isIntotoBodyOf(body, signed)) throw wrong("for another entry than the one it was sent");
   const leaf = createHash("sha256").update(Uint8Array.of(0)).update(body).digest("hex");
   if (!sameLeaf(uuid, leaf)) throw wrong(`UUID "${uuid}" for the entry whose leaf hash is "${leaf}"`);

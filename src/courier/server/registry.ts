@@ -3,6 +3,7 @@ import { excerpt } from "../../log/excerpt.ts";
 import { failureByStatus } from "../../log/json-api.ts";
 import { MAX_MANIFEST_BYTES } from "../protocol.ts";
 import { Failure } from "./failure.ts";
+import { fieldsIn } from "./json-fields.ts";
 import { followRedirects, mediaTypeOf, sendHttp, shownUrl, type HttpAnswer } from "./http.ts";
 
 /** Where a repository is, and how it is asked. */
@@ -97,8 +98,8 @@ export async function fetchBlob(address: BlobAddress, signal: AbortSignal): Prom
 }
 
 /**
- * An answer of status 200 that the registry gives everybody: no credentials are sent, only the anonymous token that the
- * registry may hand out, and that to nobody else.
+ * An answer of status 200 that the registry gives to everybody. Sends no credentials, only the anonymous token that the
+ * registry itself gives out, and that token to no other server.
  */
 async function ask(question: Question): Promise<{ readonly answer: HttpAnswer; readonly from: URL }> {
   const { name, accept, maxBytes, signal } = question;
@@ -175,19 +176,8 @@ async function anonymousToken(
 }
 
 function tokenOf(bytes: Buffer): string | undefined {
-  let answer: unknown;
-  try {
-    answer = JSON.parse(bytes.toString("utf8"));
-  } catch {
-    return undefined;
-  }
-  if (typeof answer !== "object" || answer === null) return undefined;
-  const token =
-    "token" in answer && answer.token !== ""
-      ? answer.token
-      : "access_token" in answer
-        ? answer.access_token
-        : "";
+  const answer = fieldsIn(bytes);
+  const token = answer["token"] || answer["access_token"];
   // Only what may stand in a header; 8 KiB is what servers accept there.
   return typeof token === "string" && /^[\x21-\x7e]{1,8192}$/.test(token) ? token : undefined;
 }

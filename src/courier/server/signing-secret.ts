@@ -12,19 +12,19 @@ import {
 } from "./identity-token.ts";
 import { readSigningKey, type SigningKey } from "./signing-key.ts";
 
-/** Who signs by identity tokens. */
+/** A signer with identity tokens. */
 export interface TokenSigner {
-  /** Whom the first token names. */
+  /** The issuer and the identity that the first token names. */
   readonly claims: ClaimedIdentity;
   /** A token that is good now. Throws Failure `no-signer`. */
   token(signal: AbortSignal): Promise<IdentityToken>;
 }
 
-/** What came of the build's signing secrets: nothing, when there are none. */
+/** What the build's signing secrets give: nothing, when there are none. */
 export interface SigningSecret {
   readonly key?: SigningKey;
   readonly identity?: TokenSigner;
-  /** Why the secrets cannot sign: a message code, a colon, and a text that shows nothing of them. */
+  /** Why the secrets cannot sign: a message code, a colon, and a text that shows nothing of the secrets. */
   readonly problem?: string;
 }
 
@@ -37,7 +37,7 @@ export interface SecretReading {
 
 /** The largest secret that is read, in bytes. */
 const MAX_SECRET_BYTES = 64 * 1024;
-/** A token that is about to expire may have when the authority sees it. */
+/** A token this close to its end may have expired when the authority sees it. */
 const NEARLY_EXPIRED_MS = 30_000;
 
 /** Reads the signing secrets in this directory; fetches a token when they are GitHub's. Never throws. */
@@ -48,7 +48,7 @@ export async function readSigningSecret(directory: string, reading: SecretReadin
       const secret = readSecret(directory, name);
       if (secret !== undefined) secrets.set(name, secret);
     }
-    return await signerOf(secrets, reading);
+    return await signerIn(secrets, reading);
   } catch (error) {
     if (error instanceof Failure) return { problem: error.message };
     throw error;
@@ -57,7 +57,7 @@ export async function readSigningSecret(directory: string, reading: SecretReadin
   }
 }
 
-async function signerOf(
+async function signerIn(
   secrets: ReadonlyMap<string, Buffer>,
   reading: SecretReading,
 ): Promise<SigningSecret> {

@@ -6,7 +6,7 @@ import { failureByStatus, LogError, logUrl, type AskLog, type LogAnswer } from "
 import { Failure } from "./failure.ts";
 import { shownUrl } from "./http.ts";
 
-/** What is to be timestamped, and by whom. */
+/** What is to be timestamped, and the authorities to ask. */
 export interface TimestampRequest {
   /** URLs to POST to; of one without a path, the path of Sigstore's own authority. */
   readonly authorities: readonly string[];

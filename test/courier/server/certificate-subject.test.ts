@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { certificateSubject, type Claims } from "../../../src/courier/server/certificate-subject.ts";
+import { certificateSubject } from "../../../src/courier/server/certificate-subject.ts";
+import type { Fields } from "../../../src/courier/server/json-fields.ts";
 
 const GITHUB = "https://token.actions.githubusercontent.com";
 const WORKFLOW = "acme/builds/.github/workflows/image.yml@refs/heads/main";
@@ -8,7 +9,7 @@ const PIPELINE = "gitlab.com/acme/app//.gitlab-ci.yml@refs/heads/main";
 const DEX = "https://oauth2.sigstore.dev/auth";
 
 describe("a certificate names", () => {
-  test.for<{ row: string; claims: Claims; identity: string; issuer?: string }>([
+  test.for<{ row: string; claims: Fields; identity: string; issuer?: string }>([
     {
       row: "the workflow of a job of GitHub Actions, not its repository",
       claims: { iss: GITHUB, sub: "repo:acme/app:ref:refs/heads/main", job_workflow_ref: WORKFLOW },
@@ -132,7 +133,7 @@ describe("a certificate names", () => {
   });
 });
 
-test.for<{ row: string; claims: Claims; want: unknown }>([
+test.for<{ row: string; claims: Fields; want: unknown }>([
   {
     row: "an email address that is not verified",
     claims: { iss: "https://issuer.example", sub: "1", email: "ci@acme.example", email_verified: false },

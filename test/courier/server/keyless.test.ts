@@ -277,19 +277,19 @@ describe("a token that cannot sign is told with the reason, before anybody is as
       row: "one without subject",
       token: identityToken({ sub: undefined }),
       code: "no-identity",
-      says: "by whom (iss) and for whom (sub)",
+      says: "it names no issuer (iss) or no subject (sub)",
     },
     {
       row: "one without issuer",
       token: identityToken({ iss: "" }),
       code: "no-identity",
-      says: "by whom (iss)",
+      says: "it names no issuer (iss)",
     },
     {
       row: "one whose subject moves the cursor",
       token: identityToken({ sub: "\u001b[2J" }),
       code: "no-identity",
-      says: "for whom (sub)",
+      says: "no subject (sub)",
     },
     {
       row: "one whose address nobody verified",
