@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { findEntries } from "../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../src/courier/server/http.ts";
-import { keySigner, type Signed, type Signer } from "../../src/courier/server/signers.ts";
+import { keySigner, type Signed, type Signer, certifiedSigners } from "../../src/courier/server/signers.ts";
 import { readIdentityToken } from "../../src/courier/server/identity-token.ts";
-import { recordBundle } from "../../src/courier/server/recording-v2.ts";
+import { recordBundle, recordStatement } from "../../src/courier/server/recording.ts";
 import { readSigningKey } from "../../src/courier/server/signing-key.ts";
 import { parseReference, type Reference } from "../../src/image/reference.ts";
 import { logUrl } from "../../src/log/json-api.ts";
@@ -12,8 +12,6 @@ import type { RawEntry } from "../../src/log/rekor-v1.ts";
 import { type Evidence, type History, readHistory } from "../../src/record/history.ts";
 import type { Signer as TrustedSigner } from "../../src/record/signer.ts";
 import { sightingStatement, subjectHash } from "../../src/record/statement.ts";
-import { certifiedKeys } from "../../src/courier/server/certified-keys.ts";
-import { recordStatement } from "../../src/courier/server/recording.ts";
 import { asEvidence, type SampleKey, sampleKey, sighting, trusting } from "../record/sample-log.ts";
 import { SOMEBODY, type Target } from "./target.ts";
 
@@ -47,10 +45,10 @@ export function newSample(key = sampleKey()): KeySample {
 export async function keylessSample(target: Target): Promise<Sample> {
   const fulcio = logUrl(target.place.fulcio);
   const clock = { now: () => new Date(), elapsedMs: () => performance.now() };
-  const keys = certifiedKeys({ ...clock, deadlineMs: DEADLINE_MS });
+  const keys = certifiedSigners({ ...clock, deadlineMs: DEADLINE_MS });
   const token = async () =>
     readIdentityToken(await target.token(), { secret: "tlog-identity-token", now: new Date() });
-  const signer = await keys.signer({ fulcio, token });
+  const signer = await keys({ fulcio, token });
   return { ...newTag(), by: { kind: "identity", issuer: target.issuer, identity: SOMEBODY }, signer };
 }
 

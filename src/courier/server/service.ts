@@ -8,7 +8,7 @@ import { findEntries } from "./find-entries.ts";
 import { sendHttp } from "./http.ts";
 import { fetchMirrorFile } from "./mirror-file.ts";
 import { fetchBlob, fetchManifest } from "./registry.ts";
-import { signerOf, type SignerFor } from "./signers.ts";
+import type { SignerFor } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
 
 /** What serving needs. */
@@ -38,26 +38,29 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
   const waiting: Request[] = [];
   let busy = 0;
 
-  const begin = async (): Promise<SignerFor> => {
-    const read = await secret;
-    const { key, identity, problem: signerProblem } = read;
-    if (!over.signal.aborted) {
-      send({ say: "ready", publicKey: key?.publicKey, identity: identity?.claims, signerProblem });
-    }
-    return signerOf(read, { ...clocks, deadlineMs });
-  };
-  const begun = begin();
+  const begun = secret.then(({ key, identity, problem: signerProblem }) => {
+    if (over.signal.aborted) return;
+    send({ say: "ready", publicKey: key?.publicKey, identity: identity?.claims, signerProblem });
+  });
+  // Loaded only when there is something to sign, which most couriers never have.
+  let signers: Promise<SignerFor> | undefined;
+  const openSigners = () =>
+    (signers ??= import("./signers.ts").then(async ({ signerOf }) =>
+      signerOf(await secret, { ...clocks, deadlineMs }),
+    ));
 
   const work = async () => {
     busy++;
-    const signerFor = await begun;
+    await begun;
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
-      const lastLine = await answer(request, { say, signerFor, signal }).catch((error: unknown): Answer => ({
-        say: "failed",
-        id: request.id,
-        ...failureOf(error),
-      }));
+      const lastLine = await answer(request, { say, openSigners, signal }).catch(
+        (error: unknown): Answer => ({
+          say: "failed",
+          id: request.id,
+          ...failureOf(error),
+        }),
+      );
       open.delete(request.id);
       if (!over.signal.aborted) send(lastLine);
     }
@@ -95,9 +98,12 @@ async function answer(
   request: Request,
   {
     say,
-    signerFor,
+    openSigners,
     signal,
-  }: Pick<Service, "say"> & { readonly signerFor: SignerFor; readonly signal: AbortSignal },
+  }: Pick<Service, "say"> & {
+    readonly openSigners: () => Promise<SignerFor>;
+    readonly signal: AbortSignal;
+  },
 ): Promise<Answer> {
   const { id } = request;
   switch (request.ask) {
@@ -118,19 +124,14 @@ async function answer(
       return { say: "blob", id, bytes: bytes.toString("base64") };
     }
     case "record": {
-      const { timestamps } = request;
-      const log = logUrl(request.log.url);
+      const { recordBundle, recordStatement } = await import("./recording.ts");
+      const { log, fulcio, timestamps } = request;
+      const signer = (await openSigners())({ log, fulcio, signal });
       const statement = Buffer.from(request.statement, "base64");
-      const signer = signerFor({ log: request.log, fulcio: request.fulcio, signal });
-      // Loaded only here, because most couriers sign nothing.
-      if (request.log.api === 2) {
-        const { recordBundle } = await import("./recording-v2.ts");
-        const bundle = await recordBundle(sendHttp, { log, timestamps, statement, signer, signal });
-        return { say: "bundle", id, bundle: JSON.stringify(bundle) };
-      }
-      const { recordStatement } = await import("./recording.ts");
-      const uuid = await recordStatement(sendHttp, { log, statement, signer, signal });
-      return { say: "recorded", id, uuid };
+      const what = { log: logUrl(log.url), statement, signer, signal };
+      if (log.api === 1) return { say: "recorded", id, uuid: await recordStatement(sendHttp, what) };
+      const bundle = await recordBundle(sendHttp, { ...what, timestamps });
+      return { say: "bundle", id, bundle: JSON.stringify(bundle) };
     }
     case "file": {
       const bytes = await fetchMirrorFile(request, signal);

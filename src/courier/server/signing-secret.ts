@@ -2,11 +2,11 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { SECRET_NAMES } from "../protocol.ts";
-import type { ClaimedIdentity } from "./certificate-subject.ts";
 import { Failure, unusableSecret } from "./failure.ts";
 import {
   readIdentityToken,
   requestGithubToken,
+  type ClaimedIdentity,
   type IdentityToken,
   type TokenRequest,
 } from "./identity-token.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { certificateSubject } from "../../../src/courier/server/certificate-subject.ts";
+import { certificateSubject } from "../../../src/courier/server/identity-token.ts";
 import type { Fields } from "../../../src/courier/server/json-fields.ts";
 
 const GITHUB = "https://token.actions.githubusercontent.com";

@@ -3,13 +3,12 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, test, type TestContext } from "vitest";
 import { findEntries } from "../../../src/courier/server/find-entries.ts";
 import { sendHttp } from "../../../src/courier/server/http.ts";
-import { keySigner } from "../../../src/courier/server/signers.ts";
+import { keySigner, certifiedSigners } from "../../../src/courier/server/signers.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
 import type { RawEntry } from "../../../src/log/rekor-v1.ts";
 import { identityToken } from "../../sigstore/identity-token.ts";
 import { startSigstore, type Sigstore, type SigstoreOptions } from "../../sigstore/sigstore.ts";
-import { certifiedKeys } from "../../../src/courier/server/certified-keys.ts";
 import { readIdentityToken } from "../../../src/courier/server/identity-token.ts";
 import { recordStatement } from "../../../src/courier/server/recording.ts";
 import { json, localServer, within } from "../local-server.ts";
@@ -103,12 +102,12 @@ async function recordAsBoth(server: Sigstore): Promise<{ ours: string; theirs: s
         secret: "tlog-identity-token",
         now: new Date(),
       });
-    const keys = certifiedKeys({
+    const keys = certifiedSigners({
       now: () => new Date(),
       elapsedMs: () => performance.now(),
       deadlineMs: 5_000,
     });
-    return record(server, digest, await keys.signer({ fulcio: logUrl(server.url), token }));
+    return record(server, digest, await keys({ fulcio: logUrl(server.url), token }));
   };
   return { theirs: await as(THEIRS), ours: await as(OURS) };
 }

@@ -3,7 +3,7 @@ import { createHash, generateKeyPairSync } from "node:crypto";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { sendHttp } from "../../../src/courier/server/http.ts";
 import { keySigner } from "../../../src/courier/server/signers.ts";
-import { recordBundle } from "../../../src/courier/server/recording-v2.ts";
+import { recordBundle } from "../../../src/courier/server/recording.ts";
 import { readSigningKey } from "../../../src/courier/server/signing-key.ts";
 import { logUrl } from "../../../src/log/json-api.ts";
 import type { Fault } from "../../sigstore/faults.ts";

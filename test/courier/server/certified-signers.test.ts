@@ -5,7 +5,7 @@ import { readIdentityToken } from "../../../src/courier/server/identity-token.ts
 import { logUrl } from "../../../src/log/json-api.ts";
 import { identityToken } from "../../sigstore/identity-token.ts";
 import { startSigstore, type Sigstore } from "../../sigstore/sigstore.ts";
-import { certifiedKeys, type CertifiedKeys } from "../../../src/courier/server/certified-keys.ts";
+import { certifiedSigners, type CertifiedSigner, type Signer } from "../../../src/courier/server/signers.ts";
 
 const CERTIFICATES = "/api/v2/signingCert";
 const MINUTE = 60_000;
@@ -16,22 +16,27 @@ async function sigstore(): Promise<Sigstore> {
   return started;
 }
 
+interface Keys {
+  signer(request: CertifiedSigner): Promise<Signer>;
+  letPass(ms: number): void;
+}
+
 /** Keys of a process whose clock is off by so much, and what lets time pass for it. */
-function keysWith(offMs = 0): CertifiedKeys & { letPass(ms: number): void } {
+function keysWith(offMs = 0): Keys {
   let passed = 0;
-  const keys = certifiedKeys({
+  const keys = certifiedSigners({
     now: () => new Date(Date.now() + offMs + passed),
     elapsedMs: () => performance.now() + passed,
     deadlineMs: 5_000,
   });
-  return { signer: (request) => keys.signer(request), letPass: (ms) => void (passed += ms) };
+  return { signer: keys, letPass: (ms) => void (passed += ms) };
 }
 
 const token = async () =>
   readIdentityToken(identityToken(), { secret: "tlog-identity-token", now: new Date() });
 
 /** The certificate, of which the signature is checked. */
-async function signed(keys: CertifiedKeys, { url }: Sigstore, given = token): Promise<string> {
+async function signed(keys: Keys, { url }: Sigstore, given = token): Promise<string> {
   const signer = await keys.signer({ fulcio: logUrl(url), token: given });
   const text = Buffer.from("a statement");
   const { signature, verifier } = await signer.sign(text);
