@@ -32,7 +32,6 @@ const MAX_WAITING = 10_000;
  */
 export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
   const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
-  const clocks = { now: () => new Date(), elapsedMs: () => performance.now() };
   const over = new AbortController();
   const open = new Set<number>();
   const waiting: Request[] = [];
@@ -46,7 +45,11 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
   let signers: Promise<SignerFor> | undefined;
   const openSigners = () =>
     (signers ??= import("./signers.ts").then(async ({ signerOf }) =>
-      signerOf(await secret, { ...clocks, deadlineMs }),
+      signerOf(await secret, {
+        now: () => new Date(),
+        elapsedMs: () => performance.now(),
+        deadlineMs,
+      }),
     ));
 
   const work = async () => {
@@ -55,11 +58,7 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
       const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
       const lastLine = await answer(request, { say, openSigners, signal }).catch(
-        (error: unknown): Answer => ({
-          say: "failed",
-          id: request.id,
-          ...failureOf(error),
-        }),
+        (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
       );
       open.delete(request.id);
       if (!over.signal.aborted) send(lastLine);
