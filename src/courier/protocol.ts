@@ -22,6 +22,8 @@ export const SECRET_NAMES = {
   githubToken: "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
   githubUrl: "ACTIONS_ID_TOKEN_REQUEST_URL",
 } as const;
+/** The largest secret that is read, in bytes; web servers take no larger tokens in their headers. */
+export const MAX_SECRET_BYTES = 64 * 1024;
 
 /** The longest line either side accepts, in bytes without the LF. */
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { failureByStatus } from "../../log/json-api.ts";
-import { SECRET_NAMES } from "../protocol.ts";
+import { MAX_SECRET_BYTES, SECRET_NAMES } from "../protocol.ts";
 import { unusableSecret, type Failure } from "./failure.ts";
 import { HttpError, sendHttp } from "./http.ts";
 import { fieldsIn, fieldsOf, type Fields } from "./json-fields.ts";
@@ -23,15 +23,13 @@ export interface IdentityToken {
 
 /** The audience of tokens for Fulcio. It is shown no other token. */
 const AUDIENCE = "sigstore";
-/** The largest secret that is read, in bytes; web servers take no larger headers. */
-const MAX_TOKEN_BYTES = 64 * 1024;
 const MAX_NAME_LENGTH = 2048;
 const GITHUB_ISSUER = "https://token.actions.githubusercontent.com";
 /** The issuer of a self-hosted GitHub server: its workflows have the same host. */
 const GITHUB_SERVER_ISSUER = /^(https:\/\/[^/]+)\/_services\/token$/;
 const SIGSTORE_DEX_ISSUER = "https://oauth2.sigstore.dev/auth";
 const CHAINGUARD_ISSUER = "https://issuer.enforce.dev";
-const MAX_ANSWER_BYTES = 2 * MAX_TOKEN_BYTES;
+const MAX_ANSWER_BYTES = 2 * MAX_SECRET_BYTES;
 
 /** Reads the token that this secret gives, as it is at this time. Throws Failure `no-signer`, which shows nothing of it. */
 export function readIdentityToken(
@@ -42,8 +40,8 @@ export function readIdentityToken(
     unusableSecret(`identity-token-${code}`, secret, `cannot sign: ${why}`);
   const token = text.trim();
   if (token === "") throw wrong("empty", "it is empty");
-  if (token.length > MAX_TOKEN_BYTES) {
-    throw wrong("too-large", `it is larger than ${MAX_TOKEN_BYTES} bytes, which no token is`);
+  if (token.length > MAX_SECRET_BYTES) {
+    throw wrong("too-large", `it is larger than ${MAX_SECRET_BYTES} bytes, which no token is`);
   }
   const [, payload] = /^[\w-]+\.([\w-]+)\.[\w-]+$/.exec(token) ?? [];
   const claims = fieldsIn(Buffer.from(payload ?? "", "base64url"));

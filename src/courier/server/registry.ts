@@ -4,7 +4,14 @@ import { failureByStatus } from "../../log/json-api.ts";
 import { MAX_MANIFEST_BYTES } from "../protocol.ts";
 import { Failure } from "./failure.ts";
 import { fieldsIn } from "./json-fields.ts";
-import { followRedirects, mediaTypeOf, sendHttp, shownUrl, type HttpAnswer } from "./http.ts";
+import {
+  followRedirects,
+  mediaTypeOf,
+  sendHttp,
+  shownUrl,
+  type FollowedAnswer,
+  type HttpAnswer,
+} from "./http.ts";
 
 /** Where a repository is, and how it is asked. */
 interface RepositoryAddress {
@@ -101,7 +108,7 @@ export async function fetchBlob(address: BlobAddress, signal: AbortSignal): Prom
  * An answer of status 200 that the registry gives to everybody. Sends no credentials, only the anonymous token that the
  * registry itself gives out, and that token to no other server.
  */
-async function ask(question: Question): Promise<{ readonly answer: HttpAnswer; readonly from: URL }> {
+async function ask(question: Question): Promise<FollowedAnswer> {
   const { name, accept, maxBytes, signal } = question;
   const url = urlOf(question);
   const follow = (authorization?: string) =>

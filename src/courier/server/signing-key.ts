@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
-import { SECRET_NAMES } from "../protocol.ts";
+import { MAX_SECRET_BYTES, SECRET_NAMES } from "../protocol.ts";
 import { unusableSecret, type Failure } from "./failure.ts";
 
 /** A key that signs. The private half cannot be read out of it. */
@@ -13,8 +13,6 @@ export interface SigningKey {
   sign(bytes: Uint8Array): Buffer;
 }
 
-/** The largest secret that is read, in bytes. */
-export const MAX_KEY_BYTES = 64 * 1024;
 const MAKE_ONE =
   'make a P-256 key with "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing-key.pem"';
 
@@ -55,8 +53,8 @@ interface PrivateBlock {
 }
 
 function onlyPrivateBlock(secret: Uint8Array): PrivateBlock {
-  if (secret.length > MAX_KEY_BYTES) {
-    throw unusableKey("too-large", `it is larger than ${MAX_KEY_BYTES} bytes, which no key is`);
+  if (secret.length > MAX_SECRET_BYTES) {
+    throw unusableKey("too-large", `it is larger than ${MAX_SECRET_BYTES} bytes, which no key is`);
   }
   const text = Buffer.from(secret).toString("latin1");
   if (text.trim() === "") throw unusableKey("empty", "it is empty");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { SECRET_NAMES } from "../protocol.ts";
+import { MAX_SECRET_BYTES, SECRET_NAMES } from "../protocol.ts";
 import { Failure, unusableSecret } from "./failure.ts";
 import {
   readIdentityToken,
@@ -35,8 +35,6 @@ export interface SecretReading {
   readonly signal: AbortSignal;
 }
 
-/** The largest secret that is read, in bytes. */
-const MAX_SECRET_BYTES = 64 * 1024;
 /** A token this close to its end may have expired when the authority sees it. */
 const NEARLY_EXPIRED_MS = 30_000;
 
