@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   gateway: [],
   llb: ["image"],
   conversion: ["image", "gateway"],
-  gate: ["image", "policy", "record", "check", "gateway", "llb", "conversion"],
+  gate: ["image", "policy", "record", "check", "courier", "gateway", "llb", "conversion"],
   subrequests: [
     "image",
     "log",

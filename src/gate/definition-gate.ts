@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatReference } from "../image/reference.ts";
-import { type Definition, readDefinition } from "../llb/definition.ts";
+import { SECRET_NAMES } from "../courier/protocol.ts";
+import { type Definition, readDefinition, secretsOf } from "../llb/definition.ts";
 import { type ImageSource, imageSources } from "../llb/image-sources.ts";
 import { GateError } from "./gate-error.ts";
 import type { JudgedImages } from "./judged-images.ts";
@@ -19,6 +20,7 @@ export interface PassedDefinition {
  */
 export function passDefinition(bytes: Uint8Array, judged: JudgedImages): PassedDefinition {
   const definition = readDefinition(bytes);
+  refuseOwnSecrets(definition);
   const images = imageSources([definition]);
   for (const image of images) {
     const { reference } = image;
@@ -28,4 +30,18 @@ export function passDefinition(bytes: Uint8Array, judged: JudgedImages): PassedD
     );
   }
   return { definition, images, isRefused: images.some(({ reference }) => judged.isRefused(reference)) };
+}
+
+/** Secrets that are for the courier alone: whoever has them signs records in this build's name. */
+const OWN_SECRETS: ReadonlySet<string> = new Set(Object.values(SECRET_NAMES));
+
+/** Throws GateError for a step that takes a secret of ours. Any other is the build's own, whatever it is called. */
+export function refuseOwnSecrets({ operations }: Definition): void {
+  for (const { op } of operations) {
+    const taken = secretsOf(op).find((id) => OWN_SECRETS.has(id));
+    if (taken === undefined) continue;
+    throw new GateError(
+      `a step of the build, or an ONBUILD of one of its images, asks for the secret "${taken}", with which tlog-dockerfile signs: whoever reads it can sign records in this build's name; give the step a secret of its own`,
+    );
+  }
 }

@@ -8,7 +8,7 @@ import { type Definition, readDefinition } from "../llb/definition.ts";
 import { type ImageSource, imageSources, schemeOf, TAGLESS_SCHEMES } from "../llb/image-sources.ts";
 import { MAX_CALLS, MAX_REFS } from "./bounds.ts";
 import { knownCapabilities } from "./capabilities.ts";
-import { passDefinition, type PassedDefinition } from "./definition-gate.ts";
+import { passDefinition, type PassedDefinition, refuseOwnSecrets } from "./definition-gate.ts";
 import { GateError } from "./gate-error.ts";
 import type { ImportedCaches } from "./imported-caches.ts";
 import type { JudgedImages } from "./judged-images.ts";
@@ -139,7 +139,9 @@ export class Gate {
   async inputs(): Promise<Uint8Array> {
     const { images } = this.context;
     const definitions = await this.context.inputs;
-    await images.judgeLinked(imageSources(Object.values(definitions).map(readDefinition)));
+    const read = Object.values(definitions).map(readDefinition);
+    for (const definition of read) refuseOwnSecrets(definition);
+    await images.judgeLinked(imageSources(read));
     return api.InputsResponse.encode({ Definitions: { ...definitions } }).finish();
   }
 

@@ -363,6 +363,13 @@ test("of a refused image the conversion gets the environment and no ONBUILD, and
   await expect(gate.returned).resolves.toMatchObject({ result: expect.anything() as unknown });
 });
 
+test("a linked build whose step takes the signing key ends the build", async () => {
+  const exec = pb.ExecOp.encode({ secretenv: [{ ID: "tlog-signing-key" }] }).finish();
+  const { call, gate } = await open({ inputs: { other: definitionOf([{ exec }]) } });
+  await expect(call("Inputs")).rejects.toThrow('the secret "tlog-signing-key"');
+  await expect(gate.returned).rejects.toThrow('the secret "tlog-signing-key"');
+});
+
 describe("the results that a build imports", () => {
   const from = (...entries: readonly { readonly Type: string; readonly Attrs?: Record<string, string> }[]) =>
     solve(image(GOOD_DIGEST), { CacheImports: entries });

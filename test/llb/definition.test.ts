@@ -81,35 +81,3 @@ describe("LLB that this version cannot read is refused, never read over", () => 
     expect(() => readDefinition(bytes)).toThrow(says);
   });
 });
-
-describe("who has the signing secrets signs in the build's name, so no step gets them", () => {
-  const step = (exec: pb.ExecOp.$Properties) => definition(op({ exec: pb.ExecOp.encode(exec).finish() }));
-  const mount = (ID: string) => ({ mounts: [{ dest: "/run/secrets/x", mountType: 1, secretOpt: { ID } }] });
-
-  test.for([
-    { row: "as a file", exec: mount("tlog-signing-key") },
-    { row: "as a variable", exec: { secretenv: [{ ID: "tlog-signing-key" }] } },
-    { row: "that fetches tokens", exec: mount("ACTIONS_ID_TOKEN_REQUEST_TOKEN") },
-    {
-      row: "after others",
-      exec: { ...mount("npm"), secretenv: [{ ID: "aws" }, { ID: "tlog-identity-token" }] },
-    },
-  ])("$row", ({ exec }) => {
-    expect(() => readDefinition(step(exec))).toThrow(
-      /asks for secret "(tlog-|ACTIONS_)[\w-]+", which is tlog-dockerfile's own/,
-    );
-  });
-
-  test.for([
-    { row: "as a file", exec: mount("npm") },
-    { row: "as a variable", exec: { secretenv: [{ ID: "my-tlog-signing-key" }] } },
-  ])("other secrets are the build's own affair, $row", ({ exec }) => {
-    expect(readDefinition(step(exec)).operations).toHaveLength(1);
-  });
-
-  test("a step that does not decode is refused", () => {
-    expect(() => readDefinition(definition(op({ exec: Uint8Array.of(0xff) })))).toThrow(
-      "the LLB does not decode",
-    );
-  });
-});
