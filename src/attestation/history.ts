@@ -3,7 +3,7 @@ import { taggedName } from "../image/reference.ts";
 import type { RecordErrorCode } from "../record/error.ts";
 import { EvidenceError } from "./error.ts";
 import { type History, readHistory } from "../record/history.ts";
-import type { RecordContext } from "../record/verification.ts";
+import type { RecordContext } from "../record/record.ts";
 
 /** What a bundle may come to without anything being wrong with it: the policy does not count it. */
 const NOT_COUNTED: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer", "unnamed-log"]);

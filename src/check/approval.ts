@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 import { type DecisionResult, type ImageCheck, isToBeApproved } from "./lookup.ts";
 import { isLost, isProven, type NotWritten, whyUnproven, writeSighting } from "./recording.ts";
 import { CheckError } from "./signers.ts";
@@ -9,7 +9,7 @@ import { CheckError } from "./signers.ts";
  * The record that an approval is to supersede: the standing one, when this check is to approve the tag and the tag
  * names something else. A rule may follow another record than the standing one.
  */
-export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionResult): Record | undefined {
+export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionResult): TagRecord | undefined {
   if (!isToBeApproved(one)) return undefined;
   const isCurrent =
     decision.kind === "moved" || (decision.kind === "unchanged" && decision.note === undefined);
@@ -24,7 +24,7 @@ export function toBeSuperseded(one: ImageCheck, { decision, lookup }: DecisionRe
 export async function approve(
   one: ImageCheck,
   asked: DecisionResult,
-  standing: Record,
+  standing: TagRecord,
 ): Promise<DecisionResult> {
   const name = taggedName(one.image.reference);
   if (isLost(one)) {

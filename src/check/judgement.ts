@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
 import type { Action, Profile, Rule } from "../policy/rule.ts";
-import type { Record as VerifiedRecord } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** What becomes of a build because of one image: it goes on, it goes on with a warning, or it stops. */
@@ -25,7 +25,7 @@ export interface Judgement {
   /** Entries under the tag's name in the log that do not count, by reason. */
   readonly rejected: ReadonlyMap<string, number>;
   /** The records that the verdict rests on, in log order; empty when there is none. */
-  readonly records: readonly VerifiedRecord[];
+  readonly records: readonly TagRecord[];
 }
 
 /** What becomes of a build that consumes an image with this verdict. The profile `observe` never stops one. */

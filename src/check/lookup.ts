@@ -2,8 +2,8 @@
 import { type Reference, taggedName } from "../image/reference.ts";
 import { namedLogs } from "../policy/policy.ts";
 import { type RecordErrorCode, ROOT_TOO_OLD, UNPROVEN } from "../record/error.ts";
-import { type Evidence, type History, readHistory, standing } from "../record/history.ts";
-import { joinHistories } from "../record/joined-history.ts";
+import { type History, joinHistories, readHistory, standing } from "../record/history.ts";
+import type { Evidence } from "../record/record.ts";
 import type { Trust } from "../record/signer.ts";
 import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { taggedName } from "../image/reference.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
-import type { Evidence, History } from "../record/history.ts";
+import type { History } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
-import { writtenBy } from "../record/own-entry.ts";
+import { writtenBy } from "../record/candidate.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
-import type { Record } from "../record/verification.ts";
+import type { Evidence, TagRecord } from "../record/record.ts";
 import type { CheckContext } from "./context.ts";
 import type { Courier, Written } from "./courier.ts";
 import { type DecisionResult, type ImageCheck, judgeEvidence, messageOf } from "./lookup.ts";
@@ -15,7 +15,7 @@ import type { Lookup, Verdict } from "./verdict.ts";
 export interface WriteResult {
   readonly lookup: Lookup;
   /** Whether a record is the one that this build wrote. */
-  readonly isOwn: (record: Record) => boolean;
+  readonly isOwn: (record: TagRecord) => boolean;
 }
 
 /** The verdict when nothing was written, or it is not known what became of it. */

@@ -3,27 +3,27 @@ import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type History, latest, type Standing } from "../record/history.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 
 /** What we say of one image source. */
 export type Verdict =
   /** The record that stands for the tag names this digest; the note says what else is to be known of it. */
-  | { readonly kind: "unchanged"; readonly record: Record; readonly note?: UnchangedNote }
+  | { readonly kind: "unchanged"; readonly record: TagRecord; readonly note?: UnchangedNote }
   /** No record was there; this build wrote the one that stands now. */
-  | { readonly kind: "first-seen"; readonly record: Record }
+  | { readonly kind: "first-seen"; readonly record: TagRecord }
   /** This build wrote the approval that stands now, in place of the record that stood. */
-  | { readonly kind: "approved"; readonly record: Record; readonly superseded: Record }
+  | { readonly kind: "approved"; readonly record: TagRecord; readonly superseded: TagRecord }
   /** No record is there, and none was written. */
   | { readonly kind: "unrecorded"; readonly reason: UnrecordedReason; readonly detail: string }
   /**
    * The record that stands names another digest. Of a tag that is followed `newer` is the sighting of this one, and
    * of a tag that is pinned `gone` says why the recorded image could not be had.
    */
-  | { readonly kind: "moved"; readonly record: Record; readonly newer?: Record; readonly gone?: string }
+  | { readonly kind: "moved"; readonly record: TagRecord; readonly newer?: TagRecord; readonly gone?: string }
   /** The tag names the digest `served` now, and the build uses the recorded one. */
-  | { readonly kind: "pinned"; readonly record: Record; readonly served: Digest }
+  | { readonly kind: "pinned"; readonly record: TagRecord; readonly served: Digest }
   /** As recorded, but not for as long as the policy wants. */
-  | { readonly kind: "too-new"; readonly record: Record; readonly until: Date }
+  | { readonly kind: "too-new"; readonly record: TagRecord; readonly until: Date }
   /** The policy says not to look at it. */
   | { readonly kind: "exempt" }
   /** The image is named by digest alone: there is no tag that could move. */
@@ -124,7 +124,7 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
  */
 export function oldEnough(
   verdict: Unchanged,
-  records: readonly Record[],
+  records: readonly TagRecord[],
   { rule: { minAge }, now }: Pick<Question, "rule" | "now">,
 ): Unchanged | TooNew {
   const { record } = verdict;

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { MAX_LOCK_BYTES } from "./name.ts";
-import type { Evidence } from "../record/history.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
 import { columnsOf, entryKey, formatLine, type LockedLine, parseLine } from "./line.ts";
-import type { Record } from "../record/verification.ts";
+import type { Evidence, TagRecord } from "../record/record.ts";
 
 export const MAX_LOCK_LINES = 10_000;
 
@@ -151,7 +150,7 @@ export function lineEvidence(file: string, { bundle, number }: LockedLine): Evid
  * without a bundle is left out: there is nothing of it that could be proven again. Throws LockError ("too-large",
  * "too-many-lines").
  */
-export function formatLockFile(records: readonly Record[]): string {
+export function formatLockFile(records: readonly TagRecord[]): string {
   return joinLines(
     records.flatMap((record) => {
       const line = recordLine(record);
@@ -161,7 +160,7 @@ export function formatLockFile(records: readonly Record[]): string {
 }
 
 /** The line of a record; `undefined` when it has no bundle. */
-export function recordLine(record: Record): string | undefined {
+export function recordLine(record: TagRecord): string | undefined {
   return record.bundle && formatLine(columnsOf(record), record.bundle);
 }
 

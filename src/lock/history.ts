@@ -5,7 +5,7 @@ import { type History, readHistory } from "../record/history.ts";
 import { LockError } from "./error.ts";
 import { lineEvidence, type LockFile, recordLine } from "./file.ts";
 import { columnsOf, type LockedLine } from "./line.ts";
-import type { Record, RecordContext } from "../record/verification.ts";
+import type { TagRecord, RecordContext } from "../record/record.ts";
 
 /** What a line may come to without anything being wrong with it: the policy does not count it, and it counts for nothing. */
 const NOT_COUNTED: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer", "unnamed-log"]);
@@ -44,7 +44,7 @@ export function lockedHistory(lock: LockFile, context: RecordContext): History {
  * Throws LockError ("edited") unless a line is, byte for byte, that of the record which its bundle proved to be. In a
  * bundle there may be room for more than what is proven, and nothing is to hide there.
  */
-export function checkLockedRecord(file: string, line: LockedLine, record: Record): void {
+export function checkLockedRecord(file: string, line: LockedLine, record: TagRecord): void {
   const proven = columnsOf(record);
   if (recordLine(record) === line.text) return;
   const said = (Object.keys(proven) as (keyof typeof proven)[]).find((key) => proven[key] !== line[key]);

@@ -4,7 +4,7 @@ import { type Digest, parseDigest } from "../image/digest.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 
 /** What a line of a lock file says for people, before its bundle. */
 export interface LockColumns {
@@ -38,13 +38,13 @@ const LOG_NAME = /^[!-"$-~]{1,255}$/;
 const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/;
 
 /** How a lock file names a log: by what its URL has besides the scheme; by its ID when the URL is of no use. */
-export function logName({ logUrl, logId }: Pick<Record, "logUrl" | "logId">): string {
+export function logName({ logUrl, logId }: Pick<TagRecord, "logUrl" | "logId">): string {
   const name = logUrl.replace(/^[a-z]+:\/\//, "").replace(/\/+$/, "");
   return LOG_NAME.test(name) ? name : logId;
 }
 
 /** The columns that a record has in a lock file. */
-export function columnsOf(record: Record): LockColumns {
+export function columnsOf(record: TagRecord): LockColumns {
   return {
     reference: record.reference,
     loggedAt: `${record.loggedAt.toISOString().slice(0, 19)}Z`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { joinLines, type LockFile, parseLockFile, recordLine } from "./file.ts";
 import { columnsOf, entryKey, type LockedLine } from "./line.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 
 /** What an update does to the lines of one tag. */
 export interface LockChange {
@@ -18,14 +18,14 @@ export interface LockUpdate {
   /** One for each tag of the old file or the new one, in the order of their names. */
   readonly changes: readonly LockChange[];
   /** Records that cannot be locked: no bundle can be made of what the log has of them. */
-  readonly unlockable: readonly Record[];
+  readonly unlockable: readonly TagRecord[];
 }
 
 export interface LockContent {
   /** The lock file as it is; undefined when there is none. */
   readonly old: LockFile | undefined;
   /** All that is to be in the new one: the proven histories of every tag that the build consumes. */
-  readonly records: readonly Record[];
+  readonly records: readonly TagRecord[];
   /**
    * The canonical names of tags whose old lines stay, unread, although the build does not consume them: those of stages
    * of the same Dockerfile which another `--target` builds.
@@ -44,7 +44,7 @@ export function updateLock({ old, records, alsoUsed = new Set(), checked }: Lock
   const oldLines = new Map(
     [...(old?.tags.values() ?? [])].flat().map((line) => [entryKey(line), line] as const),
   );
-  const unlockable: Record[] = [];
+  const unlockable: TagRecord[] = [];
   const lines = new Map<string, string>();
   for (const record of records) {
     const columns = columnsOf(record);

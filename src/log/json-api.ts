@@ -131,3 +131,13 @@ function shown({ status, headers, bytes }: LogAnswer): string {
   const content = type === undefined ? "no content type" : `content type "${excerpt(type)}"`;
   return `status ${status}, ${content}, ${bytes.length === 0 ? "no body" : `"${excerpt(bytes)}"`}`;
 }
+
+/** Whether two URLs of a service are the same, however they are spelled. */
+export function sameUrl(one: string, other: string): boolean {
+  return plainUrl(one) === plainUrl(other);
+}
+
+/** A service's URL in the spelling of `URL`, without a slash at its end. */
+export function plainUrl(url: string): string {
+  return (URL.parse(url)?.href ?? url).replace(/\/+$/, "");
+}

@@ -1,8 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { isCanonicalBase64, MAX_BODY_LENGTH, MAX_CHECKPOINT_LENGTH, MAX_PROOF_HASHES } from "../log/entry.ts";
+import {
+  isCanonicalBase64,
+  type LogEntry,
+  MAX_BODY_LENGTH,
+  MAX_CHECKPOINT_LENGTH,
+  MAX_PROOF_HASHES,
+} from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { RecordError } from "./error.ts";
+import type { IntotoBody } from "./logged-body.ts";
 import { MAX_STATEMENT_BYTES } from "./statement.ts";
 
 /** The media type of the bundles that we write. */
@@ -157,4 +164,51 @@ export function parseBundle(value: unknown, place: string): Bundle {
     },
     dsseEnvelope,
   };
+}
+
+/**
+ * Puts the parts that a Rekor v1 log keeps of an `intoto` entry together again to the bundle that was signed; the
+ * payload is base64, as the log brings it. Nothing is checked here.
+ */
+export function rebuildBundle(
+  entry: LogEntry,
+  body: IntotoBody,
+  { payload, signer }: { readonly payload: string; readonly signer: SignerMaterial },
+): Bundle {
+  return {
+    mediaType: BUNDLE_MEDIA_TYPE,
+    verificationMaterial: { ...signer, tlogEntries: [bundledEntry(entry, body)] },
+    dsseEnvelope: {
+      payload,
+      payloadType: body.payloadType,
+      signatures: [{ sig: body.signature, keyid: body.keyid }],
+    },
+  };
+}
+
+/** An entry as a bundle has it. */
+export function bundledEntry(
+  { body, integratedTime, logIndex, logID, verification }: LogEntry,
+  { kind, version }: { readonly kind: string; readonly version: string },
+): BundledEntry {
+  const { inclusionProof, signedEntryTimestamp } = verification;
+  return {
+    logIndex: String(logIndex),
+    logId: { keyId: hexToBase64(logID) },
+    kindVersion: { kind, version },
+    integratedTime: String(integratedTime),
+    inclusionPromise: { signedEntryTimestamp },
+    inclusionProof: {
+      logIndex: String(inclusionProof.logIndex),
+      rootHash: hexToBase64(inclusionProof.rootHash),
+      treeSize: String(inclusionProof.treeSize),
+      hashes: inclusionProof.hashes.map(hexToBase64),
+      checkpoint: { envelope: inclusionProof.checkpoint },
+    },
+    canonicalizedBody: body,
+  };
+}
+
+function hexToBase64(hex: string): string {
+  return Buffer.from(hex, "hex").toString("base64");
 }

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
-import { leafHash, type LogEntry, LogEntryError, verifyUuid } from "../log/entry.ts";
-import { parseBundle, type SignerMaterial } from "./bundle.ts";
-import { proveCertificate } from "./certificate-proof.ts";
-import { type Claim, refusal } from "./claim.ts";
-import { proveSignature } from "./content-proof.ts";
-import { RecordError, UNPROVEN } from "./error.ts";
+import { leafHash, type LogEntry, LogEntryError, parseLogEntry, verifyUuid } from "../log/entry.ts";
+import { parseBundle, rebuildBundle, type SignerMaterial } from "./bundle.ts";
+import { RecordError, refusal, UNPROVEN } from "./error.ts";
 import {
   type IntotoBody,
   type NamedBody,
@@ -14,14 +11,11 @@ import {
   readLoggedBody,
   readNamedBody,
 } from "./logged-body.ts";
-import { checkLogIsNamed, readTreeHead } from "./log-proof.ts";
-import { rebuildBundle } from "./rebuilt-bundle.ts";
-import { type Permission, type Signer, signerId } from "./signer.ts";
-import { IN_TOTO_PAYLOAD_TYPE, parseSighting, type Sighting } from "./statement.ts";
-import { claimedTime } from "./time-proof.ts";
-import type { TrustedRoot } from "../trust/trusted-root.ts";
-import type { RecordContext } from "./verification.ts";
-import { findSigner, type Granted, type Verifier } from "./trusted-signer.ts";
+import { checkLogIsNamed, claimedTime, proveCertificate, proveSigned, readTreeHead } from "./proofs.ts";
+import type { Candidate, Claim, Evidence, RecordContext } from "./record.ts";
+import { type Permission, type Signer, signerId, type TrustedIdentity } from "./signer.ts";
+import { IN_TOTO_PAYLOAD_TYPE, parseSighting } from "./statement.ts";
+import { findSigner, type Granted, identityOf, type Verifier } from "./trusted-signer.ts";
 
 /**
  * How far the proven time may be from the time of observation, either way.
@@ -32,15 +26,6 @@ import { findSigner, type Granted, type Verifier } from "./trusted-signer.ts";
  * for a builder's clock and for the time between looking and logging, and none for anything of use to a copyist.
  */
 export const MAX_LOGGING_DELAY_SECONDS = 15 * 60;
-
-/** What claims to be a record that we want. Nothing of it is proven. */
-export interface Candidate {
-  readonly claim: Claim;
-  readonly sighting: Sighting;
-  readonly may: ReadonlySet<Permission>;
-  /** When it says that it was logged. */
-  readonly loggedAt: Date;
-}
 
 /**
  * What an entry of a Rekor v1 log claims, by the checks that need no cryptography but hashes. An entry by a stranger
@@ -91,15 +76,6 @@ export function readBundle(value: unknown, source: string, context: RecordContex
       proveSigned(claim, "issued", context.trustedRoot);
     throw error;
   }
-}
-
-/**
- * Proves that the signer signed: the certificate, if it is one, at these times, and the signature. Throws RecordError:
- * "bad-certificate", "bad-signature".
- */
-export function proveSigned(claim: Claim, at: readonly Date[] | "issued", trustedRoot: TrustedRoot): void {
-  const { place, signer, body } = claim;
-  proveSignature(claim, proveCertificate({ place, signer, verifier: body.verifier }, at, trustedRoot));
 }
 
 /** How a Rekor v1 log names the entry: the tree's ID, which its checkpoint says, and the hash of its leaf. */
@@ -188,5 +164,43 @@ function materialOf(signer: Signer, { der }: Verifier): SignerMaterial {
       };
     case "identity":
       return { certificate: { rawBytes: Buffer.from(der).toString("base64") } };
+  }
+}
+
+/**
+ * Whom the certificate names that signed this statement in one of these; undefined when none has it, or it was signed
+ * with a key. What an authority makes of a token's claims is known for certain only from there. Nothing is proven here:
+ * that is for the history to do.
+ */
+export function writtenBy(evidence: readonly Evidence[], statement: Uint8Array): TrustedIdentity | undefined {
+  for (const each of evidence) {
+    const certificate = certificateOver(each, statement);
+    const named = certificate && identityOf(certificate);
+    if (named !== undefined) return { kind: "identity", ...named };
+  }
+  return undefined;
+}
+
+/** The certificate (DER) that comes with exactly this statement. */
+function certificateOver(evidence: Evidence, statement: Uint8Array): Uint8Array | undefined {
+  try {
+    switch (evidence.kind) {
+      case "entry": {
+        const logged = parseLogEntry(evidence.uuid, evidence.entry);
+        const { payloadHash, verifier } = readIntotoBody(readKind(logged), placeOf(logged));
+        const isSame = sha256(statement) === `sha256:${payloadHash}`;
+        return isSame && verifier.label === "CERTIFICATE" ? verifier.der : undefined;
+      }
+      case "bundle": {
+        const { dsseEnvelope, verificationMaterial } = parseBundle(evidence.bundle, evidence.place);
+        const isSame = Buffer.from(dsseEnvelope.payload, "base64").equals(statement);
+        return isSame && "certificate" in verificationMaterial
+          ? Buffer.from(verificationMaterial.certificate.rawBytes, "base64")
+          : undefined;
+      }
+    }
+  } catch (error) {
+    if (error instanceof RecordError || error instanceof LogEntryError) return undefined;
+    throw error;
   }
 }

@@ -5,7 +5,7 @@
  *
  * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
  * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
- * - `untrusted-signer`: signed by somebody whom nobody here trusts
+ * - `untrusted-signer`: signed by somebody who is not trusted here
  * - `bad-certificate`: names somebody trusted, and no trusted authority says so: a certificate of another authority,
  *   not valid at the log's time, or without proof of being in a certificate log. Everybody can make such an entry
  * - `no-payload`: the log did not bring the statement, only its hash (it stores them a moment after the entry)
@@ -70,4 +70,9 @@ export class RecordError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The error that refuses what is at this place. */
+export function refusal(place: string, code: RecordErrorCode, why: string, cause?: unknown): RecordError {
+  return new RecordError(code, `verify ${place}: ${why}`, { cause });
 }

@@ -1,35 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Digest } from "../image/digest.ts";
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
-import { type Candidate, readBundle, readEntry, readKind, statementId } from "./candidate.ts";
+import { readBundle, readEntry, readKind, statementId } from "./candidate.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
-import { inLogOrder } from "./log-order.ts";
+import { proveRecord } from "./proofs.ts";
+import type { Candidate, Evidence, TagRecord, RecordContext } from "./record.ts";
+import { signerId } from "./signer.ts";
 import { isLegacy, readLegacy } from "./tlogistry.ts";
-import { proveRecord, type Record, type RecordContext } from "./verification.ts";
-
-/** What somebody brought that may be a record. */
-export type Evidence =
-  /** An entry as the API of Rekor v1 answers it. */
-  | { readonly kind: "entry"; readonly uuid: string; readonly entry: unknown }
-  /** A Sigstore bundle, and where it came from: `tlog.lock:12`. */
-  | { readonly kind: "bundle"; readonly bundle: unknown; readonly place: string };
 
 /** All records of one tag. */
 export interface History {
   /** In log order, the earliest first; one for each sighting, however often it was logged. */
-  readonly records: readonly Record[];
+  readonly records: readonly TagRecord[];
   /** How many of the other entries were refused for what reason. */
   readonly rejected: ReadonlyMap<RecordErrorCode, number>;
 }
 
 /** What claims to be a record, wherever it came from. */
-interface Claimed {
+export interface Claimed {
   /** The same in copies of one statement. */
   readonly id: string;
   readonly loggedAt: Date;
   readonly logIndex: bigint;
   /** Throws RecordError. */
-  readonly prove: () => Record;
+  readonly prove: () => TagRecord;
 }
 
 /** Something that is no record. */
@@ -41,38 +35,79 @@ interface Rejected {
 
 /**
  * Makes the history of a tag out of everything that was found about it. Never throws for bad evidence: strangers
- * may log what they like under a tag, and must not stop a build with it.
+ * can log what they like under a tag, and must not be able to stop a build with it.
  */
 export function readHistory(evidence: Iterable<Evidence>, context: RecordContext): History {
   const rejected: Rejected[] = [];
-  const attempt = <T>(judge: () => T, leaf?: string): T | undefined => {
-    try {
-      return judge();
-    } catch (error) {
-      rejected.push({ code: codeOf(error), leaf });
-      return undefined;
-    }
-  };
-
   const claims: Claimed[] = [];
   for (const each of evidence) {
-    const claim = attempt(() => readEvidence(each, context), each.kind === "entry" ? each.uuid : undefined);
-    if (claim !== undefined) claims.push(claim);
+    try {
+      claims.push(readEvidence(each, context));
+    } catch (error) {
+      rejected.push({ code: codeOf(error), leaf: each.kind === "entry" ? each.uuid : undefined });
+    }
   }
-  const records: Record[] = [];
+  return historyOf(claims, rejected);
+}
+
+/** Reasons with which nothing is wrong with the evidence itself: the policy does not count it. */
+const NOT_COUNTED: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer", "unnamed-log"]);
+
+/**
+ * The history of a tag as evidence proves it that a build kept. Each piece has to prove a record: what was written was
+ * proven before, so what proves none was changed. Only what the policy does not count is counted as rejected, as in
+ * `readHistory`. `check` looks at each record, and `refuse` makes the error of a piece that proves none; throws these two
+ * errors.
+ */
+export function readKeptHistory<E extends Evidence>(
+  evidence: readonly E[],
+  context: RecordContext,
+  {
+    check = () => undefined,
+    refuse,
+  }: {
+    readonly check?: (record: TagRecord, evidence: E) => void;
+    readonly refuse: (reason: RecordErrorCode, evidence: E) => Error;
+  },
+): History {
+  const rejected: Rejected[] = [];
+  const claims: Claimed[] = [];
+  for (const each of evidence) {
+    let claim: Claimed;
+    let record: TagRecord;
+    try {
+      claim = readEvidence(each, context);
+      record = claim.prove();
+    } catch (error) {
+      const code = codeOf(error);
+      if (!NOT_COUNTED.has(code)) throw refuse(code, each);
+      rejected.push({ code, leaf: undefined });
+      continue;
+    }
+    check(record, each);
+    claims.push({ ...claim, prove: () => record });
+  }
+  return historyOf(claims, rejected);
+}
+
+function historyOf(claims: readonly Claimed[], rejected: Rejected[]): History {
+  const records: TagRecord[] = [];
   for (const copies of groupCopies(claims)) {
     // Anybody can log copies of an envelope; once the earliest is proven, the later ones need no costly proof.
     for (const copy of copies) {
-      const record = attempt(copy.prove);
-      if (record === undefined) continue;
-      records.push(record);
-      break;
+      try {
+        records.push(copy.prove());
+        break;
+      } catch (error) {
+        rejected.push({ code: codeOf(error), leaf: undefined });
+      }
     }
   }
   return { records: inLogOrder(records), rejected: countRejected(rejected, records) };
 }
 
-function readEvidence(evidence: Evidence, context: RecordContext): Claimed {
+/** What evidence claims. Throws RecordError, and LogEntryError for an entry that is none; so does its `prove`. */
+export function readEvidence(evidence: Evidence, context: RecordContext): Claimed {
   switch (evidence.kind) {
     case "entry": {
       const entry = parseLogEntry(evidence.uuid, evidence.entry);
@@ -112,7 +147,7 @@ function groupCopies(claims: readonly Claimed[]): Iterable<readonly Claimed[]> {
 /** An entry that the log shows without its proof is no riddle when a bundle has brought the same one with it. */
 function countRejected(
   rejected: readonly Rejected[],
-  records: readonly Record[],
+  records: readonly TagRecord[],
 ): ReadonlyMap<RecordErrorCode, number> {
   const proven = new Set(records.flatMap(({ uuid }) => uuid?.slice(-64) ?? []));
   const counts = new Map<RecordErrorCode, number>();
@@ -123,17 +158,60 @@ function countRejected(
   return counts;
 }
 
+/**
+ * The earliest first: by index within a log. Indexes of two logs say nothing of each other; there the proven times
+ * decide, and of the same instant the logs' IDs, so that everybody who has the same records has them in the same order.
+ */
+export function inLogOrder<T extends Pick<TagRecord, "logId" | "logIndex" | "loggedAt">>(
+  records: readonly T[],
+): readonly T[] {
+  const byIndex = records.toSorted((a, b) => compare(a.logIndex, b.logIndex));
+  const clocks = new Map<string, number>();
+  const timed = byIndex.map((record) => {
+    // A log's clock that was set back must not turn the log's order round.
+    const time = Math.max(clocks.get(record.logId) ?? 0, record.loggedAt.getTime());
+    clocks.set(record.logId, time);
+    return { record, time };
+  });
+  return timed
+    .toSorted((a, b) => compare(a.time, b.time) || compare(a.record.logId, b.record.logId))
+    .map(({ record }) => record);
+}
+
+function compare<T extends number | bigint | string>(a: T, b: T): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+/**
+ * One history out of what two places know of a tag: all records of both in log order, each sighting once, with its
+ * earliest time. What was rejected cannot be told apart, and two places mostly know the same of it: the larger count is
+ * taken.
+ */
+export function joinHistories(one: History, other: History): History {
+  const sightings = new Set<string>();
+  const records = inLogOrder([...one.records, ...other.records]).filter((record) => {
+    const sighting = sightingId(record);
+    const isFirst = !sightings.has(sighting);
+    sightings.add(sighting);
+    return isFirst;
+  });
+  const rejected = new Map(one.rejected);
+  for (const [code, count] of other.rejected) rejected.set(code, Math.max(rejected.get(code) ?? 0, count));
+  return { records, rejected };
+}
+
+/** What tells sightings apart: two records with the same text are copies of one envelope. */
+function sightingId({ signer, reference, digest, observedAt, supersedes }: TagRecord): string {
+  return JSON.stringify([signerId(signer), reference, digest, observedAt.getTime(), supersedes ?? ""]);
+}
+
 /** What a tag's history comes to. */
 export interface Standing {
   /** The record that counts for the tag. */
-  readonly record: Record;
+  readonly record: TagRecord;
   /** Those that stood before it, the oldest first. */
-  readonly superseded: readonly Record[];
-  /**
-   * Approvals that change nothing, in log order: of another digest than the one that stood, of that same digest, or
-   * by who may not approve.
-   */
-  readonly ignored: readonly Record[];
+  readonly superseded: readonly TagRecord[];
 }
 
 /**
@@ -146,39 +224,33 @@ export interface Standing {
  * does not stand any more. Whoever may approve can always approve again, whatever stands.
  */
 export function standing({ records }: History): Standing | undefined {
-  let record: Record | undefined;
-  const superseded: Record[] = [];
-  const ignored: Record[] = [];
+  let record: TagRecord | undefined;
+  const superseded: TagRecord[] = [];
   for (const each of records) {
     if (record === undefined) {
       if (each.may.has(isApproval(each) ? "approve" : "record")) record = each;
-      else if (isApproval(each)) ignored.push(each);
-    } else if (isApproval(each)) {
-      if (applies(each, record.digest)) {
-        superseded.push(record);
-        record = each;
-      } else {
-        ignored.push(each);
-      }
+    } else if (isApproval(each) && applies(each, record.digest)) {
+      superseded.push(record);
+      record = each;
     }
   }
-  return record && { record, superseded, ignored };
+  return record && { record, superseded };
 }
 
 /**
  * The newest sighting by who may record, approvals by who may approve among them; undefined when there is none. It is
  * what counts for a tag that is followed wherever it goes.
  */
-export function latest({ records }: History): Record | undefined {
+export function latest({ records }: History): TagRecord | undefined {
   return records.findLast(
     (record) => record.may.has("record") || (isApproval(record) && record.may.has("approve")),
   );
 }
 
-function isApproval(record: Record): boolean {
+function isApproval(record: TagRecord): boolean {
   return record.supersedes !== undefined;
 }
 
-function applies({ may, supersedes, digest }: Record, stands: Digest): boolean {
+function applies({ may, supersedes, digest }: TagRecord, stands: Digest): boolean {
   return may.has("approve") && supersedes === stands && digest !== stands;
 }

@@ -12,13 +12,17 @@ export interface TrustedKey {
   readonly fingerprint: Sha256;
 }
 
-/** Somebody whose sightings count by the certificates that an authority gives them (Fulcio). Both are compared whole. */
-export interface TrustedIdentity {
-  readonly kind: "identity";
-  /** The OpenID Connect issuer that vouches for the identity, as certificates have it. */
+/** An identity that certificates name. */
+export interface Identity {
+  /** The OpenID Connect issuer that vouches for the identity, a URL. */
   readonly issuer: string;
-  /** The certificates' subject: an email address or a URI. */
+  /** The certificates' subject: an email address, a URI, or a user name (`alice!acme.example`). */
   readonly identity: string;
+}
+
+/** An identity whose sightings count by the certificates that an authority (Fulcio) issues for it. Both are compared whole. */
+export interface TrustedIdentity extends Identity {
+  readonly kind: "identity";
 }
 
 /** Everybody of one issuer whose identity fits a pattern. */
@@ -166,7 +170,7 @@ function unfit(kind: string): TrustError {
  * Reads an identity to trust, as it stands in certificates. Throws TrustError ("not-an-identity") for what no
  * certificate has: an identity that never matches would be one that somebody relies on.
  */
-export function parseIdentity({ issuer, identity }: Omit<TrustedIdentity, "kind">): TrustedIdentity {
+export function parseIdentity({ issuer, identity }: Identity): TrustedIdentity {
   checkName("identity", identity);
   if (identity.includes("*"))
     throw wrong(`the identity "${excerpt(identity)}" has a "*", but it is compared as a whole; write it out`);

@@ -3,16 +3,15 @@ import * as v from "valibot";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import { isCanonicalBase64, type LogEntry } from "../log/entry.ts";
+import { bundledEntry } from "./bundle.ts";
 import { checkUuid, placeOf, readPayload } from "./candidate.ts";
-import { proveCertificate } from "./certificate-proof.ts";
-import { refusal } from "./claim.ts";
+import { refusal } from "./error.ts";
 import { type NamedBody, readVerifier } from "./logged-body.ts";
-import { checkLogIsNamed, checkProof, findLog, proveInclusion } from "./log-proof.ts";
 import { DigestText } from "./manifest.ts";
-import { bundledEntry } from "./rebuilt-bundle.ts";
+import { checkLogIsNamed, proveCertificate, proveLogged } from "./proofs.ts";
+import type { TagRecord, RecordContext } from "./record.ts";
 import { signerId } from "./signer.ts";
 import { findSigner, type Granted } from "./trusted-signer.ts";
-import type { Record, RecordContext } from "./verification.ts";
 
 const KIND = { kind: "intoto", version: "0.0.1" } as const;
 const PREDICATE_TYPE = "tlogistry-fetched";
@@ -43,7 +42,7 @@ interface LegacyClaim {
   readonly id: string;
   readonly loggedAt: Date;
   readonly logIndex: bigint;
-  readonly prove: () => Record;
+  readonly prove: () => TagRecord;
 }
 
 /**
@@ -100,19 +99,13 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
     logIndex: BigInt(entry.logIndex),
     prove() {
       proveSigner();
-      const log = findLog({ place, entry: bundled }, loggedAt, trustedRoot);
-      checkProof({ place, entry: bundled }, { log, api: 1, at: loggedAt });
-      proveInclusion({ place, entry: bundled }, log, trustedRoot);
       return {
         reference: taggedName(context.subject),
         digest,
         platforms: [],
         observedAt: loggedAt,
         uuid: entry.uuid,
-        logIndex: BigInt(entry.logIndex),
-        logId: log.logID.toString("hex"),
-        logUrl: log.baseURL,
-        loggedAt,
+        ...proveLogged({ place, entry: bundled }, { api: 1, loggedAt }, trustedRoot),
         signer,
         may,
         strength: "tlogistry",

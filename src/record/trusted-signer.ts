@@ -1,9 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
+import { X509Certificate } from "@sigstore/core";
 import { sha256 } from "../image/digest.ts";
-import { identityOf } from "./certificate.ts";
-import type { Permission, Signer, Trust, TrustedKey, TrustedSigner } from "./signer.ts";
-import { signerName } from "./signer.ts";
+import {
+  type Identity,
+  type Permission,
+  type Signer,
+  signerName,
+  type Trust,
+  type TrustedKey,
+  type TrustedSigner,
+} from "./signer.ts";
 import { matchesWhole } from "./wildcards.ts";
+
+// https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md
+const ISSUER_V1 = "1.3.6.1.4.1.57264.1.1";
+const ISSUER_V2 = "1.3.6.1.4.1.57264.1.8";
+const UTF8_STRING = 0x0c;
+const SUBJECT_ALTERNATIVE_NAME = "2.5.29.17";
+const OTHER_NAME = 0x00;
+type Asn1 = X509Certificate["tbsCertificate"];
+const EMAIL = 0x01;
+const URI = 0x06;
+/** What an `otherName` of Fulcio's is: a user name, `alice!acme.example`. */
+const USER_NAME = "1.3.6.1.4.1.57264.1.7";
+/** Fulcio's certificates have less than 2 KiB; OpenSSL and the parser are not to work on what is none of them. */
+const MAX_CERTIFICATE_BYTES = 8 * 1024;
 
 /** A key or a certificate as it came: its PEM label and its bytes. */
 export interface Verifier {
@@ -63,7 +84,7 @@ function grant(signer: Signer, fitting: readonly Trust[]): Granted {
   };
 }
 
-function fits(signer: TrustedSigner, { issuer, identity }: { issuer: string; identity: string }): boolean {
+function fits(signer: TrustedSigner, { issuer, identity }: Identity): boolean {
   switch (signer.kind) {
     case "key":
       return false;
@@ -81,4 +102,66 @@ export function matchesPattern(pattern: string, text: string): boolean {
     atLeast: 0,
     isMatch: (token, given) => token === given || token === "**" || (token === "*" && given !== "/"),
   });
+}
+
+/**
+ * Whom a certificate in DER names, as Fulcio writes it: one name, an email address, a URI or a user name, and the issuer
+ * in an extension. Undefined when it does not name exactly one.
+ */
+export function identityOf(der: Uint8Array): Identity | undefined {
+  if (der.length > MAX_CERTIFICATE_BYTES) return undefined;
+  try {
+    const certificate = X509Certificate.parse(Buffer.from(der));
+    const issuer = issuerOf(certificate);
+    const identity = subjectOf(certificate);
+    return issuer === undefined || identity === undefined ? undefined : { issuer, identity };
+  } catch {
+    // The parser throws whatever it stumbles over.
+    return undefined;
+  }
+}
+
+/** The issuer in the newer extension, else in the older one; undefined when the two say different things. */
+function issuerOf(certificate: X509Certificate): string | undefined {
+  const extension = certificate.extension(ISSUER_V2);
+  // The newer is a DER string in the extension's value, the older the bare text.
+  const [text, ...others] = extension?.valueObj.subs ?? [];
+  const newer = others.length === 0 ? text?.value : undefined;
+  const older = certificate.extension(ISSUER_V1)?.value;
+  if (extension === undefined) return exactText(older);
+  if (newer === undefined || (older !== undefined && !older.equals(newer))) return undefined;
+  return exactText(newer);
+}
+
+function subjectOf(certificate: X509Certificate): string | undefined {
+  if (
+    certificate.extensions.filter(({ subs }) => subs[0]?.toOID() === SUBJECT_ALTERNATIVE_NAME).length !== 1
+  ) {
+    return undefined;
+  }
+  const [names, ...more] = certificate.extSubjectAltName?.valueObj.subs ?? [];
+  const [name, ...others] = names?.subs ?? [];
+  if (name === undefined || more.length > 0 || others.length > 0) return undefined;
+  if (name.tag.isContextSpecific(OTHER_NAME)) return userNameIn(name);
+  return name.tag.isContextSpecific(EMAIL) || name.tag.isContextSpecific(URI)
+    ? exactText(name.value)
+    : undefined;
+}
+
+/** The text of an `otherName`: its kind, then the text in UTF-8 behind a tag of its own (RFC 5280, 4.2.1.6). */
+function userNameIn({ subs }: Asn1): string | undefined {
+  const [kind, explicit, ...more] = subs;
+  const [text, ...others] = explicit?.subs ?? [];
+  if (kind === undefined || text === undefined || more.length > 0 || others.length > 0) return undefined;
+  if (kind.toOID() !== USER_NAME || explicit?.tag.isContextSpecific(0) !== true) return undefined;
+  if (!text.tag.isUniversal() || text.tag.number !== UTF8_STRING) return undefined;
+  const name = exactText(text.value);
+  // A user name must not be taken for the email address that is spelled like it.
+  return name !== undefined && /^[^!@]+![^!@]+$/.test(name) ? name : undefined;
+}
+
+/** Printable ASCII and nothing else: a reader that drops the eighth bit would take another name for this one. */
+function exactText(bytes: Uint8Array | undefined): string | undefined {
+  const text = Buffer.from(bytes ?? []).toString("latin1");
+  return /^[\x21-\x7e]+$/.test(text) ? text : undefined;
 }

@@ -2,7 +2,7 @@
 import type { Judgement } from "../check/judgement.ts";
 import type { UnknownReason, UnrecordedReason, Verdict } from "../check/verdict.ts";
 import { formatReference } from "../image/reference.ts";
-import type { Record as LogRecord } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 import {
   ageLine,
   approve,
@@ -180,7 +180,7 @@ const TEXTS: {
 const UNCHANGED: Readonly<
   Record<
     NonNullable<VerdictOf<"unchanged">["note"]> | "as-recorded",
-    { readonly name: MessageName; readonly line: (digest: string, record: LogRecord) => string }
+    { readonly name: MessageName; readonly line: (digest: string, record: TagRecord) => string }
   >
 > = {
   "as-recorded": {

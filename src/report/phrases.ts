@@ -2,7 +2,7 @@
 import { familiarName, formatReference, type Reference, taggedName } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
 import { signerName } from "../record/signer.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 
 // The phrases that texts are made of: names, records, the policy's words, and what to do next.
 
@@ -32,12 +32,12 @@ export function folded(sentence: string): string[] {
 }
 
 /** What a record rests on, in one line for the progress: where it is, since when, and by whom. */
-export function evidence(record: Record): string {
+export function evidence(record: TagRecord): string {
   return `log index ${record.logIndex}, ${isoTime(record.loggedAt)}, by ${signerOf(record)}`;
 }
 
 /** The same for an error: a line that says when and by whom, and one that says where. */
-export function evidenceLines(record: Record): string[] {
+export function evidenceLines(record: TagRecord): string[] {
   return [
     `recorded ${isoTime(record.loggedAt)} by ${signerOf(record)}`,
     `log index ${record.logIndex} of ${logHost(record.logUrl)}`,
@@ -48,7 +48,7 @@ export function evidenceLines(record: Record): string[] {
 export function signerOf({
   signer,
   strength,
-}: Pick<Record, "strength"> & { readonly signer: Parameters<typeof signerName>[0] }): string {
+}: Pick<TagRecord, "strength"> & { readonly signer: Parameters<typeof signerName>[0] }): string {
   return strength === "tlogistry" ? `${signerName(signer)}, with tlogistry` : signerName(signer);
 }
 
@@ -58,7 +58,7 @@ export function logHost(url: string): string {
 }
 
 /** The day on which the log took a record in, in UTC. */
-export function day(record: Pick<Record, "loggedAt">): string {
+export function day(record: Pick<TagRecord, "loggedAt">): string {
   return isoTime(record.loggedAt).slice(0, 10);
 }
 
@@ -108,12 +108,12 @@ export function minAgeLine(rule: Rule): string[] {
 const INDENT = "  ";
 
 /** Name the tag with the digest that its record has: it is built whatever the tag names. */
-export function keepRecorded(image: Reference, record: Record): string[] {
+export function keepRecorded(image: Reference, record: TagRecord): string[] {
   return ["keep the recorded image:", `${INDENT}FROM ${familiarName({ ...image, digest: record.digest })}`];
 }
 
 /** Approve the new image in the log, for all builds that trust the signer. */
-export function approve({ registry, repository, tag = "latest" }: Reference, record: Record): string[] {
+export function approve({ registry, repository, tag = "latest" }: Reference, record: TagRecord): string[] {
   // A signer that recorded the tag without a key has none to approve with.
   const secret =
     record.signer.kind === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";

@@ -7,7 +7,7 @@ import type { Report, ReportedImage } from "./report.ts";
 
 export const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
 /** What the verdict leaves out. */
-const NOTES: Partial<Readonly<globalThis.Record<MessageName, string>>> = {
+const NOTES: Partial<Readonly<Record<MessageName, string>>> = {
   SamePlatforms: "a new index of the manifests that are recorded",
   Superseded: "named by its digest; another image was approved since",
 };

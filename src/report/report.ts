@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { formatReference, type Reference } from "../image/reference.ts";
-import type { Record } from "../record/verification.ts";
+import type { TagRecord } from "../record/record.ts";
 import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { type Judgement, OUTCOMES, worstOf } from "../check/judgement.ts";
@@ -208,7 +208,7 @@ function reportVerdict(verdict: Verdict): Partial<ReportedImage> {
   };
 }
 
-function reportRecord(record: Record): ReportedRecord {
+function reportRecord(record: TagRecord): ReportedRecord {
   const { digest, loggedAt, logUrl, logIndex, uuid, signer, strength, supersedes, reason } = record;
   return {
     digest,

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { carriedHistory } from "../../src/attestation/history.ts";
 import { standing } from "../../src/record/history.ts";
-import type { RecordContext } from "../../src/record/verification.ts";
+import type { RecordContext } from "../../src/record/record.ts";
 import { intotoBundle, type SampleBundle } from "../record/sample-bundle.ts";
 import {
   ALPINE,

@@ -4,7 +4,8 @@ import { parseReference } from "../../src/image/reference.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { type RecordContext, verifyBundle } from "../../src/record/verification.ts";
+import type { RecordContext } from "../../src/record/record.ts";
+import { proveBundle } from "../record/prove.ts";
 import {
   bundleOf,
   dsseBundle,
@@ -155,7 +156,7 @@ export function edit(bundle: SampleBundle, from: string | RegExp, to: string): v
 /** Why a bundle is no record; throws when it is one. */
 export function refusalOf(bundle: unknown, context: RecordContext): RecordError {
   try {
-    verifyBundle(bundle, context, "tlog.lock:2");
+    proveBundle(bundle, context, "tlog.lock:2");
   } catch (error) {
     if (error instanceof RecordError) return error;
     throw error;
@@ -193,7 +194,7 @@ export async function judge(
   { good, context }: SampleEvidence,
 ): Promise<void> {
   const bundle = structuredClone((from?.() ?? good)[kind]);
-  expect(verifyBundle(bundle, context, "x").strength).toBe("full");
+  expect(proveBundle(bundle, context, "x").strength).toBe("full");
   await change(bundle, kind);
   const error = refusalOf(bundle, context);
   expect(`${error.code}: ${textOf(error)}`).toMatch(new RegExp(`^${code}: `));

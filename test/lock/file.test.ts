@@ -5,7 +5,7 @@ import { formatLockFile, lockedEvidence, parseLockFile } from "../../src/lock/fi
 import { MAX_LOCK_BYTES } from "../../src/lock/name.ts";
 import { logName } from "../../src/lock/line.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import type { Record } from "../../src/record/verification.ts";
+import type { TagRecord } from "../../src/record/record.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import {
   ALPINE,
@@ -22,7 +22,7 @@ const key = sampleKey();
 const log = sampleLog();
 
 /** A record of this sighting, logged two seconds after it was made. */
-function recorded(change: Parameters<typeof sighting>[0] = {}): Record {
+function recorded(change: Parameters<typeof sighting>[0] = {}): TagRecord {
   const what = sighting(change);
   log.now = new Date(what.observedAt.getTime() + 2000);
   const entry = log.append(signEnvelope(sightingStatement(what), key));
@@ -72,7 +72,7 @@ describe("a lock file has one line for each record, and reads as what changed wh
       const [line] = (lock.tags.get(record.reference) ?? []).filter(
         ({ logIndex }) => logIndex === record.logIndex,
       );
-      return { ...record, bundle: line?.bundle as NonNullable<Record["bundle"]> };
+      return { ...record, bundle: line?.bundle as NonNullable<TagRecord["bundle"]> };
     });
     expect(formatLockFile(again)).toBe(good);
   });
@@ -119,7 +119,7 @@ function withLine(change: (line: string) => string): string {
 
 const bundleText = goodLines[1]?.split(" ").slice(4).join(" ") ?? "";
 /** The good file with another bundle in its second line. */
-function withBundle(change: (bundle: Record["bundle"]) => unknown): string {
+function withBundle(change: (bundle: TagRecord["bundle"]) => unknown): string {
   return withLine((line) => line.replace(bundleText, JSON.stringify(change(structuredClone(first.bundle)))));
 }
 
@@ -376,7 +376,9 @@ test("a file of 10,000 images is read at once, and one that is larger is never w
     reference: `registry.example.org/app-${index}:1.0`,
     logIndex: BigInt(index),
     // As small as a bundle can be told apart: whole ones, so many, are over the limit of bytes.
-    bundle: { mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json" } as NonNullable<Record["bundle"]>,
+    bundle: { mediaType: "application/vnd.dev.sigstore.bundle.v0.3+json" } as NonNullable<
+      TagRecord["bundle"]
+    >,
   }));
   const bytes = Buffer.from(formatLockFile(lines));
   const start = performance.now();
@@ -386,7 +388,9 @@ test("a file of 10,000 images is read at once, and one that is larger is never w
     expect.objectContaining({ code: "too-many-lines" }),
   );
   expect(() =>
-    formatLockFile(lines.map((line) => ({ ...line, bundle: first.bundle as NonNullable<Record["bundle"]> }))),
+    formatLockFile(
+      lines.map((line) => ({ ...line, bundle: first.bundle as NonNullable<TagRecord["bundle"]> })),
+    ),
   ).toThrow(expect.objectContaining({ code: "too-large" }));
 });
 

@@ -6,7 +6,7 @@ import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/fil
 import { lockedHistory } from "../../src/lock/history.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";
-import type { Record, RecordContext } from "../../src/record/verification.ts";
+import type { TagRecord, RecordContext } from "../../src/record/record.ts";
 import { dsseBundle, intotoBundle } from "../record/sample-bundle.ts";
 import {
   certify,
@@ -42,7 +42,7 @@ const context: RecordContext = {
 };
 
 /** The record of a sighting that was logged two seconds after it was made. */
-function recorded(seconds: number, change: Partial<Sighting>, by = key): Record {
+function recorded(seconds: number, change: Partial<Sighting>, by = key): TagRecord {
   const what = sighting({ observedAt: new Date(OBSERVED.getTime() + seconds * 1000), ...change });
   log.now = new Date(what.observedAt.getTime() + 2000);
   const entry = log.append(signEnvelope(sightingStatement(what), by));
@@ -63,10 +63,10 @@ const foreign = recorded(30, { digest: THIRD_DIGEST }, stranger);
 const busybox = recorded(10, { reference: "docker.io/library/busybox:1.36" });
 
 const locked = (text: string): LockFile => parseLockFile(Buffer.from(text), "tlog.lock");
-const lockOf = (...records: readonly Record[]): LockFile => locked(formatLockFile(records));
+const lockOf = (...records: readonly TagRecord[]): LockFile => locked(formatLockFile(records));
 
 /** The digest that stands by a lock file of these records. */
-function stands(...records: readonly Record[]): string | undefined {
+function stands(...records: readonly TagRecord[]): string | undefined {
   return standing(lockedHistory(lockOf(...records), context))?.record.digest;
 }
 
@@ -117,9 +117,9 @@ function changed(line: number, change: (text: string) => string): LockFile {
 }
 
 /** With another value at some place of a line's bundle, and the line spelt as it should be. */
-function withBundle(record: Record, change: (text: string) => string): LockFile {
+function withBundle(record: TagRecord, change: (text: string) => string): LockFile {
   const bundle: unknown = JSON.parse(change(JSON.stringify(record.bundle)));
-  return lockOf({ ...record, bundle: bundle as NonNullable<Record["bundle"]> });
+  return lockOf({ ...record, bundle: bundle as NonNullable<TagRecord["bundle"]> });
 }
 
 describe("a line that was changed is refused, and never passes", () => {
@@ -153,13 +153,13 @@ describe("a line that was changed is refused, and never passes", () => {
     },
     {
       row: "with the bundle of another tag",
-      lock: () => lockOf({ ...first, bundle: busybox.bundle as NonNullable<Record["bundle"]> }),
+      lock: () => lockOf({ ...first, bundle: busybox.bundle as NonNullable<TagRecord["bundle"]> }),
       code: "edited",
       says: 'read "tlog.lock", line 2: its bundle is about another tag; restore the file',
     },
     {
       row: "with the bundle of another record of the tag",
-      lock: () => lockOf({ ...first, bundle: approval.bundle as NonNullable<Record["bundle"]> }),
+      lock: () => lockOf({ ...first, bundle: approval.bundle as NonNullable<TagRecord["bundle"]> }),
       code: "edited",
       says: `it says "2022-06-28T13:30:02Z", and "2022-06-28T13:31:02Z" is proven`,
     },

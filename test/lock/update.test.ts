@@ -5,7 +5,7 @@ import { readHistory } from "../../src/record/history.ts";
 import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/file.ts";
 import { isChanged, type LockContent, updateLock } from "../../src/lock/update.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import type { Record } from "../../src/record/verification.ts";
+import type { TagRecord } from "../../src/record/record.ts";
 import type { LoggedEntry } from "../sigstore/rekor-v1-log.ts";
 import {
   ALPINE,
@@ -34,7 +34,7 @@ function logged(change: Parameters<typeof sighting>[0]): LoggedEntry {
 }
 
 /** The record of an entry, as the log proves it now. */
-function proven(entry: LoggedEntry): Record {
+function proven(entry: LoggedEntry): TagRecord {
   for (const name of [ALPINE, BUSYBOX, DEBIAN]) {
     const context = {
       subject: parseReference(name),
@@ -47,7 +47,7 @@ function proven(entry: LoggedEntry): Record {
   throw new Error("no record");
 }
 
-function lockOf(records: readonly Record[]): LockFile {
+function lockOf(records: readonly TagRecord[]): LockFile {
   return parseLockFile(Buffer.from(formatLockFile(records)), "tlog.lock");
 }
 

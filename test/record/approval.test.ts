@@ -49,7 +49,7 @@ function historyOf(lines: readonly Line[]): ReturnType<typeof readHistory> {
 }
 
 describe("what stands for a tag", () => {
-  test.for<{ row: string; lines: readonly Line[]; stands?: string; before?: string; ignored?: string }>([
+  test.for<{ row: string; lines: readonly Line[]; stands?: string; before?: string }>([
     { row: "nothing, without records", lines: [] },
     {
       row: "the first sighting, whatever is seen later",
@@ -106,7 +106,6 @@ describe("what stands for a tag", () => {
         [recorder, B, A],
       ],
       stands: "A",
-      ignored: "B",
     },
     {
       row: "what stood, when somebody who may only vouch approves",
@@ -115,7 +114,6 @@ describe("what stands for a tag", () => {
         [observer, B, A],
       ],
       stands: "A",
-      ignored: "B",
     },
     {
       row: "what stood, when another digest is superseded",
@@ -124,7 +122,6 @@ describe("what stands for a tag", () => {
         [approver, B, C],
       ],
       stands: "A",
-      ignored: "B",
     },
     {
       row: "what stood, when it is approved itself",
@@ -133,7 +130,6 @@ describe("what stands for a tag", () => {
         [approver, A, A],
       ],
       stands: "A",
-      ignored: "A",
     },
     {
       row: "the earlier of two approvals at once",
@@ -144,7 +140,6 @@ describe("what stands for a tag", () => {
       ],
       stands: "B",
       before: "A",
-      ignored: "C",
     },
     {
       row: "an approval that the log had before the sighting it supersedes, alone",
@@ -161,7 +156,6 @@ describe("what stands for a tag", () => {
         [recorder, A],
       ],
       stands: "A",
-      ignored: "B",
     },
     {
       row: "what is approved later, after two approvals at once",
@@ -173,13 +167,11 @@ describe("what stands for a tag", () => {
       ],
       stands: "D",
       before: "AB",
-      ignored: "C",
     },
-  ])("$row", ({ lines, stands, before = "", ignored = "" }) => {
+  ])("$row", ({ lines, stands, before = "" }) => {
     const result = standing(historyOf(lines));
     expect(result && nameOf(result.record)).toBe(stands);
     expect(result?.superseded.map(nameOf).join("") ?? "").toBe(before);
-    expect(result?.ignored.map(nameOf).join("") ?? "").toBe(ignored);
   });
 });
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, test } from "vitest";
 import { RecordError, UNPROVEN } from "../../src/record/error.ts";
-import { verifyBundle } from "../../src/record/verification.ts";
+import { proveBundle } from "./prove.ts";
 import type { SampleBundle } from "./sample-bundle.ts";
 import { certify, sampleAuthority, signCertified } from "./sample-identity.ts";
 import { signEnvelope } from "./sample-log.ts";
@@ -66,7 +66,7 @@ describe("nobody but a trusted signer can make believe that something is not pro
         const bundle = structuredClone(each[kind]);
         spoil(bundle);
         try {
-          verifyBundle(bundle, evidence.context, "x");
+          proveBundle(bundle, evidence.context, "x");
           // Without a timestamp there is still the time that Rekor v1 evidence.signed, and the other way round.
           expect([broken[2], broken[4]]).toContain(spoil);
         } catch (error) {
@@ -84,9 +84,9 @@ describe("a good bundle counts still", () => {
     const { checkpoint } = proofOf(bundle);
     const line = `\u2014 witness.example.org ${base64(Buffer.alloc(76, 7))}\n`;
     checkpoint.envelope += line.repeat(3);
-    expect(verifyBundle(bundle, evidence.context, "x").strength).toBe("full");
+    expect(proveBundle(bundle, evidence.context, "x").strength).toBe("full");
     checkpoint.envelope = checkpoint.envelope.replace("\n\n", `\n\n${line}`);
-    expect(verifyBundle(bundle, evidence.context, "x").strength).toBe("full");
+    expect(proveBundle(bundle, evidence.context, "x").strength).toBe("full");
   });
 
   test("of Rekor evidence.v1, with a timestamp too", () => {
@@ -95,6 +95,6 @@ describe("a good bundle counts still", () => {
     bundle.verificationMaterial.timestampVerificationData = {
       rfc3161Timestamps: timestampsOf(evidence.good[HASHEDREKORD]),
     };
-    expect(verifyBundle(bundle, evidence.context, "x").loggedAt).toEqual(evidence.v1.now);
+    expect(proveBundle(bundle, evidence.context, "x").loggedAt).toEqual(evidence.v1.now);
   });
 });

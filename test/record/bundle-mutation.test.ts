@@ -3,16 +3,12 @@ import { bundleFromJSON } from "@sigstore/bundle";
 import { toSignedEntity, Verifier } from "@sigstore/verify";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { leafHash, LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
+import { leafHash, LogEntryError } from "../../src/log/entry.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import {
-  type Record as Proven,
-  type RecordContext,
-  verifyBundle,
-  verifyRecord,
-} from "../../src/record/verification.ts";
+import type { TagRecord, RecordContext } from "../../src/record/record.ts";
+import { proveBundle, proveEntry } from "./prove.ts";
 import { type Below, MUTATIONS, mutate, type Mutation, seeded } from "./mutations.ts";
 import { dsseBundle, intotoBundle } from "./sample-bundle.ts";
 import { certify, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";
@@ -66,20 +62,20 @@ beforeAll(async () => {
   }
 });
 
-function verify(form: Form, value: unknown, { body }: { body: string }): Proven {
+function verify(form: Form, value: unknown, { body }: { body: string }): TagRecord {
   return form === "entry"
-    ? verifyRecord(parseLogEntry(leafHash(body), value), context)
-    : verifyBundle(value, context, "x");
+    ? proveEntry({ uuid: leafHash(body), entry: value }, context)
+    : proveBundle(value, context, "x");
 }
 
 /** What a record says and proves; what nobody signed, such as the name of a key, may differ in its bundle. */
-function factsOf(record: Proven): object {
+function factsOf(record: TagRecord): object {
   const { bundle: _, ...facts } = record;
   return facts;
 }
 
 /** That Sigstore's own library takes what we take; throws what it throws. */
-function libraryAccepts({ bundle }: Proven): void {
+function libraryAccepts({ bundle }: TagRecord): void {
   const publicKey = () => ({ publicKey: key.signer.publicKey, validFor: () => true });
   const verifier = new Verifier({ ...context.trustedRoot.material, publicKey });
   verifier.verify(toSignedEntity(bundleFromJSON(bundle)));

@@ -5,7 +5,7 @@ import { parseLogEntry, type LogEntry } from "../../src/log/entry.ts";
 import { placeOf, readKind } from "../../src/record/candidate.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { type IntotoBody, readIntotoBody } from "../../src/record/logged-body.ts";
-import { rebuildBundle } from "../../src/record/rebuilt-bundle.ts";
+import { rebuildBundle } from "../../src/record/bundle.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { sampleKey, sampleLog, sighting, signEnvelope } from "./sample-log.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { pem } from "@sigstore/core";
 import { beforeAll, describe, expect, test } from "vitest";
-import { identityOf } from "../../src/record/certificate.ts";
+import { identityOf } from "../../src/record/trusted-signer.ts";
 import { certify, sampleAuthority } from "./sample-identity.ts";
 
 const ISSUER = "https://issuer.example";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { type Evidence, readHistory, standing } from "../../src/record/history.ts";
+import { readHistory, standing } from "../../src/record/history.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import type { RecordContext } from "../../src/record/verification.ts";
+import type { Evidence, RecordContext } from "../../src/record/record.ts";
 import {
   ALPINE,
   asEvidence,

@@ -2,13 +2,13 @@
 import { json, pem } from "@sigstore/core";
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { parseLogEntry } from "../../src/log/entry.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity, type TrustedIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
-import { type RecordContext, verifyRecord } from "../../src/record/verification.ts";
+import type { RecordContext } from "../../src/record/record.ts";
+import { proveEntry } from "./prove.ts";
 import {
   certify,
   rootWith,
@@ -92,7 +92,7 @@ describe("a record signed with a certificate counts", () => {
     { row: "of a user", who: USER },
   ])("$row", async ({ who }) => {
     const { log, entry } = logged(signCertified(statement(), await certify(authority.issuing, who)));
-    const record = verifyRecord(parseLogEntry(entry.uuid, entry.entry), context(rootWith(authority, log)));
+    const record = proveEntry(entry, context(rootWith(authority, log)));
     expect(record).toMatchObject({ digest: DIGEST, signer: { kind: "identity", ...who } });
     expect(record.bundle?.verificationMaterial).toMatchObject({
       certificate: { rawBytes: expect.stringMatching(/^MII/) as unknown },
@@ -103,7 +103,7 @@ describe("a record signed with a certificate counts", () => {
     const stranger = await certify(foreign.issuing, { ...CI, identity: "eve@evil.example" });
     const { log, entry } = logged(signCertified(statement(), { ...ci, pem: `${ci.pem}${stranger.pem}` }));
     const where = context(rootWith(authority, log));
-    const { signer, bundle } = verifyRecord(parseLogEntry(entry.uuid, entry.entry), where);
+    const { signer, bundle } = proveEntry(entry, where);
     expect(signer).toEqual(parseIdentity(CI));
     const [block = ""] = ci.pem.match(/(?<=-----BEGIN CERTIFICATE-----)[^-]+/) ?? [];
     expect(bundle?.verificationMaterial).toMatchObject({
@@ -200,7 +200,7 @@ describe("what only seems to be of a trusted identity is refused", () => {
   ])("$row", async ({ key, seconds = 2, code, says }) => {
     const { log, entry } = logged(signCertified(statement(), await key()), seconds);
     const where = context(rootWith(authority, log));
-    const error = refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), where));
+    const error = refusal(() => proveEntry(entry, where));
     expect(error.code).toBe(code);
     expect(`${error.message} ${String(error.cause)}`).toContain(says);
   });
@@ -256,7 +256,7 @@ describe("what only seems to be of a trusted identity is refused", () => {
       signatures: envelope.signatures.map((each) => ({ ...each, pem: forge(each.pem) })),
     };
     const { uuid, entry } = log.found(log.force(forged));
-    const error = refusal(() => verifyRecord(parseLogEntry(uuid, entry), context(rootWith(authority, log))));
+    const error = refusal(() => proveEntry({ uuid, entry }, context(rootWith(authority, log))));
     expect(error.code).toBe(code);
     expect(error.message).toContain(says);
   });
@@ -287,7 +287,7 @@ describe("what only seems to be of a trusted identity is refused", () => {
     const { log, entry } = logged(signCertified(statement(), ci));
     change(entry.entry);
     const where = context(rootWith(authority, log));
-    expect(refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), where)).code).toBe(code);
+    expect(refusal(() => proveEntry(entry, where)).code).toBe(code);
   });
 
   test.for<{ row: string; root: (log: SampleLog) => TrustedRoot }>([
@@ -296,24 +296,20 @@ describe("what only seems to be of a trusted identity is refused", () => {
     { row: "another certificate log", root: (log) => rootWith({ ...authority, ctlog: foreign.ctlog }, log) },
   ])("when the trusted root has $row", ({ root }) => {
     const { log, entry } = logged(signCertified(statement(), ci));
-    const error = refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), context(root(log))));
+    const error = refusal(() => proveEntry(entry, context(root(log))));
     expect(error.code).toBe("bad-certificate");
   });
 
   test("by who trusts keys alone", () => {
     const { log, entry } = logged(signCertified(statement(), ci));
     const where = { ...context(rootWith(authority, log)), trust: trusting(sampleKey().signer) };
-    expect(refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), where)).code).toBe(
-      "untrusted-signer",
-    );
+    expect(refusal(() => proveEntry(entry, where)).code).toBe("untrusted-signer");
   });
 
   test("when the certificate's own key is logged instead of it", () => {
     const { log, entry } = logged(signEnvelope(statement(), sampleKey()));
     const where = context(rootWith(authority, log));
-    expect(refusal(() => verifyRecord(parseLogEntry(entry.uuid, entry.entry), where)).code).toBe(
-      "untrusted-signer",
-    );
+    expect(refusal(() => proveEntry(entry, where)).code).toBe("untrusted-signer");
   });
 });
 

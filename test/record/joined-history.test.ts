@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { type History, readHistory } from "../../src/record/history.ts";
-import { joinHistories } from "../../src/record/joined-history.ts";
+import { type History, joinHistories, readHistory } from "../../src/record/history.ts";
 import type { LoggedEntry } from "../sigstore/rekor-v1-log.ts";
 import {
   ALPINE,

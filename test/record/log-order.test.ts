@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { inLogOrder, type Logged } from "../../src/record/log-order.ts";
+import { inLogOrder } from "../../src/record/history.ts";
 
 /** `A7@100`: index 7 of log A at second 100. */
-function read(text: string): Logged & { readonly text: string } {
+function read(text: string) {
   const [, logId = "", index = "", second = ""] = /^([A-Z])(\d+)@(\d+)$/.exec(text) ?? [];
   return { text, logId, logIndex: BigInt(index), loggedAt: new Date(Number(second) * 1000) };
 }

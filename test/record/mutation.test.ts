@@ -2,11 +2,12 @@
 import { pem } from "@sigstore/core";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
+import { LogEntryError } from "../../src/log/entry.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
+import type { TagRecord, RecordContext } from "../../src/record/record.ts";
+import { proveEntry } from "./prove.ts";
 import { mutate, mutateBytes, mutateText, seeded } from "./mutations.ts";
 import { certify, type CertifiedKey, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";
 import {
@@ -28,8 +29,8 @@ const context: RecordContext = {
   trustedRoot: sampleLog().trustedRoot,
 };
 
-function verify({ uuid, entry }: { uuid: string; entry: unknown }, where: RecordContext): Record {
-  return verifyRecord(parseLogEntry(uuid, entry), where);
+function verify({ uuid, entry }: { uuid: string; entry: unknown }, where: RecordContext): TagRecord {
+  return proveEntry({ uuid, entry }, where);
 }
 
 /** A log and who trusts the identity whose key this is. */
@@ -85,7 +86,7 @@ describe("whatever a log took in, it is refused or says the same", () => {
         random(2) === 0 ? mutateText(text, random)[0] : JSON.stringify(mutate(JSON.parse(text), random)[0]);
       const { uuid, entry } = log.found(log.force(signEnvelope(Buffer.from(payload), key)));
       try {
-        const record = verifyRecord(parseLogEntry(uuid, entry), where);
+        const record = proveEntry({ uuid, entry }, where);
         expect(record.reference).toBe(ALPINE);
       } catch (error) {
         if (!(error instanceof RecordError || error instanceof LogEntryError)) throw error;

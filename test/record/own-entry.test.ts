@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Evidence } from "../../src/record/record.ts";
 import { beforeAll, describe, expect, test } from "vitest";
-import type { Evidence } from "../../src/record/history.ts";
-import { writtenBy } from "../../src/record/own-entry.ts";
+import { writtenBy } from "../../src/record/candidate.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { certify, type SampleAuthority, sampleAuthority, signCertified } from "./sample-identity.ts";

@@ -2,8 +2,8 @@
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, generateKeyPairSync, type KeyObject, sign } from "node:crypto";
 import { parseReference } from "../../src/image/reference.ts";
-import { type Evidence, readHistory } from "../../src/record/history.ts";
-import type { Record } from "../../src/record/verification.ts";
+import { readHistory } from "../../src/record/history.ts";
+import type { Evidence, TagRecord } from "../../src/record/record.ts";
 import { parsePublicKey, type Trust, type TrustedKey, type TrustedSigner } from "../../src/record/signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../../src/trust/trusted-root.ts";
@@ -210,7 +210,7 @@ export function trusting(...signers: readonly TrustedSigner[]): readonly Trust[]
 }
 
 /** A proven record of a sighting, and whoever signs it may record. */
-export function sampleRecord(change: Partial<Sighting> = {}): Record {
+export function sampleRecord(change: Partial<Sighting> = {}): TagRecord {
   const log = sampleLog();
   const key = sampleKey();
   const entry = log.record(sighting(change), key);

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
+import { LogEntryError } from "../../src/log/entry.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
+import type { TagRecord, RecordContext } from "../../src/record/record.ts";
+import { proveEntry } from "./prove.ts";
 import {
   ALPINE,
   type AnsweredEntry,
@@ -42,8 +43,8 @@ const context: RecordContext = {
 
 type Found = { uuid: string; entry: AnsweredEntry };
 
-function verify({ uuid, entry }: { uuid: string; entry: unknown }): Record {
-  return verifyRecord(parseLogEntry(uuid, entry), context);
+function verify({ uuid, entry }: { uuid: string; entry: unknown }): TagRecord {
+  return proveEntry({ uuid, entry }, context);
 }
 
 function proof({ entry }: Found): AnsweredEntry["verification"]["inclusionProof"] {

@@ -7,7 +7,7 @@ import { readHistory, standing } from "../../src/record/history.ts";
 import { parseIdentity, type Trust } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { tlogistrySubjectHash } from "../../src/record/tlogistry.ts";
-import type { RecordContext } from "../../src/record/verification.ts";
+import type { RecordContext } from "../../src/record/record.ts";
 import {
   certify,
   type CertifiedKey,

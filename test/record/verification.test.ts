@@ -3,11 +3,12 @@ import { json } from "@sigstore/core";
 import { sign } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { LogEntryError, parseLogEntry } from "../../src/log/entry.ts";
+import { LogEntryError } from "../../src/log/entry.ts";
 import { MAX_LOGGING_DELAY_SECONDS } from "../../src/record/candidate.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
-import { type Record, type RecordContext, verifyRecord } from "../../src/record/verification.ts";
+import type { TagRecord, RecordContext } from "../../src/record/record.ts";
+import { proveEntry } from "./prove.ts";
 import {
   ALPINE,
   DIGEST,
@@ -37,8 +38,8 @@ const context: RecordContext = {
 };
 const justKey: RecordContext = { ...context, trust: trusting(key.signer) };
 
-function verify(found: { uuid: string; entry: unknown }, where = context): Record {
-  return verifyRecord(parseLogEntry(found.uuid, found.entry), where);
+function verify(found: { uuid: string; entry: unknown }, where = context): TagRecord {
+  return proveEntry(found, where);
 }
 
 function refusal(action: () => unknown): RecordError | LogEntryError {

@@ -7,7 +7,8 @@ import { readHistory } from "../../src/record/history.ts";
 import { parseIdentity, parseIdentityPattern } from "../../src/record/signer.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import type { TrustedRoot } from "../../src/trust/trusted-root.ts";
-import { type RecordContext, verifyBundle } from "../../src/record/verification.ts";
+import type { RecordContext } from "../../src/record/record.ts";
+import { proveBundle } from "./prove.ts";
 import { dsseBundle, intotoBundle, type SampleBundle } from "./sample-bundle.ts";
 import { certify, type CertifiedKey, rootWith, sampleAuthority, signCertified } from "./sample-identity.ts";
 import {
@@ -78,7 +79,7 @@ describe("a bundle counts as a record, wherever it is kept", () => {
     { row: "of Rekor v2, by a certificate", make: () => v2.bundle(byIdentity()), api: 2, signer: CI },
   ])("$row", async ({ make, api, signer }) => {
     const bundle = await make();
-    const record = verifyBundle(bundle, context, "tlog.lock:2");
+    const record = proveBundle(bundle, context, "tlog.lock:2");
     const [entry] = bundle.verificationMaterial.tlogEntries;
     expect(record).toMatchObject({
       ...sighting({ observedAt: v2.start }),
@@ -92,18 +93,18 @@ describe("a bundle counts as a record, wherever it is kept", () => {
     expect(record.uuid).toEqual(api === 1 ? v1.log.byLogIndex(Number(entry.logIndex))?.uuid : undefined);
     expect(libraryAccepts(bundle)).toBeDefined();
     // What is kept of it is as good as what was brought.
-    expect(verifyBundle(JSON.parse(JSON.stringify(record.bundle)), context, "again")).toEqual(record);
+    expect(proveBundle(JSON.parse(JSON.stringify(record.bundle)), context, "again")).toEqual(record);
   });
 
   test("signed with Ed25519, in Rekor v1", () => {
     const bundle = intotoBundle(v1, signEnvelope(payload, ed25519));
-    expect(verifyBundle(bundle, context, "tlog.lock:2").signer).toBe(ed25519.signer);
+    expect(proveBundle(bundle, context, "tlog.lock:2").signer).toBe(ed25519.signer);
   });
 
   test("by who fits a trusted pattern", async () => {
     const pattern = parseIdentityPattern({ issuer: CI.issuer, pattern: "*@acme.example" });
     const where = { ...context, trust: trusting(pattern) };
-    const record = verifyBundle(await v2.bundle(byIdentity()), where, "tlog.lock:2");
+    const record = proveBundle(await v2.bundle(byIdentity()), where, "tlog.lock:2");
     expect(record.signer).toEqual({ kind: "identity", ...CI });
   });
 
@@ -124,26 +125,26 @@ describe("a bundle counts as a record, wherever it is kept", () => {
       },
     };
     const where = { ...context, trustedRoot: log.trustedRoot };
-    expect(verifyBundle(short, where, "x")).toEqual(verifyBundle(bundle, where, "x"));
+    expect(proveBundle(short, where, "x")).toEqual(proveBundle(bundle, where, "x"));
   });
 
   test("with the other spelling of the format's name", () => {
     const bundle = intotoBundle(v1, signed(), "spelled");
     bundle.mediaType = "application/vnd.dev.sigstore.bundle+json;version=0.3";
-    const record = verifyBundle(bundle, context, "tlog.lock:2");
+    const record = proveBundle(bundle, context, "tlog.lock:2");
     expect(record.bundle?.mediaType).toBe("application/vnd.dev.sigstore.bundle.v0.3+json");
   });
 
   test("under whatever name its writer gave the key", async () => {
     const bundle = await v2.bundle(signed());
     bundle.verificationMaterial.publicKey = { hint: "our key" };
-    expect(verifyBundle(bundle, context, "tlog.lock:2").signer).toBe(key.signer);
+    expect(proveBundle(bundle, context, "tlog.lock:2").signer).toBe(key.signer);
   });
 
   test("of a log that the policy names, with or without a slash at its end", async () => {
     const bundle = await v2.bundle(signed());
     for (const url of ["https://log2026.example.org", "https://LOG2026.example.org/"]) {
-      expect(verifyBundle(bundle, { ...context, logs: [url] }, "x").logUrl).toBe(
+      expect(proveBundle(bundle, { ...context, logs: [url] }, "x").logUrl).toBe(
         "https://log2026.example.org",
       );
     }
@@ -156,7 +157,7 @@ describe("a bundle counts as a record, wherever it is kept", () => {
     v2.now = new Date(v2.start.getTime() + 5000);
     const late = await v2.timestamp(signature);
     v2.now = v2.start;
-    const record = verifyBundle(await v2.bundle(envelope, [late, early]), context, "tlog.lock:2");
+    const record = proveBundle(await v2.bundle(envelope, [late, early]), context, "tlog.lock:2");
     expect(record.loggedAt).toEqual(v2.start);
   });
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseReference } from "../../src/image/reference.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
-import type { Record } from "../../src/record/verification.ts";
+import type { TagRecord } from "../../src/record/record.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import type { UnknownReason, Verdict } from "../../src/check/verdict.ts";
@@ -18,7 +18,7 @@ const NOT_SHOWN =
 const BASE = parseReference("registry.example/base:1.0");
 const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
 
-export const RECORD: Record = {
+export const RECORD: TagRecord = {
   reference: ALPINE,
   digest: WANT,
   mediaType: "application/vnd.oci.image.index.v1+json",
@@ -33,13 +33,13 @@ export const RECORD: Record = {
   may: new Set(["record", "approve"]),
   strength: "full",
 };
-const NEWER: Record = {
+const NEWER: TagRecord = {
   ...RECORD,
   digest: GOT,
   logIndex: 3_000_000n,
   loggedAt: new Date("2022-08-09T10:00:00Z"),
 };
-const APPROVAL: Record = { ...NEWER, supersedes: WANT, reason: "rebuilt for CVE-2022-30065" };
+const APPROVAL: TagRecord = { ...NEWER, supersedes: WANT, reason: "rebuilt for CVE-2022-30065" };
 
 export const BLOCK: Rule = {
   action: "block",

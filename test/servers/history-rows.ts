@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { json } from "@sigstore/core";
 import { type RawEntry, sameLeaf } from "../../src/log/rekor-v1.ts";
-import type { Evidence, History } from "../../src/record/history.ts";
+import type { History } from "../../src/record/history.ts";
+import type { Evidence } from "../../src/record/record.ts";
 import { asEvidence, sampleKey } from "../record/sample-log.ts";
 import { newSigningKey, proposeDsse, proposeIntoto, statementAbout } from "../sigstore/signed-statement.ts";
 import type { Row, Section } from "./conformance-row.ts";

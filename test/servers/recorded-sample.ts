@@ -7,9 +7,10 @@ import { parseLogEntry } from "../../src/log/entry.ts";
 import { placeOf, readKind } from "../../src/record/candidate.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { readIntotoBody } from "../../src/record/logged-body.ts";
-import { rebuildBundle } from "../../src/record/rebuilt-bundle.ts";
+import { rebuildBundle } from "../../src/record/bundle.ts";
 import type { Signer } from "../../src/record/signer.ts";
-import { type Record as Proven, verifyBundle, verifyRecord } from "../../src/record/verification.ts";
+import type { TagRecord } from "../../src/record/record.ts";
+import { proveBundle, proveEntry } from "../record/prove.ts";
 import { type AnsweredEntry, sampleKey, trusting } from "../record/sample-log.ts";
 import { proposeIntoto } from "../sigstore/signed-statement.ts";
 import { find, newSample, record, recordV2, type KeySample, type Sample } from "./sample-sighting.ts";
@@ -51,13 +52,13 @@ async function bringBack<S extends Sample>(target: Target, sample: S, uuid: stri
 }
 
 /** Proves the sample's record, with the target's logs and the sample's signer trusted. */
-export function verify(target: Target, { sample, uuid }: Recorded, entry: unknown): Proven {
-  return verifyRecord(parseLogEntry(uuid, entry), contextOf(target, sample));
+export function verify(target: Target, { sample, uuid }: Recorded, entry: unknown): TagRecord {
+  return proveEntry({ uuid, entry }, contextOf(target, sample));
 }
 
 /** The same of a record in a bundle. */
-export function verifyBundled(target: Target, sample: Sample, bundle: unknown): Proven {
-  return verifyBundle(bundle, contextOf(target, sample), "the test");
+export function verifyBundled(target: Target, sample: Sample, bundle: unknown): TagRecord {
+  return proveBundle(bundle, contextOf(target, sample), "the test");
 }
 
 function contextOf({ trustedRoot }: Target, { reference, by }: Sample) {

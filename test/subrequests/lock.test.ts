@@ -2,24 +2,24 @@
 import { expect, test } from "vitest";
 import { formatLockFile, parseLockFile } from "../../src/lock/file.ts";
 import { updateLock } from "../../src/lock/update.ts";
-import type { Record } from "../../src/record/verification.ts";
+import type { TagRecord } from "../../src/record/record.ts";
 import { lockChangeLines } from "../../src/subrequests/lock.ts";
 import { DIGEST, OTHER_DIGEST, sampleRecord } from "../record/sample-log.ts";
 
 const ALPINE = "docker.io/library/alpine:3.16.0";
 const BUSYBOX = "docker.io/library/busybox:1.36";
 const alpine = sampleRecord();
-const approval: Record = {
+const approval: TagRecord = {
   ...sampleRecord({ digest: OTHER_DIGEST, supersedes: DIGEST }),
   logIndex: alpine.logIndex + 1n,
   loggedAt: new Date(alpine.loggedAt.getTime() + 60_000),
 };
-const busybox: Record = { ...sampleRecord({ reference: BUSYBOX }), logIndex: alpine.logIndex + 2n };
+const busybox: TagRecord = { ...sampleRecord({ reference: BUSYBOX }), logIndex: alpine.logIndex + 2n };
 const { bundle: _, ...unsigned } = alpine;
-const lockOf = (...records: readonly Record[]) =>
+const lockOf = (...records: readonly TagRecord[]) =>
   parseLockFile(Buffer.from(formatLockFile(records)), "tlog.lock");
 
-test.for<{ row: string; old: readonly Record[]; records: readonly Record[]; lines: readonly string[] }>([
+test.for<{ row: string; old: readonly TagRecord[]; records: readonly TagRecord[]; lines: readonly string[] }>([
   {
     row: "nothing changed",
     old: [alpine, busybox],
