@@ -20,7 +20,7 @@ import {
 import { parseLockFile } from "../lock/file.ts";
 import { MAX_LOCK_BYTES } from "../lock/name.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
-import { lockedRecords } from "../check/locked-records.ts";
+import { lockedRecords } from "../check/brought-records.ts";
 import { dayOf } from "./day.ts";
 import { type BuildStart, type OpenedCheck, POLICY_FILE } from "./setup.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";

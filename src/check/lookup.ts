@@ -77,7 +77,8 @@ async function lookUp(
   if (trust.length === 0) return NOTHING;
   // Records that do not stand, such as an observer's, do not replace asking for the one that does.
   const isDecided = locked !== undefined && standing(locked) !== undefined;
-  if (isDecided && !recheck) return { ...found(locked), isOffline: true };
+  if (isDecided && (context.onlyBrought || !recheck)) return { ...found(locked), isOffline: true };
+  if (context.onlyBrought) return failed({ reason: "unreachable", detail: notBrought(locked) });
 
   const searchable = logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
@@ -107,6 +108,13 @@ async function lookUp(
   return locked === undefined ? looked : withoutContradiction(looked, locked);
 }
 
+function notBrought(brought: History | undefined): string {
+  const counts = [...(brought?.rejected ?? [])].map(([reason, count]) => `${count} ${reason}`).join(", ");
+  return counts === ""
+    ? "the image carries no record of it, and a log is not asked"
+    : `the image carries no record of it that counts (${counts}), and a log is not asked`;
+}
+
 /** What these pieces of evidence say of a tag, together with the records that are known already. */
 export async function judgeEvidence(
   { image, context }: ImageCheck,
@@ -119,7 +127,7 @@ export async function judgeEvidence(
   const { policy, trustedRoot: firstRoot, newerRoot } = context;
   const logs = namedLogs(policy);
   const read = (trustedRoot: TrustedRoot): History =>
-    readHistory(evidence, { subject: image.reference, trust, trustedRoot, ...(logs && { logs }) });
+    readHistory(evidence, { subject: image.reference, trust, trustedRoot, logs });
   let history = read(await firstRoot());
   if (countOf(history, ROOT_TOO_OLD) > 0) {
     // Failing to get a newer root is no reason to doubt what this one proves.

@@ -25,7 +25,7 @@ export interface Signers {
   readonly known: () => Promise<readonly Trust[]>;
   /** A courier to ask with; one without secrets, if they decide nothing. */
   readonly asking: () => Promise<Courier>;
-  /** The courier that can sign, or `undefined` when the build has nothing to sign with. */
+  /** The courier that can sign, or `undefined` when the build has nothing to sign with, or is to sign nothing. */
   readonly signing: () => Promise<Courier | undefined>;
 }
 
@@ -34,7 +34,7 @@ export interface Signers {
  * they decide something: whom to trust, or a record to sign. Its functions throw CheckError for a secret that cannot
  * sign, TrustError for a key that is none, and what starting a courier throws.
  */
-export function openSigners({ policy, courier, deadline }: CheckContext): Signers {
+export function openSigners({ policy, courier, deadline, onlyBrought }: CheckContext): Signers {
   // Replaced and never changed, so that a caller can tell that its list is older.
   let trusted: readonly Trust[] = policy.trust;
   // Where the policy names no signers, the build's own is the only one. Beside others it may only record.
@@ -72,6 +72,6 @@ export function openSigners({ policy, courier, deadline }: CheckContext): Signer
       await signingOnce();
       return courier({ signing: true });
     },
-    signing: signingOnce,
+    signing: async () => (onlyBrought ? undefined : signingOnce()),
   };
 }

@@ -2,7 +2,7 @@
 import { MAX_LOCK_BYTES } from "./name.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
 import { columnsOf, entryKey, formatLine, type LockedLine, parseLine } from "./line.ts";
-import type { Evidence, TagRecord } from "../record/record.ts";
+import type { TagRecord } from "../record/record.ts";
 
 export const MAX_LOCK_LINES = 10_000;
 
@@ -22,7 +22,7 @@ export interface LockFile {
 }
 
 /**
- * Reads a lock file, strictly: anything but the text that `formatLockFile` writes is a LockError, which names the
+ * Reads a lock file, strictly: anything but the text that `joinLines` writes is a LockError, which names the
  * line. Says nothing about whether the bundles prove anything.
  */
 export function parseLockFile(bytes: Uint8Array, name: string): LockFile {
@@ -133,30 +133,6 @@ function lineAt(text: string, position: number): number {
 function compareLines(one: string, other: string): number {
   if (one === other) return 0;
   return one < other ? -1 : 1;
-}
-
-/** What a lock file brings about a tag, for `readHistory`: each bundle with its place, `tlog.lock:12`. */
-export function lockedEvidence({ name, tags }: LockFile, reference: string): readonly Evidence[] {
-  return (tags.get(reference) ?? []).map((line) => lineEvidence(name, line));
-}
-
-/** The evidence of one line. */
-export function lineEvidence(file: string, { bundle, number }: LockedLine): Evidence {
-  return { kind: "bundle", bundle, place: `${file}:${number}` };
-}
-
-/**
- * The text of the lock file with these records: the same bytes for the same records in whatever order. A record
- * without a bundle is left out: there is nothing of it that could be proven again. Throws LockError ("too-large",
- * "too-many-lines").
- */
-export function formatLockFile(records: readonly TagRecord[]): string {
-  return joinLines(
-    records.flatMap((record) => {
-      const line = recordLine(record);
-      return line === undefined ? [] : [line];
-    }),
-  );
 }
 
 /** The line of a record; `undefined` when it has no bundle. */

@@ -26,11 +26,6 @@ export interface LockContent {
   readonly old: LockFile | undefined;
   /** All that is to be in the new one: the proven histories of every tag that the build consumes. */
   readonly records: readonly TagRecord[];
-  /**
-   * The canonical names of tags whose old lines stay, unread, although the build does not consume them: those of stages
-   * of the same Dockerfile which another `--target` builds.
-   */
-  readonly alsoUsed?: ReadonlySet<string>;
   /** The day (UTC, `2026-11-21`) to write down as that of the last check; undefined: none is written. */
   readonly checked?: string | undefined;
 }
@@ -40,7 +35,7 @@ export interface LockContent {
  * log would prove them otherwise today; adds what is new; drops everything else. Throws LockError when the result is
  * over the limits.
  */
-export function updateLock({ old, records, alsoUsed = new Set(), checked }: LockContent): LockUpdate {
+export function updateLock({ old, records, checked }: LockContent): LockUpdate {
   const oldLines = new Map(
     [...(old?.tags.values() ?? [])].flat().map((line) => [entryKey(line), line] as const),
   );
@@ -54,9 +49,6 @@ export function updateLock({ old, records, alsoUsed = new Set(), checked }: Lock
     if (line === undefined) unlockable.push(record);
     // The first one stays: a second proof of the same entry says nothing more.
     else if (!lines.has(key)) lines.set(key, line);
-  }
-  for (const [key, line] of oldLines) {
-    if (alsoUsed.has(line.reference) && !lines.has(key)) lines.set(key, line.text);
   }
   const text = joinLines([...lines.values()], checked);
   const updated = parseLockFile(Buffer.from(text), old?.name ?? "tlog.lock");

@@ -34,7 +34,7 @@ export interface RecordContext {
   readonly trust: readonly Trust[];
   readonly trustedRoot: TrustedRoot;
   /** The base URLs of the logs that count; undefined: all logs of the trusted root. */
-  readonly logs?: readonly string[];
+  readonly logs?: readonly string[] | undefined;
 }
 
 /**

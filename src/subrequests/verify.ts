@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { carriedContext } from "../check/attached-records.ts";
+import { attachedContext } from "../check/brought-records.ts";
 import type { CheckContext } from "../check/context.ts";
 import { openCheck } from "../check/check.ts";
 import type { Bridge } from "../gateway/bridge.ts";
@@ -130,8 +130,8 @@ async function judge(
     // The build may have used what the tag named before a later approval.
     return reference === undefined ? [] : [{ reference, platforms: image.platforms, claimed: true }];
   });
-  const carried = await carriedContext(context, { images, place });
-  const judgements = await openCheck(carried)(named);
+  const attached = await attachedContext(context, { images, place });
+  const judgements = await openCheck(attached)(named);
   const places = named.map((image) => ({ ...image, locations: [] }));
   const report = makeReport(judgements, { images: places, policy: context.policy });
   return foundEvidence(predicate, report);

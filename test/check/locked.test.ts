@@ -4,9 +4,10 @@ import { openCheck } from "../../src/check/check.ts";
 import type { Judgement, Outcome } from "../../src/check/judgement.ts";
 import { CheckError } from "../../src/check/signers.ts";
 import { CourierError } from "../../src/courier/client/channel.ts";
-import { lockedRecords } from "../../src/check/locked-records.ts";
+import { lockedRecords } from "../../src/check/brought-records.ts";
 import type { Rule } from "../../src/policy/rule.ts";
-import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { formatLockFile } from "../lock/lock-text.ts";
 import type { Permission, Trust } from "../../src/record/signer.ts";
 import {
   OTHER_DIGEST as OTHER,

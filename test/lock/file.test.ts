@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { readHistory } from "../../src/record/history.ts";
-import { formatLockFile, lockedEvidence, parseLockFile } from "../../src/lock/file.ts";
+import { parseLockFile, recordLine } from "../../src/lock/file.ts";
 import { MAX_LOCK_BYTES } from "../../src/lock/name.ts";
+import { formatLockFile } from "./lock-text.ts";
 import { logName } from "../../src/lock/line.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import type { TagRecord } from "../../src/record/record.ts";
@@ -82,21 +83,13 @@ describe("a lock file has one line for each record, and reads as what changed wh
     expect(formatLockFile([exact])).toBe(formatLockFile([first]));
   });
 
-  test("a record without a bundle is left out", () => {
+  test("a record without a bundle has none", () => {
     const { bundle: _, ...weak } = { ...first, strength: "tlogistry" as const };
-    expect(formatLockFile([weak, second])).toBe(formatLockFile([second]));
+    expect(recordLine(weak)).toBe(undefined);
   });
 
   test("of a build without tags it is the first line alone", () => {
     expect(parse(formatLockFile([])).tags.size).toBe(0);
-  });
-
-  test("it brings the bundles of a tag with their places", () => {
-    expect(lockedEvidence(parse(good), ALPINE)).toEqual([
-      { kind: "bundle", bundle: first.bundle, place: "tlog.lock:2" },
-      { kind: "bundle", bundle: second.bundle, place: "tlog.lock:3" },
-    ]);
-    expect(lockedEvidence(parse(good), "docker.io/library/alpine:3.17")).toEqual([]);
   });
 });
 

@@ -2,7 +2,8 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { readHistory, standing } from "../../src/record/history.ts";
-import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { formatLockFile } from "./lock-text.ts";
 import { lockedHistory } from "../../src/lock/history.ts";
 import { parseIdentity } from "../../src/record/signer.ts";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";

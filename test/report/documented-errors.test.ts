@@ -7,7 +7,7 @@ const THROWN_IN: Readonly<Record<string, readonly string[]>> = {
   Approvals: ["src/check/*.ts", "src/build/*.ts"],
   Commands: ["src/subrequests/request.ts"],
   "The conversion": ["src/gate/*.ts", "src/conversion/*.ts", "src/build/convert.ts"],
-  "Lock files": ["src/lock/*.ts", "src/check/locked-records.ts"],
+  "Lock files": ["src/lock/*.ts", "src/check/brought-records.ts"],
 };
 
 const [, section = ""] = readFileSync("docs/messages.md", "utf8").split(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { formatLockFile, parseLockFile } from "../../src/lock/file.ts";
+import { parseLockFile } from "../../src/lock/file.ts";
+import { formatLockFile } from "../lock/lock-text.ts";
 import { updateLock } from "../../src/lock/update.ts";
 import type { TagRecord } from "../../src/record/record.ts";
 import { lockChangeLines } from "../../src/subrequests/lock.ts";
@@ -19,64 +20,66 @@ const { bundle: _, ...unsigned } = alpine;
 const lockOf = (...records: readonly TagRecord[]) =>
   parseLockFile(Buffer.from(formatLockFile(records)), "tlog.lock");
 
-test.for<{ row: string; old: readonly TagRecord[]; records: readonly TagRecord[]; lines: readonly string[] }>([
-  {
-    row: "nothing changed",
-    old: [alpine, busybox],
-    records: [busybox, alpine],
-    lines: ["tlog.lock: 2 tags as before, 0 changed: it is as it should be"],
-  },
-  {
-    row: "there is nothing",
-    old: [],
-    records: [],
-    lines: ["tlog.lock: 0 tags as before, 0 changed: it is as it should be"],
-  },
-  {
-    row: "a tag is new",
-    old: [alpine],
-    records: [alpine, busybox],
-    lines: [`tlog.lock: + ${BUSYBOX}: adds ${DIGEST}`, "tlog.lock: 1 tag as before, 1 changed"],
-  },
-  {
-    row: "a tag has a record more",
-    old: [alpine],
-    records: [alpine, approval],
-    lines: [`tlog.lock: ~ ${ALPINE}: adds ${OTHER_DIGEST}`, "tlog.lock: 0 tags as before, 1 changed"],
-  },
-  {
-    row: "a tag is not used any more",
-    old: [alpine, approval, busybox],
-    records: [busybox],
-    lines: [
-      `tlog.lock: - ${ALPINE}: no stage uses it any more (${DIGEST}, ${OTHER_DIGEST})`,
-      "tlog.lock: 1 tag as before, 1 changed",
-    ],
-  },
-  {
-    row: "a tag has other records",
-    old: [alpine],
-    records: [approval],
-    lines: [
-      `tlog.lock: ~ ${ALPINE}: adds ${OTHER_DIGEST}, drops ${DIGEST}`,
-      "tlog.lock: 0 tags as before, 1 changed",
-    ],
-  },
-  {
-    row: "a tag has a record less",
-    old: [alpine, approval],
-    records: [alpine],
-    lines: [`tlog.lock: ~ ${ALPINE}: drops ${OTHER_DIGEST}`, "tlog.lock: 0 tags as before, 1 changed"],
-  },
-  {
-    row: "a record cannot be locked",
-    old: [],
-    records: [{ ...unsigned, strength: "tlogistry" }],
-    lines: [
-      `tlog.lock: ${ALPINE} has a record by tlogistry, of which there is no bundle to keep`,
-      "tlog.lock: 0 tags as before, 0 changed: it is as it should be",
-    ],
-  },
-])("$row", ({ old, records, lines }) => {
+test.for<{ row: string; old: readonly TagRecord[]; records: readonly TagRecord[]; lines: readonly string[] }>(
+  [
+    {
+      row: "nothing changed",
+      old: [alpine, busybox],
+      records: [busybox, alpine],
+      lines: ["tlog.lock: 2 tags as before, 0 changed: it is as it should be"],
+    },
+    {
+      row: "there is nothing",
+      old: [],
+      records: [],
+      lines: ["tlog.lock: 0 tags as before, 0 changed: it is as it should be"],
+    },
+    {
+      row: "a tag is new",
+      old: [alpine],
+      records: [alpine, busybox],
+      lines: [`tlog.lock: + ${BUSYBOX}: adds ${DIGEST}`, "tlog.lock: 1 tag as before, 1 changed"],
+    },
+    {
+      row: "a tag has a record more",
+      old: [alpine],
+      records: [alpine, approval],
+      lines: [`tlog.lock: ~ ${ALPINE}: adds ${OTHER_DIGEST}`, "tlog.lock: 0 tags as before, 1 changed"],
+    },
+    {
+      row: "a tag is not used any more",
+      old: [alpine, approval, busybox],
+      records: [busybox],
+      lines: [
+        `tlog.lock: - ${ALPINE}: no stage uses it any more (${DIGEST}, ${OTHER_DIGEST})`,
+        "tlog.lock: 1 tag as before, 1 changed",
+      ],
+    },
+    {
+      row: "a tag has other records",
+      old: [alpine],
+      records: [approval],
+      lines: [
+        `tlog.lock: ~ ${ALPINE}: adds ${OTHER_DIGEST}, drops ${DIGEST}`,
+        "tlog.lock: 0 tags as before, 1 changed",
+      ],
+    },
+    {
+      row: "a tag has a record less",
+      old: [alpine, approval],
+      records: [alpine],
+      lines: [`tlog.lock: ~ ${ALPINE}: drops ${OTHER_DIGEST}`, "tlog.lock: 0 tags as before, 1 changed"],
+    },
+    {
+      row: "a record cannot be locked",
+      old: [],
+      records: [{ ...unsigned, strength: "tlogistry" }],
+      lines: [
+        `tlog.lock: ${ALPINE} has a record by tlogistry, of which there is no bundle to keep`,
+        "tlog.lock: 0 tags as before, 0 changed: it is as it should be",
+      ],
+    },
+  ],
+)("$row", ({ old, records, lines }) => {
   expect(lockChangeLines(updateLock({ old: lockOf(...old), records }))).toEqual(lines);
 });

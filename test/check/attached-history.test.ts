@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeAll, describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
-import { carriedHistory } from "../../src/attestation/history.ts";
+import { attachedHistory } from "../../src/check/brought-records.ts";
 import { standing } from "../../src/record/history.ts";
 import type { RecordContext } from "../../src/record/record.ts";
 import { intotoBundle, type SampleBundle } from "../record/sample-bundle.ts";
@@ -41,7 +41,7 @@ function inV1(change: Partial<Sighting> = {}, by = key): SampleBundle {
   return intotoBundle(log, signEnvelope(sightingStatement(what), by));
 }
 
-const read = (bundles: readonly unknown[]) => carriedHistory(bundles, context, "the evidence");
+const read = (bundles: readonly unknown[]) => attachedHistory(bundles, context, "the evidence");
 
 describe("the bundles that an image carries prove the history of a tag", () => {
   test("of Rekor v1 and v2, whatever their order", async () => {
@@ -67,7 +67,7 @@ describe("the bundles that an image carries prove the history of a tag", () => {
     expect(records).toEqual([]);
     expect([...rejected]).toEqual([["untrusted-signer", 1]]);
     const counted = { ...context, logs: ["https://another.example.org"] };
-    expect([...carriedHistory([inV1()], counted, "it").rejected]).toEqual([["unnamed-log", 1]]);
+    expect([...attachedHistory([inV1()], counted, "it").rejected]).toEqual([["unnamed-log", 1]]);
   });
 
   test("and none at all is an empty one", () => {

@@ -2,9 +2,10 @@
 import { describe, expect, test } from "vitest";
 import { CheckError } from "../../src/check/signers.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { type LockedRecordsContext, lockedRecords } from "../../src/check/locked-records.ts";
+import { type BroughtRecordsContext, lockedRecords } from "../../src/check/brought-records.ts";
 import { LockError } from "../../src/lock/error.ts";
-import { formatLockFile, type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { type LockFile, parseLockFile } from "../../src/lock/file.ts";
+import { formatLockFile } from "../lock/lock-text.ts";
 import { samplePolicy } from "./sample-courier.ts";
 import { historyIn } from "./sample-history.ts";
 import {
@@ -32,7 +33,7 @@ const lockOf = (...lines: typeof records): LockFile =>
 const lock = lockOf(...records);
 
 /** What the lock file gives with this surrounding, and how often a newer trusted root was asked for. */
-function reading(change: Partial<LockedRecordsContext> = {}, file = lock) {
+function reading(change: Partial<BroughtRecordsContext> = {}, file = lock) {
   let asked = 0;
   const { newerRoot, ...rest } = change;
   const read = lockedRecords(file, {
@@ -62,7 +63,7 @@ describe("the records of a tag in the lock file", () => {
   });
 
   test("are none when they are in a log that the policy does not name", async () => {
-    const named = (url: string): LockedRecordsContext["policy"] => ({
+    const named = (url: string): BroughtRecordsContext["policy"] => ({
       logs: [{ url, api: 1 }],
       sources: { ...policy.sources, logs: "policy.yaml:3" },
     });
