@@ -355,6 +355,16 @@ describe("an image is refused, and the answer says why", () => {
     expect(json.platforms[0]?.report?.images).toMatchObject([{ verdict: "moved", outcome: "refuse" }]);
   });
 
+  test("and nothing is recorded of it, although the build could sign and the policy follows the tag", async () => {
+    const { json, asked } = await verify({
+      image: onAmd(naming({ digest: newer.digest })),
+      policy: { rule: { action: "follow", unseen: "record" } },
+      setting: { key, context: { recheck: true, keepsRecords: true } },
+    });
+    expect(json.platforms[0]?.report?.images).toMatchObject([{ verdict: "moved" }]);
+    expect(asked.filter((each) => /^(find|record|ready)/.test(each))).toEqual([]);
+  });
+
   test("but not by a policy that only observes", async () => {
     const image = onAmd(naming({ digest: newer.digest }));
     expect(await verify({ image, policy: { profile: "observe" } })).toMatchObject({
