@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { createHash } from "node:crypto";
 import * as v from "valibot";
 import {
   askJson,
@@ -29,7 +30,7 @@ const MAX_BATCH_BYTES = BATCH * MAX_ENTRY_BYTES + 64 * 1024;
 const BATCHES_AT_ONCE = 4;
 
 /** An entry's leaf hash in hex, after its tree's id in most answers. */
-export const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
+const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
 const EntryMap = v.record(Uuid, v.unknown());
 
 /** Whether two UUIDs name the same leaf; the tree id in front may be missing in either. */
@@ -210,4 +211,109 @@ function onlyEntry(
 
 function isTooLarge(error: unknown): boolean {
   return error instanceof Error && "reason" in error && error.reason === "too-large";
+}
+
+/** What to look for in a log's index. */
+export interface Search extends LogCall {
+  /** `sha256:` and 64 hex digits. */
+  readonly hash: string;
+  /** The subject of certificates whose entries are wanted. */
+  readonly identity?: string | undefined;
+  /** The most UUIDs that are taken. */
+  readonly max: number;
+}
+
+const MAX_INDEX_BYTES = 4 * 1024 * 1024;
+/** The longest subject that a log's index can look up. */
+const MAX_SUBJECT_LENGTH = 512;
+const Index = v.array(Uuid);
+
+/**
+ * The UUIDs of all entries that the log's index has under the hash, each once, in the log's (arbitrary) order. With
+ * an identity, those of others are left out where the log can do that (Rekor 1.5.4): older ones do not know the
+ * property and give all, and one that refuses it is asked without. Throws LogError, also when there are more than
+ * `max`, and what `ask` throws.
+ */
+export async function findUuids(ask: AskLog, { identity, ...search }: Search): Promise<readonly string[]> {
+  const { hash } = search;
+  if (identity !== undefined && identity !== "" && identity.length <= MAX_SUBJECT_LENGTH) {
+    try {
+      return await askIndex(ask, search, { hash, subject: identity, operator: "and" });
+    } catch (error) {
+      const isUnknown = error instanceof LogError && (error.status === 400 || error.status === 422);
+      if (!isUnknown) throw error;
+    }
+  }
+  return askIndex(ask, search, { hash });
+}
+
+async function askIndex(
+  ask: AskLog,
+  { max, ...call }: Omit<Search, "identity">,
+  query: object,
+): Promise<readonly string[]> {
+  const request = postRequest(call, "api/v1/index/retrieve", { body: query, maxBytes: MAX_INDEX_BYTES });
+  const { value, answer } = await askJson(ask, { ...request, attempts: 4 });
+  const index = v.safeParse(Index, value);
+  if (!index.success) throw badAnswer(request, answer, "is not a list of entry UUIDs");
+  const uuids = [...new Set(index.output)];
+  if (uuids.length > max) {
+    throw badAnswer(
+      request,
+      answer,
+      `lists ${uuids.length} entries for one tag, more than ${max} are not read`,
+    );
+  }
+  return uuids;
+}
+
+/** What an `intoto` 0.0.2 entry was made of. */
+export interface SignedPayload {
+  readonly payload: Uint8Array;
+  readonly signature: Uint8Array;
+  /** PEM: the certificate that stands for the signing key, or the key itself (SPKI). */
+  readonly verifier: string;
+}
+
+const IntotoBody = v.object({
+  kind: v.literal("intoto"),
+  apiVersion: v.literal("0.0.2"),
+  spec: v.object({
+    content: v.object({
+      envelope: v.object({
+        signatures: v.strictTuple([v.object({ sig: v.string(), publicKey: v.string() })]),
+      }),
+      payloadHash: v.object({ algorithm: v.literal("sha256"), value: v.string() }),
+    }),
+  }),
+});
+
+/** Whether the body of a log entry is what this payload, signature and key make: each of the three, and nothing beside. */
+export function isIntotoBodyOf(body: Uint8Array, { payload, signature, verifier }: SignedPayload): boolean {
+  let value: unknown;
+  try {
+    value = JSON.parse(Buffer.from(body).toString("utf8"));
+  } catch {
+    return false;
+  }
+  const parsed = v.safeParse(IntotoBody, value);
+  if (!parsed.success) return false;
+  const { envelope, payloadHash } = parsed.output.spec.content;
+  const [{ sig, publicKey }] = envelope.signatures;
+  return (
+    payloadHash.value === createHash("sha256").update(payload).digest("hex") &&
+    // The log encodes what is base64 already once more.
+    decode(sig) === Buffer.from(signature).toString("base64") &&
+    sameBlock(decode(publicKey), verifier)
+  );
+}
+
+function decode(base64: string): string {
+  return Buffer.from(base64, "base64").toString("utf8");
+}
+
+/** Whether two PEM texts are the same block: logs write their lines anew. */
+function sameBlock(one: string, other: string): boolean {
+  const bare = (pem: string) => pem.replace(/\s+/g, "");
+  return bare(one) === bare(other);
 }

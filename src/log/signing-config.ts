@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { excerpt } from "./excerpt.ts";
-import { type ConfiguredService, type ServiceSelection, SigningConfigFile } from "./signing-config-file.ts";
+import { plainUrl } from "./json-api.ts";
 
 /** A log that may be asked and written to: its URL without a slash at the end, and the version of Rekor's API there. */
 export interface LogService {
@@ -43,6 +43,81 @@ export class SigningConfigError extends Error {
 type Fail = (code: SigningConfigErrorCode, why: string, cause?: unknown) => SigningConfigError;
 
 const MAX_LENGTH = 256 * 1024;
+const MAX_SERVICES = 64;
+const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
+const SELECTORS = ["ANY", "ALL", "EXACT"] as const;
+
+/** An object of these fields alone: a field that was read over would be a rule that somebody relies on. */
+const strict = <E extends v.ObjectEntries>(entries: E) =>
+  v.strictObject(entries, ({ expected, input }) => {
+    if (expected === "never") return `is not known; known here are ${Object.keys(entries).join(", ")}`;
+    return input === undefined ? "is missing" : "is not an object";
+  });
+const shortText = (max: number) =>
+  v.pipe(v.string("is not a text"), v.maxLength(max, `is longer than ${max} characters`));
+const count = (max: number) =>
+  v.pipe(
+    v.number("is not a number"),
+    v.check((n) => Number.isInteger(n) && n >= 0 && n <= max, `is not a whole number from 0 to ${max}`),
+  );
+const time = v.pipe(
+  v.string("is not a time in RFC 3339"),
+  v.isoTimestamp("is not a time in RFC 3339"),
+  v.transform((written) => new Date(written)),
+);
+
+const Service = strict({
+  url: v.pipe(
+    shortText(2048),
+    v.check(
+      isServiceUrl,
+      'is not of the form "https://HOST" or "https://HOST/PATH", without credentials, query or fragment',
+    ),
+  ),
+  // What protobuf's JSON leaves out is zero: a service that is not released.
+  majorApiVersion: v.optional(count(2 ** 32 - 1), 0),
+  validFor: v.optional(
+    v.pipe(
+      strict({ start: v.optional(time), end: v.optional(time) }),
+      v.check(({ start, end }) => !(start && end && end < start), "ends before it starts"),
+    ),
+  ),
+  /** Who runs it, as a URI without a scheme; nobody in particular when left out. */
+  operator: v.optional(shortText(255), ""),
+});
+const serviceList = v.optional(
+  v.pipe(
+    v.array(Service, "is not a list"),
+    v.maxLength(MAX_SERVICES, `has more than ${MAX_SERVICES} entries`),
+  ),
+  [],
+);
+const Selection = strict({
+  selector: v.picklist(SELECTORS, `is none of ${SELECTORS.map((name) => `"${name}"`).join(", ")}`),
+  count: v.optional(count(MAX_SERVICES), 0),
+});
+
+/** Sigstore's SigningConfig message, version 0.2, in protobuf's JSON form. */
+const SigningConfigFile = strict({
+  mediaType: v.literal(MEDIA_TYPE, `is not "${MEDIA_TYPE}"`),
+  caUrls: serviceList,
+  oidcUrls: serviceList,
+  rekorTlogUrls: serviceList,
+  rekorTlogConfig: v.optional(Selection),
+  tsaUrls: serviceList,
+  tsaConfig: v.optional(Selection),
+});
+type SigningConfigFile = v.InferOutput<typeof SigningConfigFile>;
+
+/** A service of a signing configuration. */
+type ConfiguredService = v.InferOutput<typeof Service>;
+/** How many serviceList of a kind a signing configuration wants to be used. */
+type ServiceSelection = v.InferOutput<typeof Selection>;
+
+function isServiceUrl(written: string): boolean {
+  // URL itself would silently drop or turn blanks and backslashes.
+  return /^https?:\/\/[^\s\\@?#]+$/i.test(written) && URL.canParse(written);
+}
 
 /**
  * Reads a Sigstore signing configuration (version 0.2, JSON) and chooses what to use at `now`; `source` names the
@@ -60,7 +135,7 @@ export function readSigningConfig(text: string, source: string, now: Date): Sign
   const config = parse(text, fail);
   return {
     logs: chooseLogs(config, now, fail),
-    fulcio: usable(config.caUrls, [1], now).map(({ url }) => bare(url))[0],
+    fulcio: usable(config.caUrls, [1], now).map(({ url }) => plainUrl(url))[0],
     timestamps: chooseTimestamps(config, now, fail),
   };
 }
@@ -98,7 +173,7 @@ function chooseLogs({ rekorTlogUrls, rekorTlogConfig }: SigningConfigFile, now: 
     );
   }
   const chosen = logs.map(({ url, majorApiVersion }): LogService => ({
-    url: bare(url),
+    url: plainUrl(url),
     api: majorApiVersion === 1 ? 1 : 2,
   }));
   return firstOfEach(chosen, ({ url, api }) => `${api} ${url}`);
@@ -159,8 +234,4 @@ function wantedOf(
 function firstOfEach<T>(all: readonly T[], key: (one: T) => string): T[] {
   const seen = new Set<string>();
   return all.filter((one) => !seen.has(key(one)) && seen.add(key(one)));
-}
-
-function bare(url: string): string {
-  return url.replace(/\/+$/, "");
 }

@@ -107,12 +107,6 @@ function shownUrl(text: string): string {
   return excerpt(at < 0 ? text : `…${text.slice(at)}`, 160);
 }
 
-/** The one spelling of a log's address in which two of them are compared. */
-export function plainUrl(url: string): string {
-  const parsed = URL.parse(url);
-  return (parsed === null ? url : `${parsed.origin}${parsed.pathname}`).replace(/\/+$/, "");
-}
-
 /** The registries of a file, whose hosts are needed before any address is read. */
 export function readRegistries(
   entries: readonly Shape<typeof REGISTRY>[],

@@ -2,10 +2,10 @@
 import * as v from "valibot";
 import { formatReference, parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { sameUrl } from "../log/json-api.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import {
   mayUsePlainHttp,
-  plainUrl,
   readHosts,
   readRegistries,
   readServiceUrl,
@@ -287,13 +287,13 @@ function readLogs(
 
 /** The API of a log that is named without one. */
 export function apiOf(url: string, { logs }: SigningServices): 1 | 2 {
-  return logs.find((each) => plainUrl(each.url) === plainUrl(url))?.api ?? 1;
+  return logs.find((each) => sameUrl(each.url, url))?.api ?? 1;
 }
 
 /** Why the floor refuses these logs: they must be the same as the floor's, in any order. */
 function logsObjection(above: readonly LogService[], floor: readonly LogService[]): string | undefined {
   const isIn = (log: LogService, logs: readonly LogService[]) =>
-    logs.some(({ url, api }) => plainUrl(url) === plainUrl(log.url) && api === log.api);
+    logs.some(({ url, api }) => sameUrl(url, log.url) && api === log.api);
   const other = above.find((log) => !isIn(log, floor));
   const missing = floor.find((log) => !isIn(log, above));
   const known = listed(floor.map(shownLog));

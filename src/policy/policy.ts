@@ -2,7 +2,8 @@
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
 import { aboveFloor, loosenedRules, passedOver, withArgs } from "./floor.ts";
-import { mayUsePlainHttp, plainUrl } from "./address.ts";
+import { plainUrl } from "../log/json-api.ts";
+import { mayUsePlainHttp } from "./address.ts";
 import { KEY_NAMES, NO_SETTINGS, type Recheck, type Settings, type SingleSettings } from "./keys.ts";
 import { placeOf, PolicyError, throwProblems } from "./policy-error.ts";
 import type { FileContext } from "./policy-file.ts";

@@ -2,11 +2,11 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { sameUrl } from "../log/json-api.ts";
 import { readSigningConfig, type SigningServices } from "../log/signing-config.ts";
 import { TrustError } from "./error.ts";
 import { parseTrustedRoot, type TrustedRoot } from "./trusted-root.ts";
-import type { FetchFile, UpdatedTrust } from "./trusted-root-update.ts";
-import { vouchedServices } from "./vouched-services.ts";
+import type { FetchFile } from "./trusted-root-update.ts";
 
 /** What a build believes, and which services it uses. */
 export interface BuildTrust {
@@ -23,11 +23,6 @@ export interface BuildTrust {
    * once, however often this is called. Throws TrustUpdateError and TrustError.
    */
   refreshed(way: Refresh): Promise<TrustedRoot | undefined>;
-  /**
-   * The services as that repository has them now, for a log or an authority that does not answer any more; undefined
-   * when it does not say, or when the organisation has its own. Throws SigningConfigError too.
-   */
-  refreshedServices(way: Refresh): Promise<SigningServices | undefined>;
 }
 
 /** The way to a TUF repository. */
@@ -58,19 +53,16 @@ export async function openTrust({
   const [config, root] = await Promise.all([choose("signing_config.json"), choose("trusted_root.json")]);
   const services = readSigningConfig(config.text, config.path, now());
   let parsed: Promise<TrustedRoot> | undefined;
-  let update: Promise<Update | undefined> | undefined;
+  let refreshed: Promise<TrustedRoot | undefined> | undefined;
 
-  const updateOnce = ({ fetchFile, signal, mirror }: Refresh): Promise<Update | undefined> =>
-    (update ??= (async () => {
-      const seed = await chooseSeed(mirror);
-      if (seed === undefined) return undefined;
-      // No build but one that needs it pays for loading this.
-      const { updateTrustedRoot } = await import("./trusted-root-update.ts");
-      return {
-        mirror: seed.mirror,
-        ...(await updateTrustedRoot({ ...seed, fetchFile, signal, now: now() })),
-      };
-    })());
+  const refresh = async ({ fetchFile, signal, mirror }: Refresh): Promise<TrustedRoot | undefined> => {
+    const seed = await chooseSeed(mirror);
+    if (seed === undefined) return undefined;
+    // Only a build that needs it pays for loading this.
+    const { updateTrustedRoot } = await import("./trusted-root-update.ts");
+    const text = await updateTrustedRoot({ ...seed, fetchFile, signal, now: now() });
+    return text === root.text ? undefined : parseTrustedRoot(text, `trusted_root.json of ${seed.mirror}`);
+  };
 
   const chooseSeed = async (mirror: string | undefined) => {
     const seed = await readOptional(own, "tuf_root.json");
@@ -87,20 +79,9 @@ export async function openTrust({
   return {
     services: root.isOwn && !config.isOwn ? vouchedServices(services, root.text) : services,
     trustedRoot: () => (parsed ??= Promise.resolve().then(() => parseTrustedRoot(root.text, root.path))),
-    async refreshed(way) {
-      const updated = await updateOnce(way);
-      if (updated === undefined || updated.trustedRoot === root.text) return undefined;
-      return parseTrustedRoot(updated.trustedRoot, `trusted_root.json of ${updated.mirror}`);
-    },
-    async refreshedServices(way) {
-      const updated = config.isOwn ? undefined : await updateOnce(way);
-      if (updated?.signingConfig === undefined) return undefined;
-      return readSigningConfig(updated.signingConfig, `signing_config.v0.2.json of ${updated.mirror}`, now());
-    },
+    refreshed: (way) => (refreshed ??= refresh(way)),
   };
 }
-
-type Update = UpdatedTrust & { readonly mirror: string };
 
 interface TrustFile {
   readonly path: string;
@@ -129,4 +110,36 @@ async function readOptional(
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return undefined;
     throw error;
   }
+}
+
+const Vouched = v.object({
+  tlogs: v.array(v.object({ baseUrl: v.string() })),
+  certificateAuthorities: v.optional(v.array(v.object({ uri: v.optional(v.string(), "") })), []),
+  timestampAuthorities: v.optional(v.array(v.object({ uri: v.optional(v.string(), "") })), []),
+});
+
+const NONE: SigningServices = { logs: [], fulcio: undefined, timestamps: [] };
+
+/**
+ * Only the services that a trusted root (its text) has: what others write and sign would not be believed, and they must
+ * not learn what is built. None when the text is no trusted root; using it says what is wrong with it.
+ */
+function vouchedServices(services: SigningServices, rootText: string): SigningServices {
+  let value: unknown;
+  try {
+    value = JSON.parse(rootText);
+  } catch {
+    return NONE;
+  }
+  const root = v.safeParse(Vouched, value);
+  if (!root.success) return NONE;
+  const { tlogs, certificateAuthorities, timestampAuthorities } = root.output;
+  const { logs, fulcio, timestamps } = services;
+  const names = (authorities: readonly { readonly uri: string }[], url: string): boolean =>
+    authorities.some(({ uri }) => sameUrl(uri, url));
+  return {
+    logs: logs.filter(({ url }) => tlogs.some(({ baseUrl }) => sameUrl(baseUrl, url))),
+    fulcio: fulcio !== undefined && names(certificateAuthorities, fulcio) ? fulcio : undefined,
+    timestamps: timestamps.filter((url) => names(timestampAuthorities, url)),
+  };
 }

@@ -15,14 +15,6 @@ export type FetchFile = (what: {
   readonly maxBytes: number;
 }) => Promise<Uint8Array | undefined>;
 
-/** What a Sigstore TUF repository vouches for now. */
-export interface UpdatedTrust {
-  /** The text of `trusted_root.json`. */
-  readonly trustedRoot: string;
-  /** The text of `signing_config.v0.2.json`, when the repository has one. */
-  readonly signingConfig: string | undefined;
-}
-
 /** How often the root may have changed since the seed was made. */
 const MAX_ROOTS = 64;
 // Everything is parsed before its signatures can be looked at, and the parser's time grows with the square of a
@@ -31,7 +23,7 @@ const MAX_METADATA_BYTES = 64 * 1024;
 const MAX_TARGET_BYTES = 1024 * 1024;
 
 /**
- * The newest trusted root of a Sigstore TUF repository (the client workflow of the TUF specification, 5.1 to 5.7,
+ * The text of the newest trusted root in a Sigstore TUF repository (the client workflow of the TUF specification, 5.1 to 5.7,
  * with nothing kept from earlier updates). `seed` is the text of a `root.json` that is trusted. Nothing that
  * `fetchFile` brings is believed before it is proven by that root; that somebody shows us an old state of the
  * repository is seen as soon as that has expired. `signal` ends all of it. Throws TrustUpdateError.
@@ -48,7 +40,7 @@ export async function updateTrustedRoot({
   readonly fetchFile: FetchFile;
   readonly now: Date;
   readonly signal: AbortSignal;
-}): Promise<UpdatedTrust> {
+}): Promise<string> {
   const repository = openRepository({ mirror, fetchFile, signal });
   try {
     const root = await newestRoot(tuf.firstRoot({ name: "root.json", bytes: seed }), repository);
@@ -62,20 +54,11 @@ export async function updateTrustedRoot({
     const snapshot = tuf.snapshot(snapshotFile, { root, timestamp }, now);
     const targetsFile = await repository.file(versioned(tuf.targetsMeta(snapshot).version, "targets.json"));
     const { signed } = tuf.targets(targetsFile, { root, snapshot }, now);
-    const target = async (name: string) => {
-      const named = signed.targets[name];
-      return named === undefined
-        ? undefined
-        : readTarget({ name, named, repository, consistent: root.signed.consistentSnapshot });
-    };
-    const [trustedRoot, signingConfig] = await Promise.all([
-      target("trusted_root.json"),
-      target("signing_config.v0.2.json"),
-    ]);
-    if (trustedRoot === undefined) {
-      throw new TrustUpdateError("bad-file", 'it has no "trusted_root.json"; is it one of Sigstore\'s?');
-    }
-    return { trustedRoot, signingConfig };
+    const name = "trusted_root.json";
+    const named = signed.targets[name];
+    if (named === undefined)
+      throw new TrustUpdateError("bad-file", `it has no "${name}"; is it one of Sigstore's?`);
+    return await readTarget({ name, named, repository, consistent: root.signed.consistentSnapshot });
   } catch (error) {
     if (!(error instanceof TrustUpdateError)) throw error;
     const message = `renew the trusted root from the TUF repository "${excerpt(mirror, 300)}": ${error.message}`;

@@ -85,7 +85,9 @@ describe.concurrent("a step that asks for the signing key stops the build before
     const { reference } = await site.pushSystem("thief:1.0", "one", { onbuild: [`RUN ${theft}`] });
     const built = await site.build({ dockerfile: `FROM ${reference}\n` });
     expect(built.code).not.toBe(0);
-    expect(built.output).toContain('asks for the secret "tlog-signing-key", with which tlog-dockerfile signs');
+    expect(built.output).toContain(
+      'asks for the secret "tlog-signing-key", with which tlog-dockerfile signs',
+    );
     expect(built.output).not.toContain("PRIVATE KEY");
     expectNothingRan(built);
   });
@@ -94,7 +96,9 @@ describe.concurrent("a step that asks for the signing key stops the build before
     const { reference } = await site.pushSystem("victim:1.0", "one");
     const built = await site.build({ dockerfile: `FROM ${reference}\nRUN ${theft}\n` });
     expect(built.code).not.toBe(0);
-    expect(built.output).toContain('asks for the secret "tlog-signing-key", with which tlog-dockerfile signs');
+    expect(built.output).toContain(
+      'asks for the secret "tlog-signing-key", with which tlog-dockerfile signs',
+    );
     expectNothingRan(built);
   });
 });

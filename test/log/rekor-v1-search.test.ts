@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
 import { logUrl, type AskLog } from "../../src/log/json-api.ts";
-import { findUuids } from "../../src/log/rekor-v1-search.ts";
+import { findUuids } from "../../src/log/rekor-v1.ts";
 import { json, logThat } from "./answering-log.ts";
 
 const log = logUrl("https://log.example.org/rekor");

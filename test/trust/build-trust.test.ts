@@ -91,13 +91,11 @@ describe("without files of an organisation's own", () => {
     expect(asked).toEqual([]);
   });
 
-  test("both are renewed from the shipped repository, which is asked once", async () => {
+  test("the root is renewed from the shipped repository, which is asked once", async () => {
     const { trust, way, asked, mirror } = await opened({});
     const root = await trust.refreshed(way);
     expect(logsOf(root)).toEqual(["https://rekor2.public.example"]);
     expect(root?.source).toBe(`trusted_root.json of ${mirror}`);
-    const services = await trust.refreshedServices(way);
-    expect(services?.logs).toEqual([{ url: "https://rekor2.public.example", api: 1 }]);
     await trust.refreshed(way);
     expect(asked.filter((line) => line === "GET /timestamp.json")).toHaveLength(1);
   });
@@ -113,7 +111,6 @@ describe("without files of an organisation's own", () => {
     const same = publishTuf(tufDraft(tufKeys(), { "trusted_root.json": publicRoot }));
     const { trust, way } = await opened({}, same);
     await expect(trust.refreshed(way)).resolves.toBeUndefined();
-    await expect(trust.refreshedServices(way)).resolves.toBeUndefined();
   });
 
   test("a repository that is wrong is said to be, each time, and asked once", async () => {
@@ -148,7 +145,6 @@ describe("an organisation's own trusted root", () => {
   test("is not renewed, and nobody is asked, without the root of a repository of its own", async () => {
     const { trust, way, asked, mirror } = await opened({ "trusted_root.json": acmeRoot });
     await expect(trust.refreshed({ ...way, mirror })).resolves.toBeUndefined();
-    await expect(trust.refreshedServices(way)).resolves.toBeUndefined();
     expect(asked).toEqual([]);
   });
 
@@ -185,13 +181,12 @@ describe("an organisation's own trusted root", () => {
 describe("an organisation's own signing configuration", () => {
   const own = { "signing_config.json": signingConfig("https://rekor.acme.example") };
 
-  test("replaces the shipped one, whatever the trusted root, and is not renewed", async () => {
-    const { trust, way, asked } = await opened({ ...own, "trusted_root.json": acmeRoot });
+  test("replaces the shipped one, whatever the trusted root", async () => {
+    const { trust, asked } = await opened({ ...own, "trusted_root.json": acmeRoot });
     expect(trust.services).toEqual({
       ...PUBLIC_SERVICES,
       logs: [{ url: "https://rekor.acme.example", api: 1 }],
     });
-    await expect(trust.refreshedServices(way)).resolves.toBeUndefined();
     expect(asked).toEqual([]);
   });
 

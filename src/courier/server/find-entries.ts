@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as pause } from "node:timers/promises";
 import type { AskLog, LogCall } from "../../log/json-api.ts";
-import { findUuids } from "../../log/rekor-v1-search.ts";
+import { findUuids } from "../../log/rekor-v1.ts";
 import {
   readEntry,
   retrieveEntries,

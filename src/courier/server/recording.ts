@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { isIntotoBodyOf, type SignedPayload } from "../../log/intoto-body.ts";
 import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
-import { appendEntry, sameLeaf } from "../../log/rekor-v1.ts";
+import { appendEntry, isIntotoBodyOf, sameLeaf, type SignedPayload } from "../../log/rekor-v1.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
 import { shownUrl } from "./http.ts";
 import { fieldsOf } from "./json-fields.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { isIntotoBodyOf } from "../../src/log/intoto-body.ts";
+import { isIntotoBodyOf } from "../../src/log/rekor-v1.ts";
 
 const payload = Buffer.from("{}");
 const signature = Buffer.from("a signature");
