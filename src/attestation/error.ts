@@ -43,3 +43,8 @@ export class EvidenceError extends Error {
     this.reason = reason;
   }
 }
+
+/** Makes the error of what is wrong with evidence in this place: it is not of its format. */
+export function malformed(place: string): (why: string, cause?: unknown) => EvidenceError {
+  return (why, cause) => new EvidenceError("malformed", `read ${place}: ${why}`, { cause });
+}

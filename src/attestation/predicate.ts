@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { json } from "@sigstore/core";
 import * as v from "valibot";
+import type { Digest } from "../image/digest.ts";
 import { formatReference, parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
-import { EvidenceError } from "./error.ts";
+import { conform, isDeeper, parseJson } from "../log/foreign-json.ts";
 import { DigestText, PLATFORM } from "../record/manifest.ts";
+import { EvidenceError, malformed } from "./error.ts";
 
 /**
  * What makes an attestation our evidence. An identifier, compared as text and never fetched. A change that old readers
@@ -104,15 +106,11 @@ export function formatEvidence(predicate: EvidencePredicate): Uint8Array {
 
 /** Reads a predicate that was parsed from JSON. `place` is for messages. Throws EvidenceError ("malformed"). */
 export function parseEvidence(value: unknown, place: string): EvidencePredicate {
-  const fail = (why: string) => new EvidenceError("malformed", `read ${place}: ${why}`);
+  const fail = malformed(place);
   if (isDeeper(value, MAX_DEPTH)) throw fail(`it is nested deeper than ${MAX_DEPTH} levels`);
-  const parsed = v.safeParse(EvidenceShape, value, { abortEarly: true });
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw fail(`"${excerpt(v.getDotPath(issue) ?? "predicate", 160)}": ${excerpt(issue.message, 160)}`);
-  }
-  for (const image of parsed.output.images) evidenceReference(image, place);
-  return parsed.output;
+  const predicate = conform(EvidenceShape, value, fail, "predicate");
+  for (const image of predicate.images) evidenceReference(image, place);
+  return predicate;
 }
 
 /** The image with its digest; undefined when its name was kept private. Throws EvidenceError ("malformed"). */
@@ -128,13 +126,62 @@ export function evidenceReference(
   } catch {
     // Said below.
   }
-  throw new EvidenceError(
-    "malformed",
-    `read ${place}: "${excerpt(reference)}" is not an image's canonical name`,
-  );
+  throw malformed(place)(`"${excerpt(reference)}" is not an image's canonical name`);
 }
 
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
+/** The largest statement that is read: BuildKit writes characters of JSON such as `<` six times as long. */
+export const MAX_EVIDENCE_STATEMENT_BYTES = MAX_EVIDENCE_BYTES + 512 * 1024;
+
+/** An in-toto statement as BuildKit writes it around a predicate: of version 0.1 or 1. */
+const Statement = v.object({
+  _type: v.picklist(["https://in-toto.io/Statement/v0.1", "https://in-toto.io/Statement/v1"]),
+  predicateType: v.string(),
+  subject: v.pipe(
+    v.array(v.object({ digest: v.record(v.pipe(v.string(), v.maxLength(16)), v.string()) })),
+    v.minLength(1, "is empty"),
+    v.maxLength(1000),
+  ),
+  predicate: v.unknown(),
+});
+
+/**
+ * Reads the statement that BuildKit made of our predicate, for the image's manifest of this digest. Throws
+ * EvidenceError: "newer-version" for a predicate of another version, "wrong-image" when the statement is about another
+ * manifest, "none" when it is no statement of ours, else "malformed" and "too-large". `place` is for messages.
+ */
+export function readEvidenceStatement(
+  bytes: Uint8Array,
+  { manifest, place }: { readonly manifest: Digest; readonly place: string },
+): EvidencePredicate {
+  if (bytes.length > MAX_EVIDENCE_STATEMENT_BYTES)
+    throw new EvidenceError(
+      "too-large",
+      `read ${place}: it is longer than ${MAX_EVIDENCE_STATEMENT_BYTES} bytes`,
+    );
+  const fail = malformed(place);
+  const value = parseJson(bytes, fail);
+  const noStatement = (why: string) => fail(`it is no in-toto statement: ${why}`);
+  const { predicateType, subject, predicate } = conform(Statement, value, noStatement, "statement");
+  checkEvidenceType(predicateType, place);
+  const [algorithm = "", hex = ""] = manifest.split(":");
+  if (!subject.every(({ digest }) => digest[algorithm] === hex)) {
+    const other = subject.find(({ digest }) => digest[algorithm] !== hex)?.digest[algorithm];
+    throw new EvidenceError(
+      "wrong-image",
+      `read ${place}: it is about another image (${other === undefined ? "without such a digest" : `${algorithm}:${excerpt(other, 130)}`}), so it was moved here`,
+    );
+  }
+  return parseEvidence(predicate, place);
+}
+
+/** Throws EvidenceError for any other predicate type than that of the version which is read here. */
+export function checkEvidenceType(predicateType: string, place: string): void {
+  if (predicateType === EVIDENCE_PREDICATE_TYPE) return;
+  const said = `"${excerpt(predicateType, 160)}"`;
+  throw ANY_EVIDENCE_TYPE.test(predicateType)
+    ? new EvidenceError(
+        "newer-version",
+        `read ${place}: it is of the version ${said}, and this tlog-dockerfile reads "${EVIDENCE_PREDICATE_TYPE}" only; verify with the one that it was built with, or a newer one`,
+      )
+    : new EvidenceError("none", `read ${place}: it is ${said}, and no evidence of ours`);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RawEntry } from "../log/rekor-v1.ts";
 import type { LogService } from "../log/signing-config.ts";
+import type { Identity } from "../record/signer.ts";
 
 /** Until when an answer is waited for. */
 interface Deadline {
@@ -16,7 +17,7 @@ export type Written = { readonly uuid: string } | { readonly bundle: unknown };
  */
 export interface Ready {
   readonly publicKey?: string | undefined;
-  readonly identity?: { readonly issuer: string; readonly identity: string } | undefined;
+  readonly identity?: Identity | undefined;
   readonly signerProblem?: string | undefined;
 }
 

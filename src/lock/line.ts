@@ -2,7 +2,9 @@
 import { json } from "@sigstore/core";
 import { type Digest, parseDigest } from "../image/digest.ts";
 import { formatReference, parseReference } from "../image/reference.ts";
+import { BUNDLE_MEDIA_TYPE } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { isDeeper } from "../log/foreign-json.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
 import type { TagRecord } from "../record/record.ts";
 
@@ -28,7 +30,6 @@ export interface LockedLine extends LockColumns {
   readonly text: string;
 }
 
-const BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 const ANY_BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v|\+json;version=)[\d.]+/;
 /** A bundle has eight levels; what walks it recursively must not be made to walk deeper. */
 const MAX_DEPTH = 16;
@@ -131,10 +132,13 @@ function readBundle(text: string, fail: Fail): unknown {
     throw fail("bad-bundle", "its bundle is not JSON", cause);
   }
   const mediaType = hasMediaType(bundle) ? bundle.mediaType : undefined;
-  if (mediaType !== BUNDLE) {
+  if (mediaType !== BUNDLE_MEDIA_TYPE) {
     const said = typeof mediaType === "string" ? excerpt(mediaType) : "";
     throw ANY_BUNDLE.test(said)
-      ? fail("newer-bundle", `its bundle is of the kind "${said}", and this version reads "${BUNDLE}" only`)
+      ? fail(
+          "newer-bundle",
+          `its bundle is of the kind "${said}", and this version reads "${BUNDLE_MEDIA_TYPE}" only`,
+        )
       : fail("bad-bundle", "its last column is no Sigstore bundle");
   }
   if (isDeeper(bundle, MAX_DEPTH)) throw fail("bad-bundle", `its bundle has more than ${MAX_DEPTH} levels`);
@@ -146,9 +150,4 @@ function readBundle(text: string, fail: Fail): unknown {
 
 function hasMediaType(value: unknown): value is { readonly mediaType: unknown } {
   return typeof value === "object" && value !== null && "mediaType" in value;
-}
-
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
 }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import * as v from "valibot";
 import { excerpt } from "./excerpt.ts";
+import { base64Text, conform, isCanonicalBase64 } from "./foreign-json.ts";
 
 /** The longest body accepted, in characters of base64. An `intoto` body has one key or certificate and is small. */
 export const MAX_BODY_LENGTH = 256 * 1024;
@@ -12,27 +13,15 @@ export const MAX_PROOF_HASHES = 64;
 /** The longest checkpoint accepted, in characters; each witness of a log adds a line. */
 export const MAX_CHECKPOINT_LENGTH = 16 * 1024;
 
+/** The media type of the Sigstore bundles that we write. */
+export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
+
 /** An answer of a log that is not an entry. The message says which part is wrong. */
 export class LogEntryError extends Error {
   override readonly name = "LogEntryError";
   readonly code = "malformed-entry";
 }
 
-/**
- * Whether this is base64 with padding as RFC 4648 section 4 writes those bytes, and not another text that decodes
- * to them: two texts for one entry would be two entries for who compares them.
- */
-export function isCanonicalBase64(text: string): boolean {
-  return Buffer.from(text, "base64").toString("base64") === text;
-}
-
-const base64 = (maxLength: number) =>
-  v.pipe(
-    v.string(),
-    v.minLength(1, "is empty"),
-    v.maxLength(maxLength, `is longer than ${maxLength} characters`),
-    v.check(isCanonicalBase64, "is not canonical base64"),
-  );
 const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not 64 lower-case hex digits"));
 const count = v.pipe(v.number(), v.safeInteger("is not a whole number"), v.minValue(0, "is negative"));
 const positive = v.pipe(v.number(), v.safeInteger("is not a whole number"), v.minValue(1, "is not positive"));
@@ -49,12 +38,12 @@ const InclusionProof = v.object({
 });
 
 const AnsweredEntry = v.object({
-  body: base64(MAX_BODY_LENGTH),
+  body: base64Text(MAX_BODY_LENGTH),
   integratedTime: positive,
   logIndex: count,
   logID: hash,
-  attestation: v.optional(v.object({ data: v.optional(base64(MAX_ATTESTATION_LENGTH)) })),
-  verification: v.object({ inclusionProof: InclusionProof, signedEntryTimestamp: base64(1024) }),
+  attestation: v.optional(v.object({ data: v.optional(base64Text(MAX_ATTESTATION_LENGTH)) })),
+  verification: v.object({ inclusionProof: InclusionProof, signedEntryTimestamp: base64Text(1024) }),
 });
 
 /** One entry as the API of Rekor v1 answers it (`LogEntry` of its OpenAPI document); nothing in it is verified. */
@@ -95,13 +84,8 @@ export function parseLogEntry(uuid: string, value: unknown): LogEntry {
   if (!/^(?:[0-9a-f]{16})?[0-9a-f]{64}$/.test(uuid)) {
     throw new LogEntryError(`read log entry "${excerpt(uuid, 80)}": its UUID is not 64 or 80 hex digits`);
   }
-  const parsed = v.safeParse(AnsweredEntry, value, { abortEarly: true });
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    const path = v.getDotPath(issue) ?? "the entry";
-    throw new LogEntryError(`read log entry "${uuid}": ${path} ${excerpt(issue.message, 160)}`);
-  }
-  return { uuid, ...parsed.output };
+  const fail = (why: string) => new LogEntryError(`read log entry "${uuid}": ${why}`);
+  return { uuid, ...conform(AnsweredEntry, value, fail, "the entry") };
 }
 
 /** The hash in hex of the leaf with this body (base64): sha256 of 0x00 and the body (RFC 6962, 2.1). */

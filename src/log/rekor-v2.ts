@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { isCanonicalBase64 } from "./entry.ts";
+import { MAX_CHECKPOINT_LENGTH, MAX_PROOF_HASHES } from "./entry.ts";
+import { base64Text } from "./foreign-json.ts";
 import { askJson, badAnswer, postRequest, type AskLog, type LogCall } from "./json-api.ts";
 
 /** What is to be logged: a digest, a signature over it, and who made that. */
@@ -16,16 +17,11 @@ export interface HashedRecord {
 /** The API's own limit is 64 KiB for the body; its base64 and the proof come on top. */
 const MAX_ANSWER_BYTES = 256 * 1024;
 const MAX_BODY_LENGTH = 88 * 1024;
-const MAX_CHECKPOINT_LENGTH = 16 * 1024;
-/** A tree of 2^63 leaves has no longer path. */
-const MAX_PROOF_HASHES = 64;
 /** The one algorithm that is written: servers take P-256 in their default settings, and no plain Ed25519 in any. */
 const KEY_DETAILS = "PKIX_ECDSA_P256_SHA_256";
 
-const base64 = (maxLength: number) =>
-  v.pipe(v.string(), v.minLength(1), v.maxLength(maxLength), v.check(isCanonicalBase64));
 const index = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,18})$/));
-const hash = base64(44);
+const hash = base64Text(44);
 
 /** A `TransparencyLogEntry` of Sigstore's `sigstore_rekor.proto` in JSON, as a bundle has it. */
 const Entry = v.object({
@@ -39,7 +35,7 @@ const Entry = v.object({
     hashes: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PROOF_HASHES)), []),
     checkpoint: v.object({ envelope: v.pipe(v.string(), v.maxLength(MAX_CHECKPOINT_LENGTH)) }),
   }),
-  canonicalizedBody: base64(MAX_BODY_LENGTH),
+  canonicalizedBody: base64Text(MAX_BODY_LENGTH),
 });
 
 /** An entry of a Rekor v2 log and the proof that it is in there, in the JSON form that bundles have. Not verified. */

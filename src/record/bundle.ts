@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import {
-  isCanonicalBase64,
+  BUNDLE_MEDIA_TYPE,
   type LogEntry,
   MAX_BODY_LENGTH,
   MAX_CHECKPOINT_LENGTH,
   MAX_PROOF_HASHES,
 } from "../log/entry.ts";
-import { excerpt } from "../log/excerpt.ts";
+import { base64Text, conform } from "../log/foreign-json.ts";
 import { RecordError } from "./error.ts";
 import type { IntotoBody } from "./logged-body.ts";
 import { MAX_STATEMENT_BYTES } from "./statement.ts";
-
-/** The media type of the bundles that we write. */
-export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /** One entry of a log in a bundle; numbers are decimal text, bytes are base64. */
 export interface BundledEntry {
@@ -66,13 +63,6 @@ const MAX_TIMESTAMPS = 4;
 const MAX_SHORT_LENGTH = 1024;
 const MAX_PAYLOAD_LENGTH = Math.ceil(MAX_STATEMENT_BYTES / 3) * 4;
 
-const base64 = (maxLength: number) =>
-  v.pipe(
-    v.string(),
-    v.nonEmpty("is empty"),
-    v.maxLength(maxLength, `is longer than ${maxLength} characters`),
-    v.check(isCanonicalBase64, "is not canonical base64"),
-  );
 const text = v.pipe(
   v.string(),
   v.maxLength(MAX_SHORT_LENGTH, `is longer than ${MAX_SHORT_LENGTH} characters`),
@@ -85,16 +75,19 @@ const absent = <S extends v.GenericSchema>(schema: S) => v.optional(v.nullable(s
 
 const Entry = v.strictObject({
   logIndex: zero,
-  logId: v.strictObject({ keyId: base64(128) }),
+  logId: v.strictObject({ keyId: base64Text(128) }),
   kindVersion: v.strictObject({ kind: text, version: text }),
   integratedTime: zero,
-  inclusionPromise: absent(v.strictObject({ signedEntryTimestamp: base64(MAX_SHORT_LENGTH) })),
+  inclusionPromise: absent(v.strictObject({ signedEntryTimestamp: base64Text(MAX_SHORT_LENGTH) })),
   inclusionProof: v.strictObject({
     logIndex: zero,
-    rootHash: base64(64),
+    rootHash: base64Text(64),
     treeSize: number,
     hashes: v.optional(
-      v.pipe(v.array(base64(64)), v.maxLength(MAX_PROOF_HASHES, `has more than ${MAX_PROOF_HASHES} hashes`)),
+      v.pipe(
+        v.array(base64Text(64)),
+        v.maxLength(MAX_PROOF_HASHES, `has more than ${MAX_PROOF_HASHES} hashes`),
+      ),
       [],
     ),
     checkpoint: v.strictObject({
@@ -104,7 +97,7 @@ const Entry = v.strictObject({
       ),
     }),
   }),
-  canonicalizedBody: base64(MAX_BODY_LENGTH),
+  canonicalizedBody: base64Text(MAX_BODY_LENGTH),
 });
 
 const BundleJson = v.strictObject({
@@ -114,14 +107,14 @@ const BundleJson = v.strictObject({
   ),
   verificationMaterial: v.strictObject({
     publicKey: v.optional(v.strictObject({ hint: v.optional(text, "") })),
-    certificate: v.optional(v.strictObject({ rawBytes: base64(MAX_CERTIFICATE_LENGTH) })),
+    certificate: v.optional(v.strictObject({ rawBytes: base64Text(MAX_CERTIFICATE_LENGTH) })),
     // Several would leave open which of them is the record, and which was looked at.
     tlogEntries: v.strictTuple([Entry]),
     timestampVerificationData: absent(
       v.strictObject({
         rfc3161Timestamps: v.optional(
           v.pipe(
-            v.array(v.strictObject({ signedTimestamp: base64(MAX_TIMESTAMP_LENGTH) })),
+            v.array(v.strictObject({ signedTimestamp: base64Text(MAX_TIMESTAMP_LENGTH) })),
             v.maxLength(MAX_TIMESTAMPS, `has more than ${MAX_TIMESTAMPS} timestamps`),
           ),
           [],
@@ -130,10 +123,10 @@ const BundleJson = v.strictObject({
     ),
   }),
   dsseEnvelope: v.strictObject({
-    payload: base64(MAX_PAYLOAD_LENGTH),
+    payload: base64Text(MAX_PAYLOAD_LENGTH),
     payloadType: text,
     signatures: v.strictTuple([
-      v.strictObject({ sig: base64(MAX_SHORT_LENGTH), keyid: v.optional(text, "") }),
+      v.strictObject({ sig: base64Text(MAX_SHORT_LENGTH), keyid: v.optional(text, "") }),
     ]),
   }),
 });
@@ -144,12 +137,7 @@ const BundleJson = v.strictObject({
  */
 export function parseBundle(value: unknown, place: string): Bundle {
   const fail = (why: string) => new RecordError("malformed", `read ${place}: ${why}`);
-  const parsed = v.safeParse(BundleJson, value, { abortEarly: true });
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw fail(`"${excerpt(v.getDotPath(issue) ?? "bundle", 160)}": ${excerpt(issue.message, 160)}`);
-  }
-  const { verificationMaterial, dsseEnvelope } = parsed.output;
+  const { verificationMaterial, dsseEnvelope } = conform(BundleJson, value, fail, "bundle");
   const { publicKey, certificate, tlogEntries, timestampVerificationData } = verificationMaterial;
   if ((publicKey === undefined) === (certificate === undefined))
     throw fail('"verificationMaterial" has not one of "publicKey" and "certificate"');

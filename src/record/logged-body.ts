@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { isCanonicalBase64 } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { conform, isCanonicalBase64 } from "../log/foreign-json.ts";
 import { RecordError } from "./error.ts";
 import { readSignerPem } from "./signer.ts";
 import type { Verifier } from "./trusted-signer.ts";
@@ -106,10 +106,10 @@ export function readNamedBody(body: string, place: string): NamedBody {
   try {
     value = JSON.parse(decode(body));
   } catch (cause) {
-    throw malformed(place, "it is not JSON", cause);
+    throw malformed(place)("it is not JSON", cause);
   }
   const kind = v.safeParse(Kind, value);
-  if (!kind.success) throw malformed(place, "it says no kind and version");
+  if (!kind.success) throw malformed(place)("it says no kind and version");
   return { name: `${kind.output.kind} ${kind.output.apiVersion}`, value };
 }
 
@@ -122,7 +122,7 @@ export function readLoggedBody({ name, value }: NamedBody, place: string): Logge
     case "intoto 0.0.2":
       return readIntoto(value, place);
     case "dsse 0.0.1": {
-      const { payloadHash, signatures } = conform(Dsse, value, place).spec;
+      const { payloadHash, signatures } = conform(Dsse, value, malformed(place), "body").spec;
       const [{ signature, verifier }] = signatures;
       return {
         kind: "dsse",
@@ -133,7 +133,8 @@ export function readLoggedBody({ name, value }: NamedBody, place: string): Logge
       };
     }
     case "hashedrekord 0.0.2": {
-      const { data, signature } = conform(Hashedrekord, value, place).spec.hashedRekordV002;
+      const { data, signature } = conform(Hashedrekord, value, malformed(place), "body").spec
+        .hashedRekordV002;
       const { verifier } = signature;
       const [label, { rawBytes: der }] =
         "publicKey" in verifier
@@ -161,13 +162,13 @@ export function readIntotoBody({ name, value }: NamedBody, place: string): Intot
 }
 
 function readIntoto(value: unknown, place: string): IntotoBody {
-  const { envelope, payloadHash } = conform(Intoto, value, place).spec.content;
+  const { envelope, payloadHash } = conform(Intoto, value, malformed(place), "body").spec.content;
   const [{ publicKey, sig, keyid }] = envelope.signatures;
   const verifier = readVerifier(publicKey, place);
   // The log encodes what is base64 already once more.
   const signature = decode(sig);
   if (signature === "" || !isCanonicalBase64(signature)) {
-    throw malformed(place, "the signature is not canonical base64 in base64");
+    throw malformed(place)("the signature is not canonical base64 in base64");
   }
   return {
     kind: "intoto",
@@ -184,24 +185,17 @@ function readIntoto(value: unknown, place: string): IntotoBody {
 export function readVerifier(publicKey: string, place: string): Verifier {
   const verifier = readSignerPem(decode(publicKey));
   if (verifier !== undefined) return verifier;
-  throw malformed(place, "the signer's key is not one PEM block, and not a chain of certificates");
+  throw malformed(place)("the signer's key is not one PEM block, and not a chain of certificates");
 }
 
 function decode(text: string): string {
   return Buffer.from(text, "base64").toString("utf8");
 }
 
-function conform<S extends v.GenericSchema>(schema: S, value: unknown, place: string): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, value, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw malformed(place, `"${v.getDotPath(issue) ?? "body"}": ${excerpt(issue.message, 160)}`);
-}
-
 function otherKind(name: string, place: string): RecordError {
   return new RecordError("not-a-sighting", `read the body of ${place}: it is of kind "${excerpt(name)}"`);
 }
 
-function malformed(place: string, why: string, cause?: unknown): RecordError {
-  return new RecordError("malformed", `read the body of ${place}: ${why}`, { cause });
+function malformed(place: string): (why: string, cause?: unknown) => RecordError {
+  return (why, cause) => new RecordError("malformed", `read the body of ${place}: ${why}`, { cause });
 }

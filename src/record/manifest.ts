@@ -2,6 +2,7 @@
 import * as v from "valibot";
 import { type Digest, parseDigest, type Sha256, sha256 } from "../image/digest.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { conform, parseJson } from "../log/foreign-json.ts";
 
 /** One manifest of an index. */
 export interface PlatformManifest {
@@ -86,24 +87,6 @@ const Index = v.object({
   layers: v.optional(v.undefined("is not for an index")),
 });
 
-function parseJson(bytes: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch (cause) {
-    throw new ManifestError("malformed", "read an image manifest: it is not JSON in UTF-8", { cause });
-  }
-}
-
-function conform<S extends v.GenericSchema>(schema: S, value: unknown, mediaType: string): v.InferOutput<S> {
-  const parsed = v.safeParse(schema, value, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw new ManifestError(
-    "malformed",
-    `read an image manifest as "${mediaType}": "${v.getDotPath(issue) ?? "document"}": ${excerpt(issue.message, 160)}`,
-  );
-}
-
 function platformsOf(index: v.InferOutput<typeof Index>): readonly PlatformManifest[] {
   const platforms: PlatformManifest[] = [];
   for (const { platform, digest } of index.manifests) {
@@ -140,17 +123,13 @@ export function readManifest(bytes: Uint8Array, mediaType: string): Manifest {
       `read an image manifest: it is longer than ${MAX_MANIFEST_BYTES} bytes`,
     );
   }
-  const value = parseJson(bytes);
-  const { mediaType: own = mediaType } = conform(SelfDescribed, value, mediaType);
-  if (own !== mediaType) {
-    throw new ManifestError(
-      "malformed",
-      `read an image manifest as "${mediaType}": it calls itself "${excerpt(own)}"`,
-    );
-  }
+  const fail = (why: string, cause?: unknown) =>
+    new ManifestError("malformed", `read an image manifest as "${mediaType}": ${why}`, { cause });
+  const value = parseJson(bytes, fail);
+  const { mediaType: own = mediaType } = conform(SelfDescribed, value, fail);
+  if (own !== mediaType) throw fail(`it calls itself "${excerpt(own)}"`);
   const digest = sha256(bytes);
-  if (kind === "index")
-    return { digest, mediaType, platforms: platformsOf(conform(Index, value, mediaType)) };
-  conform(PlainManifest, value, mediaType);
+  if (kind === "index") return { digest, mediaType, platforms: platformsOf(conform(Index, value, fail)) };
+  conform(PlainManifest, value, fail);
   return { digest, mediaType, platforms: [] };
 }

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
 import { formatReference, parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { conform, isDeeper } from "../log/foreign-json.ts";
 import { RecordError } from "./error.ts";
 import { DigestText, MAX_PLATFORMS, MEDIA_TYPE, PLATFORM, type PlatformManifest } from "./manifest.ts";
 
@@ -140,11 +141,6 @@ function malformed(why: string, cause?: unknown): RecordError {
   return new RecordError("malformed", `read a sighting: ${why}`, { cause });
 }
 
-function isDeeper(value: unknown, levels: number): boolean {
-  if (typeof value !== "object" || value === null) return false;
-  return levels === 0 || Object.values(value).some((inner) => isDeeper(inner, levels - 1));
-}
-
 function readStatement(bytes: Uint8Array): v.InferOutput<typeof StatementShape> {
   if (bytes.length > MAX_STATEMENT_BYTES) throw malformed(`it is longer than ${MAX_STATEMENT_BYTES} bytes`);
   let text: string;
@@ -163,10 +159,7 @@ function readStatement(bytes: Uint8Array): v.InferOutput<typeof StatementShape> 
   // One reading for everybody: no duplicate keys, no second spelling of the same statement.
   if (json.canonicalize(value) !== text) throw malformed("it is not canonical JSON");
 
-  const parsed = v.safeParse(StatementShape, value, { abortEarly: true });
-  if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw malformed(`"${v.getDotPath(issue) ?? "statement"}": ${excerpt(issue.message, 160)}`);
+  return conform(StatementShape, value, malformed, "statement");
 }
 
 function readTaggedName(text: string): Reference {

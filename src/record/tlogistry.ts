@@ -2,7 +2,8 @@
 import * as v from "valibot";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
-import { isCanonicalBase64, type LogEntry } from "../log/entry.ts";
+import type { LogEntry } from "../log/entry.ts";
+import { isCanonicalBase64 } from "../log/foreign-json.ts";
 import { bundledEntry } from "./bundle.ts";
 import { checkUuid, placeOf, readPayload } from "./candidate.ts";
 import { refusal } from "./error.ts";

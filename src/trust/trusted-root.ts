@@ -3,6 +3,7 @@ import { TrustedRoot as TrustedRootMessage } from "@sigstore/protobuf-specs";
 import { toTrustMaterial, type TrustMaterial } from "@sigstore/verify";
 import * as v from "valibot";
 import { excerpt } from "../log/excerpt.ts";
+import { conform } from "../log/foreign-json.ts";
 import { TrustError } from "./error.ts";
 
 /** The logs and authorities whose word is taken, with their keys read. */
@@ -60,11 +61,7 @@ export function parseTrustedRoot(text: string, source: string): TrustedRoot {
   } catch (cause) {
     throw fail("it is not JSON", cause);
   }
-  const parsed = v.safeParse(Root, value, { abortEarly: true });
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw fail(`"${v.getDotPath(issue) ?? "document"}": ${excerpt(issue.message, 160)}`);
-  }
+  conform(Root, value, fail);
   try {
     const { publicKey: _, ...material } = toTrustMaterial(TrustedRootMessage.fromJSON(value));
     return { source, material };

@@ -11,7 +11,7 @@ import {
   MAX_EVIDENCE_BYTES,
   parseEvidence,
 } from "../../src/attestation/predicate.ts";
-import { readEvidenceStatement } from "../../src/attestation/statement.ts";
+import { readEvidenceStatement } from "../../src/attestation/predicate.ts";
 
 const DIGEST = `sha256:${"c8".repeat(32)}` as const;
 const MANIFEST = `sha256:${"a1".repeat(32)}` as const;

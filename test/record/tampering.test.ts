@@ -108,7 +108,7 @@ describe("an entry that was tampered with on its way is refused", () => {
       row: "an empty statement",
       change: ({ entry }) => (entry.attestation = { data: "" }),
       code: "malformed-entry",
-      says: "attestation.data is empty",
+      says: 'attestation.data": is empty',
     },
     {
       row: "another time",
@@ -144,7 +144,7 @@ describe("an entry that was tampered with on its way is refused", () => {
       row: "a log's id in upper case",
       change: ({ entry }) => (entry.logID = entry.logID.toUpperCase()),
       code: "malformed-entry",
-      says: "logID is not 64 lower-case hex digits",
+      says: 'logID": is not 64 lower-case hex digits',
     },
     ...Array.from(proof(sample.found(logged)).hashes.keys(), (index) => ({
       row: `another hash ${index} in the proof`,
@@ -288,7 +288,7 @@ describe("an entry that was tampered with on its way is refused", () => {
       row: "a huge checkpoint",
       change: (found) => (proof(found).checkpoint += "x".repeat(20_000)),
       code: "malformed-entry",
-      says: "checkpoint is longer than",
+      says: 'checkpoint": is longer than',
     },
     {
       row: "the body of another record",
@@ -355,13 +355,13 @@ describe("an entry that was tampered with on its way is refused", () => {
       row: "a body that is not base64",
       change: ({ entry }) => (entry.body = `${entry.body}!`),
       code: "malformed-entry",
-      says: "body is not canonical base64",
+      says: 'body": is not canonical base64',
     },
     {
       row: "a body that is too long",
       change: ({ entry }) => (entry.body = "AAAA".repeat(100_000)),
       code: "malformed-entry",
-      says: "body is longer than 262144",
+      says: 'body": is longer than 262144',
     },
     {
       row: "a body that is not JSON",

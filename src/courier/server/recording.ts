@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
+import { BUNDLE_MEDIA_TYPE } from "../../log/entry.ts";
 import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
 import { appendEntry, isIntotoBodyOf, sameLeaf, type SignedPayload } from "../../log/rekor-v1.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
@@ -15,8 +16,6 @@ export interface Recording extends LogCall {
   readonly statement: Uint8Array;
   readonly signer: Signer;
 }
-
-const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
 
 /**
  * Signs the statement (DSSE), appends it to the log as an `intoto` 0.0.2 entry, which keeps the statement too, and

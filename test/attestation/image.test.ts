@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { readAttestationLayers, readAttestedImages } from "../../src/attestation/manifests.ts";
+import { readAttestationLayers, readAttestedImages } from "../../src/attestation/image.ts";
 
 const digest = (two: string) => `sha256:${two.repeat(32)}`;
 const bytes = (value: unknown) => Buffer.from(JSON.stringify(value));
