@@ -11,7 +11,12 @@ export const MAX_ATTESTATION_LENGTH = 256 * 1024;
 /** The most hashes in an inclusion proof: a tree of 2^63 leaves has no longer path. */
 export const MAX_PROOF_HASHES = 64;
 /** The longest checkpoint accepted, in characters; each witness of a log adds a line. */
-export const MAX_CHECKPOINT_LENGTH = 16 * 1024;
+const MAX_CHECKPOINT_LENGTH = 16 * 1024;
+/** A signed note: origin, tree size, root hash, an empty line, signatures. */
+export const CheckpointText = v.pipe(
+  v.string(),
+  v.maxLength(MAX_CHECKPOINT_LENGTH, `is longer than ${MAX_CHECKPOINT_LENGTH} characters`),
+);
 
 /** The media type of the Sigstore bundles that we write. */
 export const BUNDLE_MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json";
@@ -26,54 +31,39 @@ const hash = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "is not 64 lower-case 
 const count = v.pipe(v.number(), v.safeInteger("is not a whole number"), v.minValue(0, "is negative"));
 const positive = v.pipe(v.number(), v.safeInteger("is not a whole number"), v.minValue(1, "is not positive"));
 
-const InclusionProof = v.object({
-  hashes: v.pipe(v.array(hash), v.maxLength(MAX_PROOF_HASHES, `has more than ${MAX_PROOF_HASHES} hashes`)),
-  logIndex: count,
-  rootHash: hash,
-  treeSize: positive,
-  checkpoint: v.pipe(
-    v.string(),
-    v.maxLength(MAX_CHECKPOINT_LENGTH, `is longer than ${MAX_CHECKPOINT_LENGTH} characters`),
-  ),
-});
-
 const AnsweredEntry = v.object({
+  /** Base64 of the canonicalized body: the bytes of the leaf. */
   body: base64Text(MAX_BODY_LENGTH),
+  /** Seconds since 1970-01-01T00:00:00Z. */
   integratedTime: positive,
+  /** The index across all shards of the log: what the signed entry timestamp signs. */
   logIndex: count,
+  /** Hex of the sha256 of the log's public key. */
   logID: hash,
+  /** What the log stores beside the tree: for `intoto` the payload of the envelope, in base64. */
   attestation: v.optional(v.object({ data: v.optional(base64Text(MAX_ATTESTATION_LENGTH)) })),
-  verification: v.object({ inclusionProof: InclusionProof, signedEntryTimestamp: base64Text(1024) }),
+  verification: v.object({
+    inclusionProof: v.object({
+      /** Hex, lowest level first (RFC 6962, 2.1.1). */
+      hashes: v.pipe(
+        v.array(hash),
+        v.maxLength(MAX_PROOF_HASHES, `has more than ${MAX_PROOF_HASHES} hashes`),
+      ),
+      /** The index within the shard. */
+      logIndex: count,
+      rootHash: hash,
+      treeSize: positive,
+      checkpoint: CheckpointText,
+    }),
+    /** Base64 of the log's signature over body, integratedTime, logID and logIndex. */
+    signedEntryTimestamp: base64Text(1024),
+  }),
 });
 
 /** One entry as the API of Rekor v1 answers it (`LogEntry` of its OpenAPI document); nothing in it is verified. */
-export interface LogEntry {
+export interface LogEntry extends v.InferOutput<typeof AnsweredEntry> {
   /** 64 hex digits of the leaf's hash, after 16 of the tree's ID in all but the oldest answers. */
   readonly uuid: string;
-  /** Base64 of the canonicalized body: the bytes of the leaf. */
-  readonly body: string;
-  /** Seconds since 1970-01-01T00:00:00Z. */
-  readonly integratedTime: number;
-  /** The index across all shards of the log: what the signed entry timestamp signs. */
-  readonly logIndex: number;
-  /** Hex of the sha256 of the log's public key. */
-  readonly logID: string;
-  /** What the log stores beside the tree: for `intoto` the payload of the envelope, in base64. */
-  readonly attestation?: { readonly data?: string | undefined } | undefined;
-  readonly verification: {
-    readonly inclusionProof: {
-      /** Hex, lowest level first (RFC 6962, 2.1.1). */
-      readonly hashes: readonly string[];
-      /** The index within the shard. */
-      readonly logIndex: number;
-      readonly rootHash: string;
-      readonly treeSize: number;
-      /** A signed note: origin, tree size, root hash, an empty line, signatures. */
-      readonly checkpoint: string;
-    };
-    /** Base64 of the log's signature over body, integratedTime, logID and logIndex. */
-    readonly signedEntryTimestamp: string;
-  };
 }
 
 /**

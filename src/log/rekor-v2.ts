@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { MAX_CHECKPOINT_LENGTH, MAX_PROOF_HASHES } from "./entry.ts";
+import { CheckpointText, MAX_PROOF_HASHES } from "./entry.ts";
 import { base64Text } from "./foreign-json.ts";
 import { askJson, badAnswer, postRequest, type AskLog, type LogCall } from "./json-api.ts";
 
@@ -33,7 +33,7 @@ const Entry = v.object({
     rootHash: hash,
     treeSize: index,
     hashes: v.optional(v.pipe(v.array(hash), v.maxLength(MAX_PROOF_HASHES)), []),
-    checkpoint: v.object({ envelope: v.pipe(v.string(), v.maxLength(MAX_CHECKPOINT_LENGTH)) }),
+    checkpoint: v.object({ envelope: CheckpointText }),
   }),
   canonicalizedBody: base64Text(MAX_BODY_LENGTH),
 });

@@ -2,59 +2,15 @@
 import * as v from "valibot";
 import {
   BUNDLE_MEDIA_TYPE,
+  CheckpointText,
   type LogEntry,
   MAX_BODY_LENGTH,
-  MAX_CHECKPOINT_LENGTH,
   MAX_PROOF_HASHES,
 } from "../log/entry.ts";
 import { base64Text, conform } from "../log/foreign-json.ts";
 import { RecordError } from "./error.ts";
 import type { IntotoBody } from "./logged-body.ts";
 import { MAX_STATEMENT_BYTES } from "./statement.ts";
-
-/** One entry of a log in a bundle; numbers are decimal text, bytes are base64. */
-export interface BundledEntry {
-  readonly logIndex: string;
-  readonly logId: { readonly keyId: string };
-  readonly kindVersion: { readonly kind: string; readonly version: string };
-  /** Seconds since 1970-01-01T00:00:00Z; `0` for an entry of Rekor v2, whose time a timestamp authority says. */
-  readonly integratedTime: string;
-  /** Rekor v1's alone. */
-  readonly inclusionPromise?: { readonly signedEntryTimestamp: string };
-  readonly inclusionProof: {
-    readonly logIndex: string;
-    readonly rootHash: string;
-    readonly treeSize: string;
-    readonly hashes: readonly string[];
-    readonly checkpoint: { readonly envelope: string };
-  };
-  readonly canonicalizedBody: string;
-}
-
-/** Who signed, as a bundle has it: a name for a public key that the reader has, or the certificate (DER in base64). */
-export type SignerMaterial =
-  | { readonly publicKey: { readonly hint: string } }
-  | { readonly certificate: { readonly rawBytes: string } };
-
-/**
- * A Sigstore bundle v0.3, as JSON, with one envelope that has one signature, and one log entry: the whole evidence of
- * a record, which `cosign` and other Sigstore tools verify without us.
- */
-export interface Bundle {
-  readonly mediaType: string;
-  readonly verificationMaterial: SignerMaterial & {
-    readonly tlogEntries: readonly [BundledEntry];
-    /** RFC 3161 timestamps over the signature (DER in base64). */
-    readonly timestampVerificationData?: {
-      readonly rfc3161Timestamps: readonly { readonly signedTimestamp: string }[];
-    };
-  };
-  readonly dsseEnvelope: {
-    readonly payload: string;
-    readonly payloadType: string;
-    readonly signatures: readonly [{ readonly sig: string; readonly keyid: string }];
-  };
-}
 
 /** Characters of base64; a certificate of Fulcio has less than 2 KiB, a timestamp with its chain less than 8. */
 const MAX_CERTIFICATE_LENGTH = 16 * 1024;
@@ -71,7 +27,11 @@ const text = v.pipe(
 const number = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,14})$/, "is not a decimal number"));
 // What is zero or empty is left out by some writers of this format (`protojson` of Go).
 const zero = v.optional(number, "0");
-const absent = <S extends v.GenericSchema>(schema: S) => v.optional(v.nullable(schema));
+const absent = <S extends v.GenericSchema>(schema: S) =>
+  v.pipe(
+    v.nullish(schema),
+    v.transform((value) => value ?? undefined),
+  );
 
 const Entry = v.strictObject({
   logIndex: zero,
@@ -90,38 +50,50 @@ const Entry = v.strictObject({
       ),
       [],
     ),
-    checkpoint: v.strictObject({
-      envelope: v.pipe(
-        v.string(),
-        v.maxLength(MAX_CHECKPOINT_LENGTH, `is longer than ${MAX_CHECKPOINT_LENGTH} characters`),
-      ),
-    }),
+    checkpoint: v.strictObject({ envelope: CheckpointText }),
   }),
   canonicalizedBody: base64Text(MAX_BODY_LENGTH),
 });
 
-const BundleJson = v.strictObject({
-  mediaType: v.picklist(
-    [BUNDLE_MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3"],
-    "is not that of a Sigstore bundle v0.3",
-  ),
-  verificationMaterial: v.strictObject({
-    publicKey: v.optional(v.strictObject({ hint: v.optional(text, "") })),
-    certificate: v.optional(v.strictObject({ rawBytes: base64Text(MAX_CERTIFICATE_LENGTH) })),
-    // Several would leave open which of them is the record, and which was looked at.
-    tlogEntries: v.strictTuple([Entry]),
-    timestampVerificationData: absent(
-      v.strictObject({
-        rfc3161Timestamps: v.optional(
-          v.pipe(
-            v.array(v.strictObject({ signedTimestamp: base64Text(MAX_TIMESTAMP_LENGTH) })),
-            v.maxLength(MAX_TIMESTAMPS, `has more than ${MAX_TIMESTAMPS} timestamps`),
-          ),
-          [],
-        ),
-      }),
+/** One entry of a log in a bundle; numbers are decimal text, bytes are base64. */
+export type BundledEntry = v.InferOutput<typeof Entry>;
+
+const Timestamps = v.strictObject({
+  rfc3161Timestamps: v.optional(
+    v.pipe(
+      v.array(v.strictObject({ signedTimestamp: base64Text(MAX_TIMESTAMP_LENGTH) })),
+      v.maxLength(MAX_TIMESTAMPS, `has more than ${MAX_TIMESTAMPS} timestamps`),
     ),
-  }),
+    [],
+  ),
+});
+
+const BundleJson = v.strictObject({
+  mediaType: v.pipe(
+    v.picklist(
+      [BUNDLE_MEDIA_TYPE, "application/vnd.dev.sigstore.bundle+json;version=0.3"],
+      "is not that of a Sigstore bundle v0.3",
+    ),
+    v.transform(() => BUNDLE_MEDIA_TYPE),
+  ),
+  verificationMaterial: v.pipe(
+    v.strictObject({
+      // One of two: a name for a public key that the reader has, or the signer's certificate.
+      publicKey: v.optional(v.strictObject({ hint: v.optional(text, "") })),
+      certificate: v.optional(v.strictObject({ rawBytes: base64Text(MAX_CERTIFICATE_LENGTH) })),
+      // Several would leave open which of them is the record, and which was verified.
+      tlogEntries: v.strictTuple([Entry]),
+      /** RFC 3161 timestamps over the signature (DER). */
+      timestampVerificationData: v.pipe(
+        absent(Timestamps),
+        v.transform((data) => (data?.rfc3161Timestamps.length === 0 ? undefined : data)),
+      ),
+    }),
+    v.check(
+      ({ publicKey, certificate }) => (publicKey === undefined) !== (certificate === undefined),
+      'has not one of "publicKey" and "certificate"',
+    ),
+  ),
   dsseEnvelope: v.strictObject({
     payload: base64Text(MAX_PAYLOAD_LENGTH),
     payloadType: text,
@@ -132,26 +104,21 @@ const BundleJson = v.strictObject({
 });
 
 /**
+ * A Sigstore bundle v0.3, as JSON, with one envelope that has one signature, and one log entry: the whole evidence of
+ * a record, which `cosign` and other Sigstore tools verify without us.
+ */
+export type Bundle = v.InferOutput<typeof BundleJson>;
+
+/** The signer as a bundle has it. */
+export type SignerMaterial = Pick<Bundle["verificationMaterial"], "publicKey" | "certificate">;
+
+/**
  * Reads a bundle, bounded in every part, and fills in what its writer left out. Nothing is proven here. `place` is for
  * messages. Throws RecordError ("malformed").
  */
 export function parseBundle(value: unknown, place: string): Bundle {
   const fail = (why: string) => new RecordError("malformed", `read ${place}: ${why}`);
-  const { verificationMaterial, dsseEnvelope } = conform(BundleJson, value, fail, "bundle");
-  const { publicKey, certificate, tlogEntries, timestampVerificationData } = verificationMaterial;
-  if ((publicKey === undefined) === (certificate === undefined))
-    throw fail('"verificationMaterial" has not one of "publicKey" and "certificate"');
-  const [{ inclusionPromise, ...entry }] = tlogEntries;
-  const timestamps = timestampVerificationData?.rfc3161Timestamps ?? [];
-  return {
-    mediaType: BUNDLE_MEDIA_TYPE,
-    verificationMaterial: {
-      ...(certificate === undefined ? { publicKey: publicKey ?? { hint: "" } } : { certificate }),
-      tlogEntries: [{ ...entry, ...(inclusionPromise && { inclusionPromise }) }],
-      ...(timestamps.length > 0 && { timestampVerificationData: { rfc3161Timestamps: timestamps } }),
-    },
-    dsseEnvelope,
-  };
+  return conform(BundleJson, value, fail, "bundle");
 }
 
 /**

@@ -194,9 +194,8 @@ function certificateOver(evidence: Evidence, statement: Uint8Array): Uint8Array 
       case "bundle": {
         const { dsseEnvelope, verificationMaterial } = parseBundle(evidence.bundle, evidence.place);
         const isSame = Buffer.from(dsseEnvelope.payload, "base64").equals(statement);
-        return isSame && "certificate" in verificationMaterial
-          ? Buffer.from(verificationMaterial.certificate.rawBytes, "base64")
-          : undefined;
+        const { certificate } = verificationMaterial;
+        return isSame && certificate ? Buffer.from(certificate.rawBytes, "base64") : undefined;
       }
     }
   } catch (error) {

@@ -153,9 +153,9 @@ function proveSameContent({ place, bundle, body }: Claim): void {
 }
 
 function isVerifierOf({ verificationMaterial }: Bundle, { verifier }: LoggedBody): boolean {
-  if (!("certificate" in verificationMaterial)) return verifier.label === "PUBLIC KEY";
-  const { rawBytes } = verificationMaterial.certificate;
-  return verifier.label === "CERTIFICATE" && Buffer.from(rawBytes, "base64").equals(verifier.der);
+  const { certificate } = verificationMaterial;
+  if (certificate === undefined) return verifier.label === "PUBLIC KEY";
+  return verifier.label === "CERTIFICATE" && Buffer.from(certificate.rawBytes, "base64").equals(verifier.der);
 }
 
 /** What the signature is over (DSSE's pre-authentication encoding). */

@@ -63,16 +63,16 @@ export const StatementShape = v.strictObject({
   predicate: v.object({
     reference: v.pipe(v.string(), v.maxLength(1024)),
     digest: DigestText,
-    mediaType: v.optional(v.pipe(v.string(), v.regex(MEDIA_TYPE))),
-    platforms: v.optional(
+    mediaType: v.exactOptional(v.pipe(v.string(), v.regex(MEDIA_TYPE))),
+    platforms: v.exactOptional(
       v.pipe(
         v.array(v.object({ platform: v.pipe(v.string(), v.regex(PLATFORM)), digest: DigestText })),
         v.maxLength(MAX_PLATFORMS),
       ),
     ),
     observedAt: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
-    supersedes: v.optional(DigestText),
-    reason: v.optional(
+    supersedes: v.exactOptional(DigestText),
+    reason: v.exactOptional(
       v.pipe(
         v.string(),
         v.maxLength(MAX_REASON_LENGTH, `is longer than ${MAX_REASON_LENGTH} characters`),
@@ -191,18 +191,9 @@ function readSeconds(text: string): Date {
  */
 export function parseSighting(payload: Uint8Array): Sighting {
   const { subject, predicate } = readStatement(payload);
-  const { digest, mediaType, platforms = [], supersedes, reason } = predicate;
   const reference = readTaggedName(predicate.reference);
   if (json.canonicalize(subject) !== json.canonicalize(subjectsOf(reference, predicate.digest))) {
     throw malformed("its subjects are not the tag and the image that its predicate names");
   }
-  return {
-    reference: predicate.reference,
-    digest,
-    ...(mediaType !== undefined && { mediaType }),
-    platforms,
-    observedAt: readSeconds(predicate.observedAt),
-    ...(supersedes !== undefined && { supersedes }),
-    ...(reason !== undefined && { reason }),
-  };
+  return { platforms: [], ...predicate, observedAt: readSeconds(predicate.observedAt) };
 }
