@@ -111,32 +111,15 @@ export async function retrieveEntriesAt(
   ask: AskLog,
   { log, logIndexes, signal }: LogCall & { readonly logIndexes: readonly number[] },
 ): Promise<readonly RawEntry[]> {
-  const request = postRequest({ log, signal }, "api/v1/log/entries/retrieve", {
-    body: { logIndexes },
-    maxBytes: MAX_BATCH_BYTES,
-  });
-  try {
-    const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
-    const maps = v.safeParse(v.array(EntryMap), value);
-    if (!maps.success) throw badAnswer(request, answer, "is not a list of entries by UUID");
-    const entries = maps.output.flatMap((map) =>
-      Object.entries(map).map(([uuid, entry]) => ({ uuid, entry })),
-    );
-    if (entries.length > logIndexes.length) throw badAnswer(request, answer, "has more than was asked for");
+  const together = await retrieve(ask, { log, signal }, { logIndexes }, (entries, wrong) => {
+    if (entries.length > logIndexes.length) throw wrong("has more than was asked for");
     return entries;
-  } catch (error) {
-    const oneByOne = isTooLarge(error) || (error instanceof LogError && error.status >= 500);
-    if (!oneByOne) throw error;
-  }
+  });
+  if (together !== undefined) return together;
   const entries: RawEntry[] = [];
   for (const logIndex of logIndexes) {
     const path = `api/v1/log/entries?logIndex=${logIndex}`;
-    const entry = await readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES)).catch(
-      (error: unknown) => {
-        if (isTooLarge(error)) return undefined;
-        throw error;
-      },
-    );
+    const entry = await unlessTooLarge(readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES)));
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
@@ -146,39 +129,54 @@ async function retrieveBatch(
   ask: AskLog,
   { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },
 ): Promise<readonly RawEntry[]> {
-  const request = postRequest({ log, signal }, "api/v1/log/entries/retrieve", {
-    body: { entryUUIDs: uuids },
-    maxBytes: MAX_BATCH_BYTES,
-  });
   const found = new Map<string, RawEntry>();
-  try {
-    const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
-    const maps = v.safeParse(v.array(EntryMap), value);
-    if (!maps.success) throw badAnswer(request, answer, "is not a list of entries by UUID");
-    for (const [uuid, entry] of maps.output.flatMap((map) => Object.entries(map))) {
-      const asked = uuids.find((one) => sameLeaf(one, uuid));
-      if (asked === undefined) {
-        throw badAnswer(request, answer, `has entry "${uuid}", which was not asked for`);
-      }
-      if (!found.has(asked)) found.set(asked, { uuid, entry });
+  await retrieve(ask, { log, signal }, { entryUUIDs: uuids }, (entries, wrong) => {
+    for (const entry of entries) {
+      const asked = uuids.find((one) => sameLeaf(one, entry.uuid));
+      if (asked === undefined) throw wrong(`has entry "${entry.uuid}", which was not asked for`);
+      if (!found.has(asked)) found.set(asked, entry);
     }
-  } catch (error) {
-    // One entry that the log cannot read or that is huge spoils the answer for all ten of them.
-    const oneByOne = isTooLarge(error) || (error instanceof LogError && error.status >= 500);
-    if (!oneByOne) throw error;
-  }
+  });
   const entries: RawEntry[] = [];
   for (const uuid of uuids) {
-    entries.push(found.get(uuid) ?? (await readSmallEntry(ask, { log, uuid, signal })));
+    const entry = found.get(uuid) ?? (await unlessTooLarge(readEntry(ask, { log, uuid, signal })));
+    entries.push(entry ?? { uuid, entry: null });
   }
   return entries;
 }
 
-async function readSmallEntry(ask: AskLog, call: LogCall & { readonly uuid: string }): Promise<RawEntry> {
+/**
+ * What `take` makes of several entries in one answer. Undefined when they have to be asked for one by one: one entry that
+ * the log cannot read or that is huge spoils the answer for all ten of them.
+ */
+async function retrieve<T>(
+  ask: AskLog,
+  call: LogCall,
+  body: object,
+  take: (entries: readonly RawEntry[], wrong: (why: string) => LogError) => T,
+): Promise<T | undefined> {
+  const request = postRequest(call, "api/v1/log/entries/retrieve", { body, maxBytes: MAX_BATCH_BYTES });
   try {
-    return (await readEntry(ask, call)) ?? { uuid: call.uuid, entry: null };
+    const { value, answer } = await askJson(ask, { ...request, attempts: 2 });
+    const wrong = (why: string) => badAnswer(request, answer, why);
+    const maps = v.safeParse(v.array(EntryMap), value);
+    if (!maps.success) throw wrong("is not a list of entries by UUID");
+    const entries = maps.output.flatMap((map) => Object.entries(map));
+    return take(
+      entries.map(([uuid, entry]) => ({ uuid, entry })),
+      wrong,
+    );
   } catch (error) {
-    if (isTooLarge(error)) return { uuid: call.uuid, entry: null };
+    if (isTooLarge(error) || (error instanceof LogError && error.status >= 500)) return undefined;
+    throw error;
+  }
+}
+
+async function unlessTooLarge(asked: Promise<RawEntry | undefined>): Promise<RawEntry | undefined> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (isTooLarge(error)) return undefined;
     throw error;
   }
 }
