@@ -4,7 +4,7 @@ import { LogEntryError, parseLogEntry } from "../log/entry.ts";
 import { readBundle, readEntry, readKind, statementId } from "./candidate.ts";
 import { RecordError, type RecordErrorCode } from "./error.ts";
 import { proveRecord } from "./proofs.ts";
-import type { Candidate, Evidence, TagRecord, RecordContext } from "./record.ts";
+import type { Candidate, Claimed, Evidence, TagRecord, RecordContext } from "./record.ts";
 import { signerId } from "./signer.ts";
 import { isLegacy, readLegacy } from "./tlogistry.ts";
 
@@ -14,16 +14,6 @@ export interface History {
   readonly records: readonly TagRecord[];
   /** How many of the other entries were refused for what reason. */
   readonly rejected: ReadonlyMap<RecordErrorCode, number>;
-}
-
-/** What claims to be a record, wherever it came from. */
-export interface Claimed {
-  /** The same in copies of one statement. */
-  readonly id: string;
-  readonly loggedAt: Date;
-  readonly logIndex: bigint;
-  /** Throws RecordError. */
-  readonly prove: () => TagRecord;
 }
 
 /** Something that is no record. */

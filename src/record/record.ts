@@ -66,3 +66,13 @@ export type Evidence =
   | { readonly kind: "entry"; readonly uuid: string; readonly entry: unknown }
   /** A Sigstore bundle, and where it came from: `tlog.lock:12`. */
   | { readonly kind: "bundle"; readonly bundle: unknown; readonly place: string };
+
+/** What claims to be a record, wherever it came from. */
+export interface Claimed {
+  /** The same in copies of one statement. */
+  readonly id: string;
+  readonly loggedAt: Date;
+  readonly logIndex: bigint;
+  /** Throws RecordError. */
+  readonly prove: () => TagRecord;
+}

@@ -10,7 +10,7 @@ import { refusal } from "./error.ts";
 import { type NamedBody, readVerifier } from "./logged-body.ts";
 import { DigestText } from "./manifest.ts";
 import { checkLogIsNamed, proveCertificate, proveLogged } from "./proofs.ts";
-import type { TagRecord, RecordContext } from "./record.ts";
+import type { Claimed, RecordContext } from "./record.ts";
 import { signerId } from "./signer.ts";
 import { findSigner, type Granted } from "./trusted-signer.ts";
 
@@ -38,17 +38,9 @@ const Statement = v.object({
   predicate: v.object({ tag: text, digest: DigestText }),
 });
 
-/** What an entry of tlogistry claims. */
-interface LegacyClaim {
-  readonly id: string;
-  readonly loggedAt: Date;
-  readonly logIndex: bigint;
-  readonly prove: () => TagRecord;
-}
-
 /**
- * The digest under which a log's index finds what tlogistry wrote of a tag in 2022: sha256 of the tag's name with the
- * registry's old one, `index.docker.io/library/alpine:3.16.0`.
+ * The digest under which a log's index finds what tlogistry wrote about a tag in 2022: sha256 of the tag's name with the
+ * old name of the registry, `index.docker.io/library/alpine:3.16.0`.
  */
 export function tlogistrySubjectHash(reference: Reference): Sha256 {
   return sha256(tlogistryName(reference));
@@ -69,7 +61,7 @@ export function isLegacy({ name }: NamedBody): boolean {
  * the log takes its place. Throws RecordError: "weaker-evidence" unless the policy lets tlogistry's entries count in this
  * identity's name, "not-a-sighting" for what others wrote in that kind.
  */
-export function readLegacy(entry: LogEntry, { value }: NamedBody, context: RecordContext): LegacyClaim {
+export function readLegacy(entry: LogEntry, { value }: NamedBody, context: RecordContext): Claimed {
   const place = placeOf(entry);
   const parsed = v.safeParse(Body, value, { abortEarly: true });
   if (!parsed.success) throw refusal(place, "not-a-sighting", "it is an old entry that keeps no statement");
@@ -87,7 +79,7 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
     checkUuid(entry);
     payload = readPayload(entry, { payloadHash: content.payloadHash.value });
   } catch (error) {
-    // Nobody else may be able to cause that a trusted signer's statement is not shown.
+    // Verify the signer first, so that strangers cannot make a tag unknown.
     proveSigner();
     throw error;
   }
