@@ -145,7 +145,7 @@ function checkBytes(bytes: Uint8Array, digest: Digest, place: string): void {
   );
 }
 
-/** What an index or a manifest names and the registry has not is not there; anything else could not be asked. */
+/** What the registry does not have is missing evidence; any other failure means that it could not be asked. */
 async function notGone<T>(asked: Promise<T>, none: (why: string) => EvidenceError): Promise<T> {
   try {
     return await asked;

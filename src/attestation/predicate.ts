@@ -74,7 +74,7 @@ export const EvidenceShape = v.pipe(
   v.title("tlog-dockerfile evidence"),
 );
 
-/** What a built image carries about the images that it was built from. Nothing of it is proven but by its bundles. */
+/** What a built image carries about the images that it was built from. Only its bundles prove anything. */
 export type EvidencePredicate = v.InferOutput<typeof EvidenceShape>;
 export type EvidenceImage = v.InferOutput<typeof EvidenceImage>;
 
@@ -83,7 +83,7 @@ export type EvidenceImage = v.InferOutput<typeof EvidenceImage>;
  * ("too-large", "malformed") for one that would not be read again.
  */
 export function formatEvidence(predicate: EvidencePredicate): Uint8Array {
-  // A property without a value is none, and the library writes it.
+  // The library would write properties whose value is undefined.
   const plain: unknown = JSON.parse(JSON.stringify(predicate));
   const bytes = new TextEncoder().encode(json.canonicalize(plain));
   if (bytes.length > MAX_EVIDENCE_BYTES) {
@@ -99,7 +99,7 @@ export function formatEvidence(predicate: EvidencePredicate): Uint8Array {
       `write the evidence of the build: the limits are ${MAX_EVIDENCE_IMAGES} images, and ${MAX_EVIDENCE_RECORDS} records for each`,
     );
   }
-  // What we could not read again is not written.
+  // Write only what we can read again.
   parseEvidence(plain, "the evidence of the build");
   return bytes;
 }

@@ -11,7 +11,7 @@ const PURPOSE = "(evidence for the image tags of a build; made with --build-arg 
 const ANY_HEADER = /^# tlog\.lock ([1-9]\d{0,5})(?: checked (\d{4}-\d\d-\d\d))?(?: .*)?$/;
 const CONFLICT = /^(?:<{7}|\|{7}|={7}|>{7})(?: |$)/;
 
-/** A lock file that is whole and well formed. What its lines say is proven by their bundles only. */
+/** A lock file that is whole and well formed. Only the bundles of its lines prove what they say. */
 export interface LockFile {
   /** As messages name it: `tlog.lock`. */
   readonly name: string;
@@ -51,7 +51,7 @@ export function parseLockFile(bytes: Uint8Array, name: string): LockFile {
   return { name, tags, ...(checked !== undefined && { checked }) };
 }
 
-/** The lines after the header, and what that says. */
+/** The lines after the header, and the day in the header. */
 function readLines(
   bytes: Uint8Array,
   name: string,

@@ -8,7 +8,7 @@ import { isDeeper } from "../log/foreign-json.ts";
 import { LockError, type LockErrorCode } from "./error.ts";
 import type { TagRecord } from "../record/record.ts";
 
-/** What a line of a lock file says for people, before its bundle. */
+/** The columns of a line in a lock file that people read; its bundle follows them. */
 export interface LockColumns {
   /** The canonical name of the tag, `docker.io/library/alpine:3.16.0`. */
   readonly reference: string;
@@ -31,7 +31,7 @@ export interface LockedLine extends LockColumns {
 }
 
 const ANY_BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle(?:\.v|\+json;version=)[\d.]+/;
-/** A bundle has eight levels; what walks it recursively must not be made to walk deeper. */
+/** A bundle has eight levels. */
 const MAX_DEPTH = 16;
 
 const COLUMNS = /^(\S+) (\S+) (\S+) (\S+)#(0|[1-9]\d{0,18}) (\{.*\})$/s;
@@ -58,12 +58,12 @@ export function columnsOf(record: TagRecord): LockColumns {
 /** The line of a record, without its end: equal columns and equal bundles give equal bytes. */
 export function formatLine(columns: LockColumns, bundle: unknown): string {
   const { reference, loggedAt, digest, log, logIndex } = columns;
-  // A property without a value is none, and the library writes it.
+  // The library would write properties whose value is undefined.
   const plain: unknown = JSON.parse(JSON.stringify(bundle));
   return `${reference} ${loggedAt} ${digest} ${log}#${logIndex} ${json.canonicalize(plain)}`;
 }
 
-/** What tells a line from the others: the entry of a log that it is about, under the tag that it is about. */
+/** A line's key: the tag and the log's entry that it is about. */
 export function entryKey({ reference, log, logIndex }: LockColumns): string {
   return `${reference} ${log}#${logIndex}`;
 }
@@ -142,7 +142,7 @@ function readBundle(text: string, fail: Fail): unknown {
       : fail("bad-bundle", "its last column is no Sigstore bundle");
   }
   if (isDeeper(bundle, MAX_DEPTH)) throw fail("bad-bundle", `its bundle has more than ${MAX_DEPTH} levels`);
-  // A second spelling is an edit, and one in which a name stands twice is read differently by different tools.
+  // Another spelling is an edit, and tools differ in how they read an object that has a name twice.
   if (json.canonicalize(bundle) !== text)
     throw fail("bad-bundle", "its bundle is not in the one spelling that it was written in (canonical JSON)");
   return bundle;

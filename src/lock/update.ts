@@ -12,7 +12,7 @@ export interface LockChange {
   readonly dropped: readonly LockedLine[];
 }
 
-/** An updated lock file, and what became of the old one. */
+/** An updated lock file, and what changed in it. */
 export interface LockUpdate {
   readonly text: string;
   /** One for each tag of the old file or the new one, in the order of their names. */
@@ -31,8 +31,8 @@ export interface LockContent {
 }
 
 /**
- * Makes the lock file of these records: keeps the lines of records that it has already, byte for byte, although the
- * log would prove them otherwise today; adds what is new; drops everything else. Throws LockError when the result is
+ * Makes the lock file of these records: keeps the lines of known records byte for byte, although the log's proof of them
+ * may be another today; adds what is new; drops everything else. Throws LockError when the result is
  * over the limits.
  */
 export function updateLock({ old, records, checked }: LockContent): LockUpdate {

@@ -25,7 +25,7 @@ const text = v.pipe(
 );
 /** As JSON has 64-bit numbers in protocol buffers: text, so that no reader rounds them. */
 const number = v.pipe(v.string(), v.regex(/^(?:0|[1-9]\d{0,14})$/, "is not a decimal number"));
-// What is zero or empty is left out by some writers of this format (`protojson` of Go).
+// Some writers of this format (Go's `protojson`) leave out what is zero or empty.
 const zero = v.optional(number, "0");
 const absent = <S extends v.GenericSchema>(schema: S) =>
   v.pipe(
@@ -122,8 +122,8 @@ export function parseBundle(value: unknown, place: string): Bundle {
 }
 
 /**
- * Puts the parts that a Rekor v1 log keeps of an `intoto` entry together again to the bundle that was signed; the
- * payload is base64, as the log brings it. Nothing is checked here.
+ * Rebuilds the bundle that was signed from the parts that a Rekor v1 log keeps of an `intoto` entry; the payload is base64,
+ * as the log brings it. Nothing is checked here.
  */
 export function rebuildBundle(
   entry: LogEntry,

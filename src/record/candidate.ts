@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { sha256 } from "../image/digest.ts";
-import { type Reference, taggedName } from "../image/reference.ts";
+import { taggedName } from "../image/reference.ts";
 import { leafHash, type LogEntry, LogEntryError, parseLogEntry, verifyUuid } from "../log/entry.ts";
 import { parseBundle, rebuildBundle, type SignerMaterial } from "./bundle.ts";
-import { RecordError, refusal, UNPROVEN } from "./error.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
+import { RecordError, type RecordErrorCode, refusal, UNPROVEN } from "./error.ts";
 import {
   type IntotoBody,
   type NamedBody,
@@ -35,26 +36,17 @@ export function readEntry(entry: LogEntry, named: NamedBody, context: RecordCont
   const place = placeOf(entry);
   const body = readIntotoBody(named, place);
   const { signer, may } = grantedSigner(place, body.verifier, context);
-  let payload: string;
-  try {
-    checkUuid(entry);
-    payload = readPayload(entry, body);
-  } catch (error) {
-    // That a trusted signer's statement is not shown is no small thing, so nobody else may be able to cause it.
-    const at = [new Date(entry.integratedTime * 1000)];
-    proveCertificate({ place, signer, verifier: body.verifier }, at, context.trustedRoot);
-    throw error;
-  }
+  const payload = readPayload(entry, { ...body, signer }, context.trustedRoot);
   const bundle = rebuildBundle(entry, body, { payload, signer: materialOf(signer, body.verifier) });
   return readClaim({ place, uuid: entry.uuid, bundle, body, signer }, may, context);
 }
 
-/** What messages call an entry of a log. */
+/** The name of an entry of a log in messages. */
 export function placeOf({ uuid }: Pick<LogEntry, "uuid">): string {
   return `log entry "${uuid}"`;
 }
 
-/** What an entry of a log is, as far as its kind. Throws RecordError ("malformed"). */
+/** Reads an entry of a log as far as its kind. Throws RecordError ("malformed"). */
 export function readKind(entry: LogEntry): NamedBody {
   return readNamedBody(entry.body, placeOf(entry));
 }
@@ -65,20 +57,20 @@ export function readBundle(value: unknown, source: string, context: RecordContex
   const bundle = parseBundle(value, place);
   const [entry] = bundle.verificationMaterial.tlogEntries;
   const body = readLoggedBody(readNamedBody(entry.canonicalizedBody, place), place);
-  // The signer of the entry and not of the bundle: there a key has only a name that anybody may give it.
+  // The entry's signer, not the bundle's: a bundle has only a name for a key, which anybody can choose.
   const { signer, may } = grantedSigner(place, body.verifier, context);
   const claim: Claim = { place, bundle, body, signer };
   try {
     return readClaim({ ...claim, ...uuidOf(claim) }, may, context);
   } catch (error) {
-    // As with an entry: that something is not proven, only the signer may be able to cause.
+    // As with an entry: only the signer may be able to make a tag unknown.
     if (error instanceof RecordError && UNPROVEN.has(error.code))
       proveSigned(claim, "issued", context.trustedRoot);
     throw error;
   }
 }
 
-/** How a Rekor v1 log names the entry: the tree's ID, which its checkpoint says, and the hash of its leaf. */
+/** The entry's name in a Rekor v1 log: the tree's ID, which is in its checkpoint, and the hash of its leaf. */
 function uuidOf({ place, bundle, body }: Claim): { uuid?: string } {
   if (body.kind === "hashedrekord") return {};
   const [entry] = bundle.verificationMaterial.tlogEntries;
@@ -86,7 +78,7 @@ function uuidOf({ place, bundle, body }: Claim): { uuid?: string } {
   return { uuid: treeId + leafHash(entry.canonicalizedBody) };
 }
 
-/** What is looked at alike in whatever was brought. */
+/** The checks that entries and bundles have in common. */
 function readClaim(
   claim: Claim,
   may: ReadonlySet<Permission>,
@@ -97,49 +89,56 @@ function readClaim(
   if (bundle.dsseEnvelope.payloadType !== IN_TOTO_PAYLOAD_TYPE)
     throw refusal(place, "not-a-sighting", "its payload is not an in-toto statement");
   const sighting = parseSighting(Buffer.from(bundle.dsseEnvelope.payload, "base64"));
-  checkSubject(place, sighting.reference, subject);
+  const asked = taggedName(subject);
+  if (sighting.reference !== asked)
+    throw refusal(place, "wrong-subject", `it is about "${sighting.reference}", not about "${asked}"`);
   checkLoggedWhenObserved(place, { loggedAt, observedAt: sighting.observedAt });
   checkLogIsNamed({ place, entry: bundle.verificationMaterial.tlogEntries[0] }, logs, trustedRoot);
   return { claim, sighting, may, loggedAt };
 }
 
-/** What is the same in copies of one signer's statement, which anybody can log as often as they like. */
+/** An ID that copies of one signer's statement share; anybody can log copies. */
 export function statementId({ signer, bundle }: Claim): string {
-  // Not the signature: everybody can turn a valid one of ECDSA into a second valid one.
+  // Not the signature: anybody can turn a valid ECDSA signature into a second valid one.
   return `${signerId(signer)} ${sha256(Buffer.from(bundle.dsseEnvelope.payload, "base64"))}`;
 }
 
-/** Somebody trusted. Throws RecordError ("untrusted-signer"). */
+/** The trusted signer. Throws RecordError ("untrusted-signer"). */
 function grantedSigner(place: string, verifier: Verifier, { trust }: RecordContext): Granted {
   const found = findSigner(verifier, trust);
   if (!("stranger" in found)) return found;
   throw refusal(place, "untrusted-signer", `it is signed with ${found.stranger}, which is not trusted here`);
 }
 
-/** Refuses an entry that is shown under a name that leads elsewhere. Throws RecordError ("wrong-uuid"). */
-export function checkUuid(entry: LogEntry): void {
+/**
+ * The statement (base64) that a log stored beside an entry of a trusted signer. Throws RecordError: "wrong-uuid" for an
+ * entry that is shown under a name that leads elsewhere, "no-payload", "wrong-payload"; "bad-certificate" before them.
+ */
+export function readPayload(
+  entry: LogEntry,
+  {
+    signer,
+    verifier,
+    payloadHash,
+  }: Pick<IntotoBody, "verifier" | "payloadHash"> & { readonly signer: Signer },
+  trustedRoot: TrustedRoot,
+): string {
+  const place = placeOf(entry);
+  const fail = (code: RecordErrorCode, why: string, cause?: unknown) => {
+    // Verify the signer first, so that strangers cannot make a tag unknown.
+    proveCertificate({ place, signer, verifier }, [new Date(entry.integratedTime * 1000)], trustedRoot);
+    return refusal(place, code, why, cause);
+  };
   try {
     verifyUuid(entry);
   } catch (cause) {
     if (!(cause instanceof LogEntryError)) throw cause;
-    throw refusal(placeOf(entry), "wrong-uuid", "it is shown under a UUID that is not its own", cause);
+    throw fail("wrong-uuid", "it is shown under a UUID that is not its own", cause);
   }
-}
-
-/** The statement (base64) that a log stored beside an entry. Throws RecordError: "no-payload", "wrong-payload". */
-export function readPayload(entry: LogEntry, { payloadHash }: Pick<IntotoBody, "payloadHash">): string {
-  const place = placeOf(entry);
   const data = entry.attestation?.data;
-  if (data === undefined) throw refusal(place, "no-payload", "the log did not bring its statement");
+  if (data === undefined) throw fail("no-payload", "the log did not bring its statement");
   if (sha256(Buffer.from(data, "base64")) === `sha256:${payloadHash}`) return data;
-  throw refusal(place, "wrong-payload", "the statement that came with it is not the one that was logged");
-}
-
-/** Refuses a sighting of another tag. Throws RecordError ("wrong-subject"). */
-export function checkSubject(place: string, reference: string, subject: Reference): void {
-  const asked = taggedName(subject);
-  if (reference === asked) return;
-  throw refusal(place, "wrong-subject", `it is about "${reference}", not about "${asked}"`);
+  throw fail("wrong-payload", "the statement that came with it is not the one that was logged");
 }
 
 function checkLoggedWhenObserved(
@@ -168,9 +167,9 @@ function materialOf(signer: Signer, { der }: Verifier): SignerMaterial {
 }
 
 /**
- * Whom the certificate names that signed this statement in one of these; undefined when none has it, or it was signed
- * with a key. What an authority makes of a token's claims is known for certain only from there. Nothing is proven here:
- * that is for the history to do.
+ * The identity in the certificate that signed this statement in one of these pieces of evidence; undefined when none has
+ * the statement, or a key signed it. Only this certificate says for certain which identity an authority derives from a
+ * token. Nothing is proven here; the history does that.
  */
 export function writtenBy(evidence: readonly Evidence[], statement: Uint8Array): TrustedIdentity | undefined {
   for (const each of evidence) {

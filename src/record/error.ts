@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /**
- * Why an entry of a log, or a bundle, is no record for us.
+ * Why an entry of a log, or a bundle, is not a record.
  *
  * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
  * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
@@ -40,9 +40,9 @@ export type RecordErrorCode =
   | "weaker-evidence";
 
 /**
- * The reasons that say nothing against a statement of a trusted signer: what it says, or that it was logged, is not
- * shown. It may be the one that stands, so where one of them was found nobody can say that there is none. Nothing that
- * strangers can log is refused for them: who signed is proven first, as far as what was brought goes.
+ * The reasons that say nothing against a statement of a trusted signer: only its content, or that it was logged, is not
+ * shown. Such a statement may be the record that stands, so the tag is unknown, not new. The signer is proven first, as far
+ * as the evidence goes, so that strangers cannot cause these reasons.
  */
 export const UNPROVEN: ReadonlySet<RecordErrorCode> = new Set([
   "no-payload",
@@ -54,14 +54,14 @@ export const UNPROVEN: ReadonlySet<RecordErrorCode> = new Set([
   "wrong-entry",
 ]);
 
-/** The reasons that a newer trusted root, with more logs and authorities, may take away. */
+/** The reasons that a newer trusted root, with more logs and authorities, may resolve. */
 export const ROOT_TOO_OLD: ReadonlySet<RecordErrorCode> = new Set([
   "unknown-log",
   "bad-certificate",
   "bad-timestamp",
 ]);
 
-/** An entry of a log, or a bundle, that is no record for us; the cause, if any, is the proof's or the parser's own error. */
+/** An entry of a log, or a bundle, that is not a record; the cause, if any, is the proof's or the parser's own error. */
 export class RecordError extends Error {
   override readonly name = "RecordError";
   readonly code: RecordErrorCode;

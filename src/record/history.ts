@@ -16,10 +16,10 @@ export interface History {
   readonly rejected: ReadonlyMap<RecordErrorCode, number>;
 }
 
-/** Something that is no record. */
+/** Evidence that proves no record. */
 interface Rejected {
   readonly code: RecordErrorCode;
-  /** The leaf of the log that it was to be about. */
+  /** The leaf of the log that it claims to be about. */
   readonly leaf: string | undefined;
 }
 
@@ -40,14 +40,13 @@ export function readHistory(evidence: Iterable<Evidence>, context: RecordContext
   return historyOf(claims, rejected);
 }
 
-/** Reasons with which nothing is wrong with the evidence itself: the policy does not count it. */
+/** Reasons that the policy has, and that say nothing against the evidence itself. */
 const NOT_COUNTED: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer", "unnamed-log"]);
 
 /**
- * The history of a tag as evidence proves it that a build kept. Each piece has to prove a record: what was written was
- * proven before, so what proves none was changed. Only what the policy does not count is counted as rejected, as in
- * `readHistory`. `check` looks at each record, and `refuse` makes the error of a piece that proves none; throws these two
- * errors.
+ * The history of a tag out of evidence that a build kept. A build keeps only what it has proven, so each piece must prove a
+ * record: one that does not was changed. Only pieces that the policy does not count are counted as rejected. `check` looks
+ * at each record, and `refuse` makes the error for a piece that proves none. Throws what these two throw and make.
  */
 export function readKeptHistory<E extends Evidence>(
   evidence: readonly E[],
@@ -126,7 +125,7 @@ function codeOf(error: unknown): RecordErrorCode {
   throw error;
 }
 
-/** Those of one signer and statement together, the one first that says to be the earliest. */
+/** Groups copies of one signer's statement; the copy that claims the earliest time comes first. */
 function groupCopies(claims: readonly Claimed[]): Iterable<readonly Claimed[]> {
   const groups = Map.groupBy(claims, ({ id }) => id);
   return [...groups.values()].map((copies) =>
@@ -134,7 +133,7 @@ function groupCopies(claims: readonly Claimed[]): Iterable<readonly Claimed[]> {
   );
 }
 
-/** An entry that the log shows without its proof is no riddle when a bundle has brought the same one with it. */
+/** Leaves out entries that the log shows without proof when a bundle has proven the same entry. */
 function countRejected(
   rejected: readonly Rejected[],
   records: readonly TagRecord[],

@@ -25,7 +25,7 @@ export interface TrustedIdentity extends Identity {
   readonly kind: "identity";
 }
 
-/** Everybody of one issuer whose identity fits a pattern. */
+/** All identities of one issuer that fit a pattern. */
 export interface TrustedPattern {
   readonly kind: "identity-pattern";
   /** Compared whole, as that of an identity. */
@@ -37,16 +37,16 @@ export interface TrustedPattern {
 /** Whose sightings count. */
 export type TrustedSigner = TrustedKey | TrustedIdentity | TrustedPattern;
 
-/** Who really signed something. */
+/** The signer of something. */
 export type Signer = TrustedKey | TrustedIdentity;
 
 /**
- * What somebody's sightings are taken for: `record` what a tag names first, `approve` that it names something else
- * now, `vouch` for what is too young to be taken from others.
+ * What a signer's sightings can do: `record` what a tag names first, `approve` that it names something else now, `vouch`
+ * for an image that is younger than the policy's minimum age.
  */
 export type Permission = "record" | "approve" | "vouch";
 
-/** Who is trusted with what. */
+/** A signer and what the policy trusts it with. */
 export interface Trust {
   readonly signer: TrustedSigner;
   readonly may: ReadonlySet<Permission>;
@@ -54,7 +54,7 @@ export interface Trust {
   readonly tlogistry?: boolean;
 }
 
-/** What tells signers apart: two that are the same have the same text. */
+/** A text that is the same for the same signer, and for no other. */
 export function signerId(signer: TrustedSigner): string {
   switch (signer.kind) {
     case "key":

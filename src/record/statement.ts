@@ -22,7 +22,7 @@ export const SIGHTING_PREDICATE_TYPE = "https://github.com/tlog-dockerfile/tlog-
 export const MAX_STATEMENT_BYTES = 64 * 1024;
 const MAX_DEPTH = 16;
 
-/** "This tag named this digest": what is signed and logged. */
+/** "This tag named this digest": the statement that is signed and logged. */
 export interface Sighting {
   /** The canonical name of the tag, `docker.io/library/alpine:3.16.0`. */
   readonly reference: string;
@@ -57,9 +57,8 @@ export const StatementShape = v.strictObject({
   _type: v.literal(STATEMENT_TYPE),
   subject: v.strictTuple([Subject, Subject]),
   predicateType: v.literal(SIGHTING_PREDICATE_TYPE),
-  // Fields that we do not know are let through. To refuse them would make this reader blind to every record that
-  // a later one writes, and to a blind reader a moved tag is a new one. So a later field may only add to what is
-  // said here; one that takes something back needs another predicate type.
+  // Unknown fields are accepted. Refusing them would hide every record that a later version writes, and then a moved
+  // tag looks new. So a later field may only add to these; one that revokes something needs another predicate type.
   predicate: v.object({
     reference: v.pipe(v.string(), v.maxLength(1024)),
     digest: DigestText,
@@ -132,7 +131,7 @@ export function sightingStatement(sighting: Sighting): Uint8Array {
     },
   };
   const bytes = new TextEncoder().encode(json.canonicalize(statement));
-  // What is logged stays for ever, so what we could not read again is not written.
+  // What is logged stays for ever, so write only what we can read again.
   parseSighting(bytes);
   return bytes;
 }

@@ -5,7 +5,7 @@ import { type Reference, taggedName } from "../image/reference.ts";
 import type { LogEntry } from "../log/entry.ts";
 import { isCanonicalBase64 } from "../log/foreign-json.ts";
 import { bundledEntry } from "./bundle.ts";
-import { checkUuid, placeOf, readPayload } from "./candidate.ts";
+import { placeOf, readPayload } from "./candidate.ts";
 import { refusal } from "./error.ts";
 import { type NamedBody, readVerifier } from "./logged-body.ts";
 import { DigestText } from "./manifest.ts";
@@ -56,9 +56,9 @@ export function isLegacy({ name }: NamedBody): boolean {
 }
 
 /**
- * What an entry that tlogistry wrote claims. The log keeps no signature of it: that the statement was signed rests on
- * the log's having checked it. All else is proven as for any record. It has no time of observation either, so that of
- * the log takes its place. Throws RecordError: "weaker-evidence" unless the policy lets tlogistry's entries count in this
+ * What an entry that tlogistry wrote claims. The log keeps no signature of it, so only the log vouches that the statement
+ * was signed. Everything else is proven as for any record. It has no time of observation either; the log's time takes its
+ * place. Throws RecordError: "weaker-evidence" unless the policy lets tlogistry's entries count in this
  * identity's name, "not-a-sighting" for what others wrote in that kind.
  */
 export function readLegacy(entry: LogEntry, { value }: NamedBody, context: RecordContext): Claimed {
@@ -73,25 +73,17 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
   const { signer, may } = found;
   const loggedAt = new Date(entry.integratedTime * 1000);
   const { trustedRoot } = context;
-  const proveSigner = () => proveCertificate({ place, signer, verifier }, [loggedAt], trustedRoot);
-  let payload: string;
-  try {
-    checkUuid(entry);
-    payload = readPayload(entry, { payloadHash: content.payloadHash.value });
-  } catch (error) {
-    // Verify the signer first, so that strangers cannot make a tag unknown.
-    proveSigner();
-    throw error;
-  }
+  const payloadHash = content.payloadHash.value;
+  const payload = readPayload(entry, { signer, verifier, payloadHash }, trustedRoot);
   const digest = readStatement(place, payload, context.subject);
   const bundled = bundledEntry(entry, KIND);
   checkLogIsNamed({ place, entry: bundled }, context.logs, trustedRoot);
   return {
-    id: `${signerId(signer)} ${content.payloadHash.value}`,
+    id: `${signerId(signer)} ${payloadHash}`,
     loggedAt,
     logIndex: BigInt(entry.logIndex),
     prove() {
-      proveSigner();
+      proveCertificate({ place, signer, verifier }, [loggedAt], trustedRoot);
       return {
         reference: taggedName(context.subject),
         digest,

@@ -23,7 +23,7 @@ const EMAIL = 0x01;
 const URI = 0x06;
 /** What an `otherName` of Fulcio's is: a user name, `alice!acme.example`. */
 const USER_NAME = "1.3.6.1.4.1.57264.1.7";
-/** Fulcio's certificates have less than 2 KiB; OpenSSL and the parser are not to work on what is none of them. */
+/** Fulcio's certificates have less than 2 KiB; neither OpenSSL nor the parser should work on larger ones. */
 const MAX_CERTIFICATE_BYTES = 8 * 1024;
 
 /** A key or a certificate as it came: its PEM label and its bytes. */
@@ -32,22 +32,22 @@ export interface Verifier {
   readonly der: Uint8Array;
 }
 
-/** Somebody who counts, and what for. */
+/** A signer who counts, and what for. */
 export interface Granted {
   readonly signer: Signer;
-  /** All that anybody who fits may do. */
+  /** All that the policy's fitting entries allow. */
   readonly may: ReadonlySet<Permission>;
   readonly tlogistry: boolean;
 }
 
-/** Nobody who counts: who it seems to be, for a message. */
+/** A signer who does not count; the text says who it seems to be, for a message. */
 export interface Stranger {
   readonly stranger: string;
 }
 
 /**
- * Who signed with this key or certificate, if somebody trusted. That the name in a certificate is true is not said
- * here, nor that anything is signed. A stranger's key is never given to the cryptographic library.
+ * Finds the trusted signer whose key or certificate this is. Proves neither the name in a certificate nor any signature.
+ * A stranger's key is never given to the cryptographic library.
  */
 export function findSigner({ label, der }: Verifier, trust: readonly Trust[]): Granted | Stranger {
   switch (label) {
@@ -105,8 +105,9 @@ export function matchesPattern(pattern: string, text: string): boolean {
 }
 
 /**
- * Whom a certificate in DER names, as Fulcio writes it: one name, an email address, a URI or a user name, and the issuer
- * in an extension. Undefined when it does not name exactly one.
+ * The identity in a certificate (DER), as Fulcio writes it: one name (an email address, a URI or a user name) and the
+ * issuer in an extension. Undefined when there is not exactly one. Nothing of it is proven: anybody can make a certificate
+ * that names anybody.
  */
 export function identityOf(der: Uint8Array): Identity | undefined {
   if (der.length > MAX_CERTIFICATE_BYTES) return undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
-import { BUNDLE_MEDIA_TYPE } from "../../log/entry.ts";
+import { BUNDLE_MEDIA_TYPE, leafHash } from "../../log/entry.ts";
 import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
 import { appendEntry, isIntotoBodyOf, sameLeaf, type SignedPayload } from "../../log/rekor-v1.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
@@ -44,7 +44,7 @@ export async function recordStatement(
   const { body: text } = fieldsOf(entry);
   const body = Buffer.from(typeof text === "string" ? text : "", "base64");
   if (!isIntotoBodyOf(body, signed)) throw wrong("for another entry than the one it was sent");
-  const leaf = createHash("sha256").update(Uint8Array.of(0)).update(body).digest("hex");
+  const leaf = leafHash(body.toString("base64"));
   if (!sameLeaf(uuid, leaf)) throw wrong(`UUID "${uuid}" for the entry whose leaf hash is "${leaf}"`);
   return uuid;
 }
