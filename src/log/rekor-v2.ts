@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { isDeepStrictEqual } from "node:util";
 import * as v from "valibot";
 import { CheckpointText, MAX_PROOF_HASHES } from "./entry.ts";
 import { base64Text } from "./foreign-json.ts";
@@ -65,8 +66,7 @@ export async function appendHashedRecord(
   ask: AskLog,
   { record, ...call }: LogCall & { readonly record: HashedRecord },
 ): Promise<TransparencyLogEntry> {
-  const { digest, signature, verifier } = sent(record);
-  const hashedRekordRequestV002 = { digest, signature: { content: signature, verifier } };
+  const hashedRekordRequestV002 = requestOf(record);
   const request = postRequest(call, "api/v2/log/entries", {
     body: { hashedRekordRequestV002 },
     maxBytes: MAX_ANSWER_BYTES,
@@ -78,34 +78,34 @@ export async function appendHashedRecord(
     const [issue] = entry.issues;
     throw badAnswer(request, answer, `is not a log entry: "${v.getDotPath(issue) ?? "it"}" is wrong`);
   }
-  if (!isEntryOf(entry.output, { digest, signature, verifier })) {
+  if (!isEntryOf(entry.output, hashedRekordRequestV002)) {
     throw badAnswer(request, answer, "is for another entry than the one it was sent");
   }
   return entry.output;
 }
 
-interface Sent {
+interface HashedRekordRequest {
   readonly digest: string;
-  readonly signature: string;
-  readonly verifier: v.InferOutput<typeof Verifier>;
+  readonly signature: { readonly content: string; readonly verifier: v.InferOutput<typeof Verifier> };
 }
 
-/** The record as the API has it. */
-function sent({ digest, signature, verifier }: HashedRecord): Sent {
-  const rawBytes = (der: Uint8Array) => ({ rawBytes: Buffer.from(der).toString("base64") });
+function requestOf({ digest, signature, verifier }: HashedRecord): HashedRekordRequest {
+  const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
   return {
-    digest: Buffer.from(digest).toString("base64"),
-    signature: Buffer.from(signature).toString("base64"),
-    verifier:
-      "certificate" in verifier
-        ? { keyDetails: KEY_DETAILS, x509Certificate: rawBytes(verifier.certificate) }
-        : { keyDetails: KEY_DETAILS, publicKey: rawBytes(verifier.publicKey) },
+    digest: base64(digest),
+    signature: {
+      content: base64(signature),
+      verifier:
+        "certificate" in verifier
+          ? { keyDetails: KEY_DETAILS, x509Certificate: { rawBytes: base64(verifier.certificate) } }
+          : { keyDetails: KEY_DETAILS, publicKey: { rawBytes: base64(verifier.publicKey) } },
+    },
   };
 }
 
 function isEntryOf(
   { canonicalizedBody }: TransparencyLogEntry,
-  { digest, signature, verifier }: Sent,
+  { digest, signature }: HashedRekordRequest,
 ): boolean {
   let value: unknown;
   try {
@@ -116,14 +116,5 @@ function isEntryOf(
   const body = v.safeParse(Body, value);
   if (!body.success) return false;
   const { data, signature: logged } = body.output.spec.hashedRekordV002;
-  return (
-    data.digest === digest &&
-    logged.content === signature &&
-    derOf(logged.verifier) === derOf(verifier) &&
-    "publicKey" in logged.verifier === "publicKey" in verifier
-  );
-}
-
-function derOf(verifier: Sent["verifier"]): string {
-  return "publicKey" in verifier ? verifier.publicKey.rawBytes : verifier.x509Certificate.rawBytes;
+  return data.digest === digest && isDeepStrictEqual(logged, signature);
 }
