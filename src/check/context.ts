@@ -25,7 +25,7 @@ export interface CheckContext {
   readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
   /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
   readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
-  /** Whether those records are all that is judged by: then no log is asked, and nothing is signed. */
+  /** Whether images are judged by those records alone: then no log is asked, and nothing is signed. */
   readonly onlyBrought?: true;
   /** Whether the log is asked although records were brought along. */
   readonly recheck: boolean;

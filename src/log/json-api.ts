@@ -33,7 +33,7 @@ export interface LogAnswer {
 export type AskLog = (request: LogRequest) => Promise<LogAnswer>;
 
 /**
- * What came of asking a log that answered: `unreachable` (429 or 5xx: it could not say), `refused` (another 4xx, or
+ * A log's answer that is of no use: `unreachable` (429 or 5xx: it could not say), `refused` (another 4xx, or
  * a URL that we do not ask), `bad-answer` (what it said is no answer).
  */
 export class LogError extends Error {
@@ -115,7 +115,7 @@ export async function askJson(
   }
 }
 
-/** The error for an answer that is JSON, but not what was asked; `wrong` goes on from "the answer". */
+/** The error for an answer that is JSON, but not the one asked for; `wrong` continues "the answer". */
 export function badAnswer(request: LogRequest, answer: LogAnswer, wrong: string): LogError {
   return new LogError("bad-answer", `${asked(request)}: the answer ${wrong} (${shown(answer)})`, {
     status: answer.status,

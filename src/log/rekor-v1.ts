@@ -286,7 +286,7 @@ const IntotoBody = v.object({
   }),
 });
 
-/** Whether the body of a log entry is what this payload, signature and key make: each of the three, and nothing beside. */
+/** Whether the body of a log entry is about this payload, signature and key, and about nothing else. */
 export function isIntotoBodyOf(body: Uint8Array, { payload, signature, verifier }: SignedPayload): boolean {
   let value: unknown;
   try {

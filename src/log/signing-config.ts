@@ -47,7 +47,7 @@ const MAX_SERVICES = 64;
 const MEDIA_TYPE = "application/vnd.dev.sigstore.signingconfig.v0.2+json";
 const SELECTORS = ["ANY", "ALL", "EXACT"] as const;
 
-/** An object of these fields alone: a field that was read over would be a rule that somebody relies on. */
+/** An object with these fields only: to ignore a field would be to ignore a rule that somebody relies on. */
 const strict = <E extends v.ObjectEntries>(entries: E) =>
   v.strictObject(entries, ({ expected, input }) => {
     if (expected === "never") return `is not known; known here are ${Object.keys(entries).join(", ")}`;
@@ -181,7 +181,7 @@ function chooseLogs({ rekorTlogUrls, rekorTlogConfig }: SigningConfigFile, now: 
 
 function chooseTimestamps({ tsaUrls, tsaConfig }: SigningConfigFile, now: Date, fail: Fail): string[] {
   const authorities = firstOfEach(usable(tsaUrls, [1], now), ({ operator }) => operator);
-  // None at all is for a log that needs timestamps to complain of: API 1 has times of its own.
+  // No error here: only a log of API 2 needs timestamps, and says so; API 1 has times of its own.
   if (authorities.length === 0) return [];
   const wanted = wantedOf(tsaConfig, { field: "tsaConfig", of: authorities, fail });
   if (wanted > authorities.length) {

@@ -8,7 +8,7 @@ import { TrustError } from "./error.ts";
 import { parseTrustedRoot, type TrustedRoot } from "./trusted-root.ts";
 import type { FetchFile } from "./trusted-root-update.ts";
 
-/** What a build believes, and which services it uses. */
+/** What a build trusts, and which services it uses. */
 export interface BuildTrust {
   /**
    * The services to use now. There is no log among them when an organisation's own trusted root vouches for none of
@@ -98,7 +98,7 @@ async function readShippedMirror(directory: string): Promise<string> {
   return v.parse(v.object({ mirror: v.string() }), JSON.parse(text)).mirror;
 }
 
-/** A file of the organisation's, or undefined when there is none. Other failures throw: what somebody put there must not get lost. */
+/** A file of the organisation's, or undefined when there is none. Any other failure throws: the file must not be ignored. */
 async function readOptional(
   directory: string,
   name: string,

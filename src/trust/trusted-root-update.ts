@@ -15,7 +15,7 @@ export type FetchFile = (what: {
   readonly maxBytes: number;
 }) => Promise<Uint8Array | undefined>;
 
-/** How often the root may have changed since the seed was made. */
+/** The most versions of the root since the seed. */
 const MAX_ROOTS = 64;
 // Everything is parsed before its signatures can be looked at, and the parser's time grows with the square of a
 // list's length. The files of the public repository have a tenth of this at most.
@@ -149,7 +149,7 @@ async function readTarget({
   return new TextDecoder().decode(file.bytes);
 }
 
-/** The answer, unless the signal comes first: who brings it may never do so. */
+/** The answer, unless the signal comes first: the fetcher may never answer. */
 async function inTime<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const late = () => reject(new Error("there was no answer in time", { cause: signal.reason }));

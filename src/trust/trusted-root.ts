@@ -6,7 +6,7 @@ import { excerpt } from "../log/excerpt.ts";
 import { conform } from "../log/foreign-json.ts";
 import { TrustError } from "./error.ts";
 
-/** The logs and authorities whose word is taken, with their keys read. */
+/** The trusted logs and authorities, with their keys parsed. */
 export interface TrustedRoot {
   /** Where it came from, for messages. */
   readonly source: string;
@@ -15,8 +15,8 @@ export interface TrustedRoot {
 
 const MAX_ROOT_LENGTH = 1024 * 1024;
 
-// The parser of the protocol takes nearly everything, bad base64 and dates included, and then nothing verifies.
-// What is said here is what an operator can mend.
+// Sigstore's parser accepts nearly everything, bad base64 and dates included, and then nothing verifies. These
+// checks name what an operator can fix.
 const base64 = v.pipe(v.string(), v.nonEmpty("is empty"), v.maxLength(16 * 1024), v.base64("is not base64"));
 const time = v.pipe(v.string(), v.isoTimestamp("is not a time in RFC 3339"));
 const validFor = v.object({ start: v.optional(time), end: v.optional(time) });

@@ -17,7 +17,7 @@ export interface ServedFile {
   readonly bytes: Uint8Array;
 }
 
-/** Metadata that the keys which count have signed. */
+/** Metadata signed by the keys that count. */
 export type ProvenRoot = Metadata<Root>;
 export type ProvenTimestamp = Metadata<Timestamp>;
 export type ProvenSnapshot = Metadata<Snapshot>;
@@ -25,7 +25,7 @@ export type ProvenTargets = Metadata<Targets>;
 
 // The numbers in the comments are sections of the TUF specification, 1.0.31. All functions throw TrustUpdateError.
 
-/** The root that we start from, which is trusted as it is: it may have expired, but it has to be signed by itself (5.2). */
+/** The root to start from, which is trusted as it is: it may have expired, but it must have signed itself (5.2). */
 export function firstRoot(file: ServedFile): ProvenRoot {
   const root = parse(file, (value) => Metadata.fromJSON(MetadataKind.Root, value));
   signedBy(root, { file, role: "root", metadata: root });
@@ -115,7 +115,7 @@ export function isNamed({ name, bytes }: ServedFile, { length, hashes = {} }: Na
   }
 }
 
-/** Proves that metadata is not to be renewed yet. */
+/** Proves that metadata has not expired. */
 export function isFresh(
   metadata: Metadata<Root | Timestamp | Snapshot | Targets>,
   now: Date,
@@ -136,7 +136,7 @@ function parse<T extends Metadata<Root | Timestamp | Snapshot | Targets>>(
   try {
     const value: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     const metadata = read(value as Json);
-    // It becomes a part of URLs, and one is added to it.
+    // The version becomes part of URLs, and one is added to it.
     if (Number.isSafeInteger(metadata.signed.version) && metadata.signed.version > 0) return metadata;
     throw new TypeError("its version is not a whole number above 0");
   } catch (cause) {
