@@ -49,7 +49,11 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     }),
     onNeeded: needed.resolve,
     policy: async () => (await open()).policy,
-    caches: new ImportedCaches(async () => true),
+    caches: new ImportedCaches(async (cache) => {
+      needed.resolve();
+      const [{ policy }, { mayImport }] = await Promise.all([open(), import("../policy/cache-from.ts")]);
+      return mayImport(policy, cache);
+    }),
   };
   const conversion: ConvertRequest = {
     options: withoutRequest(options, request),

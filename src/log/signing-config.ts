@@ -7,6 +7,8 @@ import { plainUrl } from "./json-api.ts";
 export interface LogService {
   readonly url: string;
   readonly api: 1 | 2;
+  /** Only the organisation reads it, so it may be told names that are not of the public internet. A policy alone says so. */
+  readonly private?: true;
 }
 
 /** The services of one Sigstore instance that are used now. */

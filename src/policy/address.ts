@@ -95,7 +95,7 @@ export const readServiceUrl: ReadUrl = (text, allowsPlainHttp) => {
   if (text.includes("?") || text.includes("#")) throw wrong("it has a query or a fragment");
   if (url.protocol === "http:" && !hostsOf(url).some(allowsPlainHttp)) {
     throw wrong(
-      `plain http is for loopback and for hosts named in "registries" with "plain-http: true"; use https, or name "${url.host}" there`,
+      `plain http is for loopback and for hosts named in "registries" with "plain-http: true" by the policy in the frontend image; use https, or name "${url.host}" there`,
     );
   }
   return `${url.origin}${url.pathname}`;

@@ -27,6 +27,9 @@ const SETTINGS: readonly string[] = [
   "TLOG_UNKNOWN",
 ];
 
+/** More problems than are ever shown. */
+const ENOUGH = 100;
+
 /** All arguments that there are. */
 export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
 
@@ -36,10 +39,16 @@ export const KNOWN_ARGS: readonly string[] = [...SETTINGS, ...COMMANDS];
  */
 export function readBuildArgs(
   args: Args,
-  context: { readonly services: SigningServices; readonly registries: readonly RegistryAccess[] },
+  context: {
+    readonly services: SigningServices;
+    readonly registries: readonly RegistryAccess[];
+    /** Those that the Dockerfile declares, which may be its own. */
+    readonly declared?: ReadonlySet<string> | undefined;
+  },
 ): ArgSettings {
   const given = Object.keys(args).filter((name) => name.startsWith("TLOG_"));
-  const problems = given.filter((name) => !KNOWN_ARGS.includes(name)).map(unknownProblem);
+  const unknown = given.filter((name) => !KNOWN_ARGS.includes(name) && context.declared?.has(name) !== true);
+  const problems = unknown.slice(0, ENOUGH).map(unknownProblem);
   const read = argReader(args, problems);
 
   // Read first: these hosts decide which http URLs are accepted.
@@ -108,6 +117,6 @@ function unknownProblem(name: string): PolicyProblem {
   return {
     code: "unknown-key",
     place: `--build-arg ${excerpt(name)}`,
-    text: `no such argument${hint}; there are ${KNOWN_ARGS.join(", ")}`,
+    text: `no such argument${hint}; there are ${KNOWN_ARGS.join(", ")}. One of your own passes when the Dockerfile declares it with "ARG"`,
   };
 }

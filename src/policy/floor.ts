@@ -1,10 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { SigningServices } from "../log/signing-config.ts";
 import type { Key } from "./key.ts";
-import { eachKey, KEYS, type Settings } from "./keys.ts";
+import { eachKey, KEYS, NO_SETTINGS, type Settings, type SingleSettings } from "./keys.ts";
 import { areApart, covers, literalReference, type Pattern } from "./pattern.ts";
 import { isArg, placeOf, type PolicyProblem } from "./policy-error.ts";
-import { type Part, PART_KEYS, PARTS, type Setting, type Source, stricter, type ValueOf } from "./rule.ts";
+import {
+  NOT_SET,
+  type Part,
+  PART_KEYS,
+  PARTS,
+  type Setting,
+  type Source,
+  stricter,
+  type ValueOf,
+} from "./rule.ts";
 import { generalWord, type RuleSet, wordsOf } from "./rule-for.ts";
 
 /** The `TLOG_*` build arguments take the place of what the repository's file says. */
@@ -28,31 +36,46 @@ function both(file: Settings["registries"], args: Settings["registries"]): Setti
 }
 
 /**
- * Combines the baked file with the settings above it; the problems are settings that would loosen or redirect it.
- * Keys that the baked file leaves out are free, with three exceptions: `profile: observe`; a certificate authority,
- * because it receives the identity token; and the logs when the file names signers, because another log may be empty.
+ * The floor: what the baked file says, and where it says nothing the defaults, which bind as if it said them. Without a
+ * baked file only those of the services do.
+ */
+export function withDefaults(
+  baked: Settings | undefined,
+  defaults: { readonly [Name in keyof SingleSettings]?: SingleSettings[Name] | undefined },
+): Settings {
+  const implied = eachKey((name) => {
+    const { floor: rule }: Key<unknown> = KEYS[name];
+    const value: unknown = isStrict(baked) && name === "cacheFrom" ? [] : defaults[name];
+    const isFloor = rule?.onlyBaked ?? (baked !== undefined && rule?.mayTighten && value !== undefined);
+    return isFloor === true ? { value, source: NOT_SET } : undefined;
+  });
+  return { ...NO_SETTINGS, ...implied, ...baked };
+}
+
+/** Whether the strict profile, under which no caches are imported, holds for sure. */
+function isStrict(baked: Settings | undefined): boolean {
+  return baked?.profile?.value === "strict" && !baked.mayLoosen.has("profile");
+}
+
+/**
+ * Combines the floor with the settings above it; the problems are settings that would loosen or redirect it. `isBaked` says
+ * whether there is a baked file, and not the defaults alone.
  */
 export function aboveFloor(
-  baked: Settings,
-  above: Settings,
-  services: SigningServices,
+  floor: Settings,
+  { above, isBaked }: { readonly above: Settings; readonly isBaked: boolean },
 ): { readonly settings: Settings; readonly problems: readonly PolicyProblem[] } {
-  const isSettled = baked.trust !== undefined && services.logs.length > 0;
-  const floor: Settings = {
-    ...baked,
-    ...(isSettled && { logs: baked.logs ?? { value: services.logs, source: baked.trust.source } }),
-  };
   const problems: PolicyProblem[] = [];
   const single = eachKey((name) => {
     const { floor: rule }: Key<unknown> = KEYS[name];
     const [low, high]: (Setting<unknown> | undefined)[] = [floor[name], above[name]];
     if (low === undefined || high === undefined || rule === undefined) return high ?? low;
     if (floor.mayLoosen.has(rule.freedBy)) return high;
-    const objection = rule.objection(high.value, low.value, high.source);
+    const objection = rule.objection(high.value, low.value, { source: high.source, isBaked });
     if (objection !== undefined)
       problems.push(loosens(objection, { high: high.source, low: low.source, allowed: rule.freedBy }));
-    const isStricter = objection === undefined && rule.mayTighten === true && high.value !== low.value;
-    return isStricter ? high : low;
+    const mayReplace = !isBaked || (rule.mayTighten === true && high.value !== low.value);
+    return objection === undefined && mayReplace ? high : low;
   });
   const settings: Settings = {
     ...single,
@@ -61,34 +84,7 @@ export function aboveFloor(
     default: above.default,
     mayLoosen: floor.mayLoosen,
   };
-  return { settings, problems: [...problems, ...unsaid(floor, above, services)] };
-}
-
-/** Settings that are refused although the floor does not mention them. */
-function unsaid(floor: Settings, { profile, fulcio }: Settings, services: SigningServices): PolicyProblem[] {
-  const refusal = (text: string, source: Source, allowed: string): PolicyProblem[] =>
-    floor.mayLoosen.has(allowed)
-      ? []
-      : [{ code: "loosens", ...placeOf(source), text: `${text}; ${wayOut(source, allowed)}` }];
-  const isObserved = floor.profile === undefined && profile?.value === "observe";
-  // With the token one can sign as the build, so a repository must not send it to a host of its choice.
-  const isSent = floor.fulcio === undefined && fulcio !== undefined && fulcio.value !== services.fulcio;
-  return [
-    ...(isObserved
-      ? refusal(
-          '"observe" would stop no build, and the baked policy does not say "profile: observe"',
-          profile.source,
-          "profile",
-        )
-      : []),
-    ...(isSent
-      ? refusal(
-          `"${fulcio.value}" would get the build's identity token, and the baked policy does not name it as certificate authority`,
-          fulcio.source,
-          "signing",
-        )
-      : []),
-  ];
+  return { settings, problems };
 }
 
 /**
@@ -112,14 +108,11 @@ function loosens(
   { high, low, allowed }: { high: Source; low: Source; allowed: string },
 ): PolicyProblem {
   const [, shape] = /^default: (.*)$/.exec(low) ?? [];
-  const set = shape === undefined ? `${low} sets` : `is the default ("${shape}")`;
-  const text = `${objection}, which ${set}; ${wayOut(high, allowed)}`;
+  const byDefault = shape === undefined ? "" : `, which is the default ("${shape}")`;
+  const which = shape === undefined && low !== NOT_SET ? `, which ${low} sets` : byDefault;
+  const it = isArg(high) ? "leave the argument out" : "leave it out";
+  const text = `${objection}${which}; ${it}: only a policy baked into the frontend image may say it, or allow it with "allow-looser: [${allowed}]" (docs/policy.md, "The floor")`;
   return { code: "loosens", ...placeOf(high), text };
-}
-
-function wayOut(source: Source, allowed: string): string {
-  const it = isArg(source) ? "leave the argument out" : "leave it out";
-  return `${it}, or change that file, which may allow it with "allow-looser: [${allowed}]"`;
 }
 
 /**

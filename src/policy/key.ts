@@ -17,20 +17,35 @@ export interface FileReading {
   /** Where the value stands. */
   readonly at: KeyPath;
   readonly services: SigningServices;
+  /** Whether it is the file in the frontend image. */
+  readonly isBaked: boolean;
   /** The value that is read; undefined for one that is refused, which is a problem of this path. */
   readonly attempt: <T>(path: KeyPath, read: () => T) => T | undefined;
   /** The address of a service. Throws WrongValue. */
   readonly url: (text: string, read?: ReadUrl) => string;
 }
 
-/** How a baked file's value binds those above it. */
+/** What an objection is made by, besides the two values. */
+export interface Objecting {
+  /** Where the value above the floor was set. */
+  readonly source: Source;
+  /** Whether there is a baked file. */
+  readonly isBaked: boolean;
+}
+
+/** How the baked file's value binds the repository's file and the build arguments. */
 interface FloorRule<T> {
   /** The name under `allow-looser` that frees the key. */
   readonly freedBy: string;
-  /** The beginning of a sentence that ends with where the floor says so; undefined where it lets the other through. */
-  objection(above: T, floor: T, source: Source): string | undefined;
-  /** Whether a stricter value takes the floor's place; elsewhere the floor's stays. */
+  /**
+   * The beginning of a sentence that ends with where the floor says so; undefined where it lets the other through. The
+   * floor's value is undefined where a default has none.
+   */
+  objection(above: T, floor: T | undefined, by: Objecting): string | undefined;
+  /** Whether a stricter value takes the floor's place; elsewhere the floor's stays. Then the default is a floor too. */
   readonly mayTighten?: true;
+  /** It says where identity tokens, signatures and questions go, so its default is a floor even without a baked file. */
+  readonly onlyBaked?: true;
 }
 
 /** A key of the policy that has one value for the whole build, and everything that follows from it. */
@@ -71,7 +86,7 @@ export function ordered<T>(freedBy: string, order: readonly T[]): FloorRule<T> {
   return {
     freedBy,
     objection: (above, floor) =>
-      order.indexOf(above) < order.indexOf(floor)
+      floor !== undefined && order.indexOf(above) < order.indexOf(floor)
         ? `"${String(above)}" is looser than "${String(floor)}"`
         : undefined,
     mayTighten: true,
@@ -85,8 +100,10 @@ export function fixed<T>(
 ): FloorRule<T> {
   return {
     freedBy,
-    objection: (above, floor) =>
-      show(above) === show(floor) ? undefined : `"${show(above)}" is not the ${what} "${show(floor)}"`,
+    objection(above, floor) {
+      if (floor === undefined) return `"${show(above)}" is not the shipped ${what}`;
+      return show(above) === show(floor) ? undefined : `"${show(above)}" is not the ${what} "${show(floor)}"`;
+    },
   };
 }
 

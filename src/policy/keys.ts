@@ -24,12 +24,14 @@ import {
   listed,
   mapping,
   number,
+  type Objecting,
   ordered,
   quoted,
   same,
   type Shape,
   text,
 } from "./key.ts";
+import { CACHE_SOURCE, cacheObjection, type CacheSource, readCacheSources } from "./cache-from.ts";
 import { choose, whyRefused, WrongValue } from "./policy-error.ts";
 import { PART_KEYS, type PatternRule, PROFILES, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readSigners, SIGNER, trustObjection } from "./trust.ts";
@@ -53,6 +55,11 @@ export const LOG = {
       "the version of Rekor's API there; not given, it is what the signing configuration says of this log, or 1",
     ),
   ),
+  private: v.optional(
+    flag(
+      "in the baked file alone: only the organisation reads this log, so names that are not of the public internet are recorded in it, and only in such a log",
+    ),
+  ),
 };
 
 /** The table of keys. Schema, values, floor, printed policy and reference follow from it, in this order. */
@@ -74,7 +81,7 @@ export const KEYS = {
       description: "the logs that are asked; the first is written to",
     }),
     read: readLogs,
-    floor: { freedBy: "logs", objection: logsObjection },
+    floor: { freedBy: "logs", objection: logsObjection, onlyBaked: true },
   }),
   fulcio: key({
     at: ["signing", "fulcio"],
@@ -82,7 +89,7 @@ export const KEYS = {
       "the certificate authority (Fulcio) that is asked when a build signs with an identity token",
     ),
     read: (value, { url }) => url(value),
-    floor: fixed<string>("signing", { what: "certificate authority" }),
+    floor: { ...fixed<string>("signing", { what: "certificate authority" }), onlyBaked: true },
     arg: { name: "TLOG_FULCIO_URL", read: (value, url) => url(value) },
   }),
   timestamps: key({
@@ -94,10 +101,11 @@ export const KEYS = {
       value.flatMap((each, index) => attempt([...at, index], () => url(each, readServiceUrl)) ?? []),
     floor: {
       freedBy: "signing",
-      objection: (above: readonly string[], floor: readonly string[]) =>
-        above.length === floor.length && above.every((each) => floor.includes(each))
+      objection: (above: readonly string[], floor: readonly string[] = [], { isBaked }) =>
+        (above.length === floor.length || !isBaked) && above.every((each) => floor.includes(each))
           ? undefined
-          : `${listed(above)} is not the timestamp authority ${listed(floor)}`,
+          : `${listed(above)} is not the timestamp authority ${listed(floor) || "of the signing configuration, which has none"}`,
+      onlyBaked: true,
     },
   }),
   trust: key({
@@ -114,10 +122,11 @@ export const KEYS = {
     read: readRegistries,
     floor: {
       freedBy: "registries",
-      objection: (above: readonly RegistryAccess[], floor: readonly RegistryAccess[]) => {
+      objection: (above: readonly RegistryAccess[], floor: readonly RegistryAccess[] = []) => {
         const other = above.find(({ host, plainHttp }) => plainHttp && !mayUsePlainHttp(host, floor));
         return other && `"${other.host}" is not among the hosts for plain http`;
       },
+      onlyBaked: true,
     },
     arg: { name: "TLOG_PLAIN_HTTP", read: readHosts },
   }),
@@ -170,13 +179,26 @@ export const KEYS = {
     floor: ordered("syntax", SYNTAX),
     show: same,
   }),
+  cacheFrom: key({
+    at: ["cache-from"],
+    schema: list(CACHE_SOURCE, {
+      min: 0,
+      description:
+        "where results of steps may be imported from (`--cache-from`); an empty list forbids all; not given, anywhere, and nowhere under `profile: strict`",
+    }),
+    read: readCacheSources,
+    floor: { freedBy: "cache-from", objection: cacheObjection, mayTighten: true },
+    show: (value: readonly CacheSource[]) =>
+      `[${value.map(({ text: written }) => quoted(written)).join(", ")}]`,
+    unsaid: "anywhere, and nowhere when the profile is strict",
+  }),
   tuf: key({
     at: ["tuf"],
     schema: text(
       "a TUF repository that has newer trusted roots; that of the public Sigstore instance when not given",
     ),
     read: (value, { url }) => url(value),
-    floor: fixed<string>("tuf", { what: "TUF repository" }),
+    floor: { ...fixed<string>("tuf", { what: "TUF repository" }), onlyBaked: true },
     show: quoted,
     unsaid: "that of the public Sigstore instance",
   }),
@@ -271,15 +293,24 @@ function readSeconds(value: string): number {
 /** Reads the entries of `logs`, or the one of `log`. */
 function readLogs(
   entries: readonly Shape<typeof LOG>[],
-  { at, services, attempt, url }: FileReading,
+  { at, services, isBaked, attempt, url }: FileReading,
 ): readonly LogService[] {
   const logs: LogService[] = [];
-  for (const [index, { url: written, api }] of entries.entries()) {
+  for (const [index, { url: written, api, private: isPrivate }] of entries.entries()) {
     // `log` is one entry without a place in a list.
-    attempt(at[0] === "log" ? [...at, "url"] : [...at, index, "url"], () => {
+    const path = at[0] === "log" ? at : [...at, index];
+    attempt([...path, "url"], () => {
       const read = url(written);
       if (logs.some((each) => each.url === read)) throw new WrongValue(`"${read}" is there twice`);
-      logs.push({ url: read, api: api ?? apiOf(read, services) });
+      logs.push({
+        url: read,
+        api: api ?? apiOf(read, services),
+        ...(isPrivate === true && { private: true }),
+      });
+    });
+    attempt([...path, "private"], () => {
+      if (isPrivate === true && !isBaked)
+        throw new WrongValue("only the policy in the frontend image may say which log only you read");
     });
   }
   return logs;
@@ -290,14 +321,19 @@ export function apiOf(url: string, { logs }: SigningServices): 1 | 2 {
   return logs.find((each) => sameUrl(each.url, url))?.api ?? 1;
 }
 
-/** Why the floor refuses these logs: they must be the same as the floor's, in any order. */
-function logsObjection(above: readonly LogService[], floor: readonly LogService[]): string | undefined {
+/** Why the floor refuses these logs: they must be the baked file's, in any order, or some of those that are shipped. */
+function logsObjection(
+  above: readonly LogService[],
+  floor: readonly LogService[] = [],
+  { isBaked }: Objecting,
+): string | undefined {
   const isIn = (log: LogService, logs: readonly LogService[]) =>
     logs.some(({ url, api }) => sameUrl(url, log.url) && api === log.api);
   const other = above.find((log) => !isIn(log, floor));
   const missing = floor.find((log) => !isIn(log, above));
   const known = listed(floor.map(shownLog));
   if (other !== undefined) return `"${shownLog(other)}" is not the log ${known}`;
+  if (!isBaked) return undefined;
   // A log that is not asked cannot show that a tag moved.
   return missing && `the log "${shownLog(missing)}" is missing: the logs are ${known}`;
 }

@@ -12,6 +12,7 @@ import {
   PolicyError,
   type PolicyErrorCode,
   type PolicyProblem,
+  quotedList,
   quotedPath,
   suggestion,
   throwProblems,
@@ -184,7 +185,7 @@ function readValues(shape: PolicyShape, reading: Reading): Settings {
     const at = isShort ? ["log"] : row.at;
     const value = isShort ? shape.log && [shape.log] : given;
     if (value === undefined) return undefined;
-    const read = attempt(at, () => row.read(value, { at, services, attempt, url }));
+    const read = attempt(at, () => row.read(value, { at, services, isBaked, attempt, url }));
     return read === undefined ? undefined : { value: read, source: placeOf(at) };
   };
   // Read first: these hosts decide which http addresses are accepted.
@@ -240,7 +241,7 @@ function readRules(shapes: readonly RuleShape[], { placeOf, wrong, attempt }: Re
     });
     const parts = readParts(said, (key) => placeOf([...at, key]));
     if (Object.keys(parts).length === 0)
-      wrong(at, 'it says nothing; give it an "action", "unseen", "unknown", "min-age" or "private"');
+      wrong(at, `it says nothing; give it ${quotedList(PARTS.map((part) => PART_KEYS[part]))}`);
     const hiding = patterns.map((pattern) =>
       rules.find((rule) => rule.patterns.some((earlier) => covers(earlier, pattern))),
     );

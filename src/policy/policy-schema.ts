@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { REGISTRY } from "./address.ts";
 import { choice, described, flag, list, mapping, number, type Shape, text } from "./key.ts";
 import { KEYS, LOG, LOOSENABLE } from "./keys.ts";
-import { ACTIONS, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
+import { ACTIONS, BY_DIGEST, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
 import { SIGNER } from "./trust.ts";
 
 /** The version of the format that this program reads. */
@@ -44,6 +44,12 @@ const PARTS = {
   ),
   private: v.optional(
     flag("the image may be named to the log although its registry does not show it to everybody"),
+  ),
+  "by-digest": v.optional(
+    choice(
+      BY_DIGEST,
+      "an image that is named by a digest alone, without a tag: `allow` it (also when not given), or `block` the build",
+    ),
   ),
 };
 const PATTERN = text("a pattern over names and tags");

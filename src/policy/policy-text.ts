@@ -46,8 +46,8 @@ function services(policy: EffectivePolicy): string[] {
   return [
     `${comment(sources.logs)}logs:`,
     ...logs.map(
-      ({ url, api }) =>
-        `${comment(sources.logs)}  - { url: ${quoted(url)}, api: ${api} }${from(logSources.get(url) ?? sources.logs)}`,
+      ({ url, api, private: isPrivate }) =>
+        `${comment(sources.logs)}  - { url: ${quoted(url)}, api: ${api}${isPrivate ? ", private: true" : ""} }${from(logSources.get(url) ?? sources.logs)}`,
     ),
     ...(signingLines.length === 0
       ? []
@@ -68,7 +68,7 @@ function services(policy: EffectivePolicy): string[] {
 }
 
 /** The keys that are printed in one line each. */
-const SHOWN = ["lock", "recheck", "attest", "conversion", "syntax", "tuf", "timeoutMs"] as const;
+const SHOWN = ["lock", "recheck", "attest", "conversion", "syntax", "cacheFrom", "tuf", "timeoutMs"] as const;
 
 function keyLine<T>(
   { at, show, unsaid }: Key<T>,
@@ -105,7 +105,9 @@ function signer({ signer: who, may, tlogistry }: Trust): string[] {
 function ruleSet({ profile, rules, default: otherwise, mayLoosen }: RuleSet): string[] {
   const general = parts(otherwise);
   return [
-    profile === undefined ? "# profile: default" : `profile: ${profile.value}${from(profile.source)}`,
+    profile === undefined
+      ? "# profile: default"
+      : `${comment(profile.source)}profile: ${profile.value}${from(profile.source)}`,
     ...(rules.length === 0 ? ["# rules: none"] : ["rules:"]),
     ...rules.flatMap(({ patterns, source, ...said }) => [
       `  - match: [${patterns.map(({ text }) => quoted(text)).join(", ")}]${from(source)}`,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
-import { aboveFloor, loosenedRules, passedOver, withArgs } from "./floor.ts";
+import { aboveFloor, loosenedRules, passedOver, withArgs, withDefaults } from "./floor.ts";
 import { plainUrl } from "../log/json-api.ts";
 import { mayUsePlainHttp } from "./address.ts";
 import { KEY_NAMES, NO_SETTINGS, type Recheck, type Settings, type SingleSettings } from "./keys.ts";
@@ -11,7 +11,7 @@ import { NOT_SET, type Rule, type Source } from "./rule.ts";
 import { generalRule, type RuleSet } from "./rule-for.ts";
 
 /** The keys that a policy has only when they are set. */
-type Optional = "lock" | "conversion" | "tuf";
+type Optional = "lock" | "conversion" | "cacheFrom" | "tuf";
 
 /** The rules by which one build is judged, and where each part was set. The table of keys says what each key is. */
 export interface EffectivePolicy
@@ -47,6 +47,8 @@ export interface PolicyInputs {
   readonly repository?: PolicyText | undefined;
   /** All build arguments by name; only those that begin with `TLOG_` are read. */
   readonly buildArgs: Readonly<Record<string, string>>;
+  /** The names that the Dockerfile declares (`ARG TLOG_COLOUR`): those that are not ours are its own. */
+  readonly declaredArgs?: ReadonlySet<string>;
 }
 
 /** The defaults, but for those of the services, which are in the signing configuration. */
@@ -69,17 +71,24 @@ export async function readPolicy({
   baked,
   repository,
   buildArgs,
+  declaredArgs,
 }: PolicyInputs): Promise<EffectivePolicy> {
-  const floor = await readFile(baked, { services, isBaked: true, registries: [] });
-  const named = floor?.registries?.value ?? [];
+  const own = await readFile(baked, { services, isBaked: true, registries: [] });
+  const isBaked = own !== undefined;
+  const floor = withDefaults(own, { ...DEFAULTS, ...services });
+  const named = floor.registries?.value ?? [];
   const file = await readFile(repository, { services, isBaked: false, registries: named });
   const args = readBuildArgs(buildArgs, {
     services,
     registries: [...named, ...(file?.registries?.value ?? [])],
+    declared: declaredArgs,
   });
   const above = withArgs(file ?? NO_SETTINGS, args);
-  if (floor === undefined) return effective(above, { services, rules: [ruleSet(above)], args });
-  const { settings, problems } = aboveFloor(floor, above, services);
+  const { settings, problems } = aboveFloor(floor, { above, isBaked });
+  if (!isBaked) {
+    throwProblems(problems);
+    return effective(settings, { services, rules: [ruleSet(above)], args });
+  }
   throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
   // A profile that may be loosened is no floor.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;

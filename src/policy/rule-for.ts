@@ -28,7 +28,7 @@ interface Word<T> extends Setting<T> {
 type Words = { readonly [P in Part]: Word<ValueOf<P>> | undefined };
 
 /** The defaults; that of the action goes by the shape of the tag. */
-const UNSAID = { unseen: "record", unknown: "block", private: false } as const;
+const UNSAID = { unseen: "record", unknown: "block", private: false, byDigest: "allow" } as const;
 
 /** An image of no repository, which no rule is for. */
 const NOWHERE: Reference = { registry: "", repository: "" };
@@ -40,6 +40,7 @@ function eachPart(say: <P extends Part>(part: P) => Word<ValueOf<P>> | undefined
     unknown: say("unknown"),
     minAge: say("minAge"),
     private: say("private"),
+    byDigest: say("byDigest"),
   };
 }
 
@@ -62,6 +63,7 @@ export function ruleFor({ rules: sets }: { readonly rules: readonly RuleSet[] },
     unknown: words.unknown?.value ?? UNSAID.unknown,
     ...(minAge !== undefined && minAge.days > 0 && { minAge }),
     private: words.private?.value ?? UNSAID.private,
+    byDigest: words.byDigest?.value ?? UNSAID.byDigest,
     source: action.source,
     why: action.why,
   };
@@ -127,6 +129,7 @@ function profileWords(
     unknown: word(UNSAID.unknown),
     minAge: undefined,
     private: word(UNSAID.private),
+    byDigest: word(UNSAID.byDigest),
   };
 }
 

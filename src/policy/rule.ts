@@ -27,6 +27,8 @@ export const ACTIONS = ["ignore", "follow", "warn", "pin", "block"] as const;
 export const UNSEEN = ["allow", "record", "block"] as const;
 /** What may happen when a log could not be asked, and to a tag that is too new; the loosest first. */
 export const WARN_OR_BLOCK = ["warn", "block"] as const;
+/** Whether an image may be named by a digest alone, the loosest first. */
+export const BY_DIGEST = ["allow", "block"] as const;
 /** The named sets of defaults, the loosest first. `observe` stops no build, whatever the rules say. */
 export const PROFILES = ["observe", "default", "strict"] as const;
 
@@ -48,6 +50,8 @@ interface Parts {
   readonly minAge: MinAge;
   /** The image may be named to the log although its registry does not show it to everybody. */
   readonly private: boolean;
+  /** Whether the image may be named by a digest alone, without a tag that records speak of. */
+  readonly byDigest: (typeof BY_DIGEST)[number];
 }
 
 export type Part = keyof Parts;
@@ -71,6 +75,7 @@ export const PART_KEYS = {
   unknown: "unknown",
   minAge: "min-age",
   private: "private",
+  byDigest: "by-digest",
 } as const satisfies Readonly<Record<Part, string>>;
 
 /** The parts, in the order of the reference. */
@@ -97,6 +102,7 @@ const STRICTER: { readonly [P in Part]: (one: Parts[P], other: Parts[P]) => Part
   }),
   // To name an image to a log that everybody can read is the looser answer.
   private: (one, other) => one && other,
+  byDigest: (one, other) => stricterOf(BY_DIGEST, one, other),
 };
 
 /** The value of a part that is as strict as both. */

@@ -9,9 +9,8 @@ import {
   type Trust,
   type TrustedSigner,
 } from "../record/signer.ts";
-import { choice, type FileReading, flag, list, type Shape, text } from "./key.ts";
+import { choice, type FileReading, flag, list, type Objecting, type Shape, text } from "./key.ts";
 import { isArg, WrongValue } from "./policy-error.ts";
-import type { Source } from "./rule.ts";
 
 /** What the records of a signer are good for. */
 const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
@@ -99,14 +98,14 @@ function isWithin(above: Trust, floor: Trust): boolean {
 }
 
 /**
- * Why the floor refuses these signers; `source` is where they are named. A build that trusts fewer
+ * Why the floor refuses these signers. A build that trusts fewer
  * signers sees fewer records, and a moved tag looks new to it: so the floor's list stands, and an argument only has to
  * name a signer in it.
  */
 export function trustObjection(
   above: readonly Trust[],
-  floor: readonly Trust[],
-  source: Source,
+  floor: readonly Trust[] = [],
+  { source }: Objecting,
 ): string | undefined {
   const isSame = (one: Trust, trust: Trust) => trustId(one) === trustId(trust);
   const isAllowed = isArg(source) ? isSame : isWithin;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { ALICE, asBlock, BOB } from "./signers.ts";
+import { readPolicy } from "../../src/policy/policy.ts";
 import { policyOf, refusalOf, SERVICES } from "./sample-policy.ts";
 
 function read(args: Record<string, string>, baked?: string) {
@@ -34,24 +35,28 @@ test("without a file and arguments: the services of the signing configuration, n
       attest: "default",
       conversion: "default",
       syntax: "default",
+      cacheFrom: "default",
       tuf: "default",
       timeoutMs: "default",
     },
   });
 });
 
-test("arguments set what no file sets", async () => {
-  const policy = await read({
-    TLOG_REKOR_URL: "http://rekor.local:3000/",
-    TLOG_FULCIO_URL: "http://rekor.local:3000/fulcio/",
-    TLOG_UNSEEN: "allow",
-    TLOG_UNKNOWN: "warn",
-    TLOG_TIMEOUT: "600",
-    TLOG_TRUST_KEY: ALICE.publicPem,
-    TLOG_PLAIN_HTTP: "rekor.local:3000, Registry.local:5000",
-    HTTP_PROXY: "not ours",
-    tlog_unseen: "not ours",
-  });
+test("arguments set what no file sets and the baked file lets them", async () => {
+  const policy = await read(
+    {
+      TLOG_REKOR_URL: "http://rekor.local:3000/",
+      TLOG_FULCIO_URL: "http://rekor.local:3000/fulcio/",
+      TLOG_UNSEEN: "allow",
+      TLOG_UNKNOWN: "warn",
+      TLOG_TIMEOUT: "600",
+      TLOG_TRUST_KEY: ALICE.publicPem,
+      TLOG_PLAIN_HTTP: "rekor.local:3000, Registry.local:5000",
+      HTTP_PROXY: "not ours",
+      tlog_unseen: "not ours",
+    },
+    "version: 1\nallow-looser: [logs, signing, registries, unseen, unknown]\n",
+  );
   expect(policy).toMatchObject({
     logs: [{ url: "http://rekor.local:3000", api: 1 }],
     signing: { fulcio: "http://rekor.local:3000/fulcio" },
@@ -184,16 +189,27 @@ test("an empty list of registries is a floor too", async () => {
   expect(error.message).toContain("which policy.yaml:2 sets");
 });
 
-test("what a baked file leaves open can be set", async () => {
+test("who is trusted can be said above a baked file that says nothing of it", async () => {
   const policy = await read(
-    { TLOG_UNSEEN: "allow", TLOG_TRUST_KEY: BOB.publicPem },
+    { TLOG_TRUST_KEY: BOB.publicPem },
     "version: 1\nlog: { url: https://rekor.example.org }\n",
   );
   expect(policy).toMatchObject({
     logs: [{ url: "https://rekor.example.org", api: 1 }],
-    default: { unseen: "allow" },
     trust: [{ signer: { kind: "key" } }],
   });
+});
+
+test("an argument that the Dockerfile declares is its own, unless it is one of ours", async () => {
+  const reading = (declared: readonly string[], args: Record<string, string>) =>
+    readPolicy({ services: SERVICES, buildArgs: args, declaredArgs: new Set(declared) });
+  const own = { TLOG_COLOUR: "red", TLOG_UNSEN: "block" };
+  expect(await reading(["TLOG_COLOUR", "TLOG_UNSEN"], own)).toEqual(await policyOf({}));
+  await expect(reading(["TLOG_COLOUR"], own)).rejects.toThrow(
+    /^--build-arg TLOG_UNSEN: no such argument .* passes when the Dockerfile declares it with "ARG"$/,
+  );
+  const known = { TLOG_UNSEEN: "block" };
+  expect((await reading(["TLOG_UNSEEN"], known)).default.unseen).toBe("block");
 });
 
 test.for([

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
+import { parseReference } from "../../src/image/reference.ts";
+import { ruleFor } from "../../src/policy/rule-for.ts";
 import { ALICE, asBlock, BOB } from "./signers.ts";
 import { policyOf, refusalOf, SERVICES } from "./sample-policy.ts";
 
@@ -173,7 +175,9 @@ describe("a repository's file that loosens the baked floor is refused, by name",
     expect(error).toMatchObject({ code: "loosens", line: 2 });
     expect(error.message).toMatch(/^tlog\.policy\.yaml:2: /);
     expect(error.message).toContain(says);
-    expect(error.message).toContain("; leave it out, or change that file, which may allow it with");
+    expect(error.message).toMatch(
+      /; leave it out: only a policy baked into the frontend image may say it, or allow it with "allow-looser: \[[\w-]+\]" \(docs\/policy\.md, "The floor"\)$/,
+    );
     expect(error.message.split("\n")).toHaveLength(1);
   });
 
@@ -190,35 +194,167 @@ describe("a repository's file that loosens the baked floor is refused, by name",
       "--build-arg TLOG_UNKNOWN",
     ]);
   });
+});
 
-  test("observe mode over a file that names no profile", async () => {
-    const error = await refusalOf({ baked: "version: 1\n", repository: repository("profile: observe") });
+describe("a baked file is a floor at the default profile, also about what it does not say", () => {
+  const TRUST_ALONE = `version: 1\ntrust: [{ issuer: ${ISSUER}, identity: ci@acme.example }]\n`;
+
+  test.for([
+    {
+      frees: "action",
+      text: 'rules: [{ match: "**", action: ignore }]',
+      looser: '"ignore"',
+      than: '"follow"',
+    },
+    { frees: "action", text: "default: { action: ignore }", looser: '"ignore"', than: '"follow"' },
+    {
+      frees: "action",
+      text: "rules: [{ match: debian:bookworm-20240701, action: pin }]",
+      looser: '"pin"',
+      than: '"block", which is the default ("dated tag")',
+    },
+    {
+      frees: "action",
+      text: "rules: [{ match: node:22.4.1, action: warn }]",
+      looser: '"warn"',
+      than: '"pin", which is the default ("rebuilt version")',
+    },
+    { frees: "unseen", text: "default: { unseen: allow }", looser: '"allow"', than: '"record"' },
+    { frees: "unknown", text: "default: { unknown: warn }", looser: '"warn"', than: '"block"' },
+    {
+      frees: "private",
+      text: "rules: [{ match: ghcr.io/acme/app, private: true }]",
+      looser: '"private: true"',
+      than: '"private: false"',
+    },
+    { frees: "profile", text: "profile: observe", looser: '"observe"', than: '"default"' },
+    { frees: "attest", text: "attest: false", looser: '"false"', than: '"true"' },
+  ])("$text needs its word", async ({ frees, text, looser, than }) => {
+    const error = await refusalOf({ baked: TRUST_ALONE, repository: repository(text) });
+    expect(error.code).toBe("loosens");
     expect(error.message).toBe(
-      'tlog.policy.yaml:2: "observe" would stop no build, and the baked policy does not say "profile: observe"; leave it out, or change that file, which may allow it with "allow-looser: [profile]"',
+      `tlog.policy.yaml:2: ${looser} is looser than ${than}; leave it out: only a policy baked into the frontend image may say it, or allow it with "allow-looser: [${frees}]" (docs/policy.md, "The floor")`,
+    );
+    await policyOf({ baked: `${TRUST_ALONE}allow-looser: [${frees}]\n`, repository: repository(text) });
+    await policyOf({ repository: repository(text) });
+  });
+
+  test("an action that is looser for some images gives way for these", async () => {
+    const policy = await policyOf({
+      baked: TRUST_ALONE,
+      repository: repository('rules: [{ match: "ghcr.io/acme/**", action: follow }]'),
+    });
+    const actionOf = (image: string) => ruleFor(policy, parseReference(image)).action;
+    expect([actionOf("ghcr.io/acme/app:1.2.3"), actionOf("ghcr.io/acme/app:dev")]).toEqual([
+      "block",
+      "follow",
+    ]);
+  });
+
+  test("what it says itself is not held against its own defaults", async () => {
+    const baked = "version: 1\nprofile: observe\ndefault: { unseen: allow }\n";
+    expect(await policyOf({ baked })).toMatchObject({ profile: "observe", default: { unseen: "allow" } });
+  });
+});
+
+describe("where tokens and signatures go, only a baked file says", () => {
+  const MAY = "only a policy baked into the frontend image may say it, or allow it with";
+  const [first, second] = SERVICES.logs;
+  const ROWS = [
+    {
+      frees: "logs",
+      text: "log: { url: https://evil.example }",
+      args: { TLOG_REKOR_URL: "https://evil.example" },
+      says: `"https://evil.example" is not the log "${first?.url}", "${second?.url} (API 2)"`,
+    },
+    {
+      frees: "signing",
+      text: "signing: { fulcio: https://evil.example }",
+      args: { TLOG_FULCIO_URL: "https://evil.example" },
+      says: `"https://evil.example" is not the certificate authority "${SERVICES.fulcio}"`,
+    },
+    {
+      frees: "signing",
+      text: "signing: { timestamps: [https://evil.example/ts] }",
+      says: `"https://evil.example/ts" is not the timestamp authority "${SERVICES.timestamps[0]}"`,
+    },
+    {
+      frees: "tuf",
+      text: "tuf: https://evil.example",
+      says: '"https://evil.example" is not the shipped TUF repository',
+    },
+    {
+      frees: "registries",
+      text: 'registries: [{ host: "evil.local:5000", plain-http: true }]',
+      args: { TLOG_PLAIN_HTTP: "evil.local:5000" },
+      says: '"evil.local:5000" is not among the hosts for plain http',
+    },
+  ];
+
+  test.for(ROWS)(
+    "$text, without any baked file and above one that does not say",
+    async ({ frees, ...row }) => {
+      for (const baked of [{}, { baked: "version: 1\nprofile: default\n" }]) {
+        const error = await refusalOf({ ...baked, repository: repository(row.text) });
+        expect(error.code).toBe("loosens");
+        expect(error.message).toBe(
+          `tlog.policy.yaml:2: ${row.says}; leave it out: ${MAY} "allow-looser: [${frees}]" (docs/policy.md, "The floor")`,
+        );
+        for (const [name, value] of Object.entries(row.args ?? {}))
+          expect((await refusalOf({ ...baked, args: { [name]: value } })).message).toBe(
+            `--build-arg ${name}: ${row.says}; leave the argument out: ${MAY} "allow-looser: [${frees}]" (docs/policy.md, "The floor")`,
+          );
+      }
+      await policyOf({ baked: `version: 1\nallow-looser: [${frees}]\n`, repository: repository(row.text) });
+    },
+  );
+
+  test("a certificate authority and timestamps where the signing configuration has none", async () => {
+    const services = { logs: SERVICES.logs, fulcio: undefined, timestamps: [] };
+    const texts = { services, repository: repository(ROWS[1]?.text ?? "") };
+    expect((await refusalOf(texts)).message).toContain(
+      '"https://evil.example" is not the shipped certificate authority; leave it out',
+    );
+    expect((await refusalOf({ services, repository: repository(ROWS[2]?.text ?? "") })).message).toContain(
+      "is not the timestamp authority of the signing configuration, which has none; leave it out",
     );
   });
 
-  test("a host that would get the identity token, also where the floor names no certificate authority", async () => {
-    const text = repository("signing: { fulcio: https://evil.example }");
-    const error = await refusalOf({ baked: "version: 1\n", repository: text });
-    expect(error.message).toBe(
-      'tlog.policy.yaml:2: "https://evil.example" would get the build\'s identity token, and the baked policy does not name it as certificate authority; leave it out, or change that file, which may allow it with "allow-looser: [signing]"',
-    );
-    const args = { TLOG_FULCIO_URL: "https://evil.example" };
-    expect((await refusalOf({ baked: "version: 1\n", args })).message).toContain(
-      "--build-arg TLOG_FULCIO_URL: ",
-    );
-    const same = repository(`signing: { fulcio: ${SERVICES.fulcio} }`);
-    expect((await policyOf({ baked: "version: 1\n", repository: same })).signing.fulcio).toBe(
-      SERVICES.fulcio,
-    );
+  test.for([
+    { row: "the shipped authority", text: `signing: { fulcio: ${SERVICES.fulcio} }` },
+    { row: "this machine in plain http", text: "registries: [{ host: 127.0.0.1:5000, plain-http: true }]" },
+    { row: "all shipped logs", text: `logs: [{ url: "${second?.url}" }, { url: "${first?.url}" }]` },
+  ])("$row may be named again", async ({ text }) => {
+    for (const baked of [{}, { baked: "version: 1\nprofile: default\n" }])
+      expect(await policyOf({ ...baked, repository: repository(text) })).toMatchObject({
+        signing: { fulcio: SERVICES.fulcio },
+      });
   });
 
-  test("another log where the floor says who is trusted and leaves the logs to the signing configuration", async () => {
-    const baked = `version: 1\ntrust: [{ issuer: ${ISSUER}, identity: ci@acme.example }]\n`;
-    const error = await refusalOf({ baked, repository: repository("log: { url: https://evil.example }") });
-    expect(error.message).toContain(`is not the log "${SERVICES.logs[0]?.url}"`);
-    expect(error.message).toContain("which policy.yaml:2 sets");
+  test("one of the shipped logs may be chosen without a baked file, and above one all are asked", async () => {
+    const args = { TLOG_REKOR_URL: second?.url ?? "" };
+    expect((await policyOf({ args })).logs).toEqual([second]);
+    expect((await refusalOf({ args, baked: "version: 1\n" })).message).toContain(
+      `the log "${first?.url}" is missing`,
+    );
+    expect((await policyOf({ args: { TLOG_LOG_API: "2" }, baked: "version: 1\n" })).logs).toEqual([
+      second,
+      first,
+    ]);
+  });
+
+  test("which log only the organisation reads", async () => {
+    const logs =
+      "logs: [{ url: https://rekor.example.org }, { url: https://own.example.org, private: true }]";
+    expect((await policyOf({ baked: repository(logs) })).logs).toEqual([
+      { url: "https://rekor.example.org", api: 1 },
+      { url: "https://own.example.org", api: 1, private: true },
+    ]);
+    const baked = repository(`${logs}\nallow-looser: [logs]`);
+    for (const own of [logs, `log: { url: ${first?.url}, private: true }`])
+      expect((await refusalOf({ baked, repository: repository(own) })).message).toMatch(
+        /^tlog\.policy\.yaml:2: "log(s\[1\])?\.private": only the policy in the frontend image may say which log only you read$/,
+      );
   });
 });
 
@@ -264,19 +400,17 @@ describe("a repository's file may", () => {
     expect(await policyOf({ baked: BAKED, repository: repository(text) })).toMatchObject(gives);
   });
 
-  test("alone decide everything", async () => {
+  test("alone decide what happens to images", async () => {
     const policy = await policyOf({
-      repository: repository(
-        "profile: observe\nlog: { url: https://rekor.own.example }\ntuf: https://tuf.own.example\nattest: false",
-      ),
+      repository: repository("profile: observe\nattest: false\ndefault: { unseen: allow, action: ignore }"),
     });
     expect(policy).toMatchObject({
       profile: "observe",
-      logs: [{ url: "https://rekor.own.example", api: 1 }],
-      tuf: "https://tuf.own.example",
       attest: false,
-      sources: { logs: "tlog.policy.yaml:3" },
+      default: { unseen: "allow" },
+      sources: { attest: "tlog.policy.yaml:3" },
     });
+    expect(ruleFor(policy, parseReference("alpine:3.20.0"))).toMatchObject({ action: "ignore" });
   });
 
   test.for([
@@ -315,7 +449,8 @@ describe("a repository's file may", () => {
 
   test("ask its log at a host that the floor reaches in plain http", async () => {
     const policy = await policyOf({
-      baked: 'version: 1\nregistries: [{ host: "rekor.local:3000", plain-http: true }]\n',
+      baked:
+        'version: 1\nregistries: [{ host: "rekor.local:3000", plain-http: true }]\nallow-looser: [logs]\n',
       repository: repository('log: { url: "http://rekor.local:3000" }'),
     });
     expect(policy.logs).toEqual([{ url: "http://rekor.local:3000", api: 1 }]);
@@ -339,9 +474,9 @@ describe("build arguments take the place of what the repository's file says", ()
     },
     {
       row: "the logs",
-      text: "log: { url: https://one.example }",
-      args: { TLOG_REKOR_URL: "https://two.example", TLOG_LOG_API: "2" },
-      gives: { logs: [{ url: "https://two.example", api: 2 }] },
+      text: `log: { url: ${SERVICES.logs[0]?.url} }`,
+      args: { TLOG_REKOR_URL: SERVICES.logs[1]?.url ?? "", TLOG_LOG_API: "2" },
+      gives: { logs: [SERVICES.logs[1]] },
     },
     {
       row: "who is trusted",
@@ -373,9 +508,9 @@ describe("build arguments take the place of what the repository's file says", ()
     },
     {
       row: "nothing of the hosts, to which they add",
-      text: 'registries: [{ host: "a.local:1", plain-http: true }]',
-      args: { TLOG_PLAIN_HTTP: "b.local:1" },
-      gives: { registries: [{ host: "a.local:1" }, { host: "b.local:1" }] },
+      text: 'registries: [{ host: "localhost:1", plain-http: true }]',
+      args: { TLOG_PLAIN_HTTP: "localhost:2" },
+      gives: { registries: [{ host: "localhost:1" }, { host: "localhost:2" }] },
     },
   ])("$row", async ({ text, args, gives }) => {
     expect(await policyOf({ repository: repository(text), args })).toMatchObject(gives);
@@ -393,7 +528,7 @@ describe("build arguments take the place of what the repository's file says", ()
     const args = { TLOG_LOG_API: "2" };
     expect((await policyOf({ args })).logs.map(({ api }) => api)).toEqual([2, 1]);
     expect((await policyOf({ args, baked: BAKED })).logs.map(({ api }) => api)).toEqual([2, 1]);
-    const error = await refusalOf({ args, repository: repository("log: { url: https://one.example }") });
+    const error = await refusalOf({ args, baked: repository("log: { url: https://one.example }") });
     expect(error.message).toBe(
       "--build-arg TLOG_LOG_API: the policy has no log of API 2; name it with TLOG_REKOR_URL",
     );
@@ -405,13 +540,10 @@ describe("build arguments take the place of what the repository's file says", ()
     const { message } = await refusalOf({ args, baked: repository(logs) });
     expect(message).toContain('"1" passes over the log "https://two.example" (API 2), which policy.yaml:');
     expect(message).toContain(
-      'leave the argument out, or change that file, which may allow it with "allow-looser: [logs]"',
+      'leave the argument out: only a policy baked into the frontend image may say it, or allow it with "allow-looser: [logs]"',
     );
     const allowed = await policyOf({ args, baked: repository(`${logs}\nallow-looser: [logs]`) });
     expect(allowed.logs.map(({ api }) => api)).toEqual([1, 2]);
-    expect((await policyOf({ args, repository: repository(logs) })).logs.map(({ api }) => api)).toEqual([
-      1, 2,
-    ]);
   });
 
   test.for([

@@ -86,7 +86,7 @@ test.for([
     from: "unknown: warn",
     to: "colour: red",
     code: "unknown-key",
-    says: 'policy.yaml:9: the key "colour" is not known in "default"; allowed there: action, unseen, unknown, min-age, private',
+    says: 'policy.yaml:9: the key "colour" is not known in "default"; allowed there: action, unseen, unknown, min-age, private, by-digest',
   },
   {
     row: "a key that every object has",

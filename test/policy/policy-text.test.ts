@@ -9,7 +9,7 @@ import { ALICE, asBlock, BOB } from "./signers.ts";
 
 const BAKED = `version: 1
 profile: default
-log: { url: https://rekor.example.org, api: 2 }
+logs: [{ url: https://rekor.example.org, api: 2 }, { url: https://own.example.org, private: true }]
 signing: { timestamps: [https://tsa.example.org/api/v1/timestamp] }
 trust:
   - key: |
@@ -19,10 +19,12 @@ ${asBlock(ALICE.publicPem)}
 registries: [{ host: "registry.local:5000", plain-http: true }, { host: docker.io }]
 rules:
   - { match: [alpine, "node:2*"], action: block, min-age: 3, private: true }
-  - { match: "ghcr.io/acme/**", unseen: allow }
+  - { match: "ghcr.io/acme/**", unseen: allow, by-digest: block }
 default: { unknown: warn }
 allow-looser: [unseen, recheck]
 recheck: always
+attest: false
+cache-from: ["ghcr.io/acme/**", "type=gha"]
 conversion: registry.local:5000/dockerfile:1.19
 syntax: block
 `;
@@ -30,6 +32,7 @@ const REPOSITORY = `version: 1
 lock: ci/tlog.lock
 recheck: daily
 attest: false
+cache-from: ["ghcr.io/acme/app"]
 rules: [{ match: "node:22", unseen: allow, action: pin }, { match: "**:dev", action: warn }]
 `.replace(", action: pin", "");
 
@@ -63,6 +66,7 @@ function values(policy: EffectivePolicy): unknown {
     attest,
     conversion,
     syntax,
+    cacheFrom,
     tuf,
     default: general,
   } = policy;
@@ -81,6 +85,7 @@ function values(policy: EffectivePolicy): unknown {
     attest,
     conversion,
     syntax,
+    cacheFrom,
     tuf,
     general,
     trust,
@@ -120,59 +125,62 @@ test("each part says where it comes from, and what nobody set is a comment", asy
   const pem = text.slice(text.indexOf("      -----BEGIN"), text.indexOf("    may: [record]\n"));
   expect(text.replace(pem, "      …\n").replaceAll(/policy\.yaml:1\d|policy\.yaml:2\d/g, "policy.yaml:NN"))
     .toMatchInlineSnapshot(`
-    "# the policy of this build
-    version: 1
-    logs:
-      - { url: "https://rekor.example.org", api: 2 }  # policy.yaml:3
-    signing:
-    #   fulcio: "https://fulcio.sigstore.example"  # default
-      timestamps: ["https://tsa.example.org/api/v1/timestamp"]  # policy.yaml:4
-    trust:  # policy.yaml:5
-      - key: |
-          …
-        may: [record]
-      - issuer: "https://issuer.example"
-        identity: "ci@acme.example"
-        may: [record, approve, vouch]
-        tlogistry: true
-      - issuer: "https://issuer.example"
-        identity-pattern: "https://github.com/acme/**"
-        may: [record]
-    registries:  # policy.yaml:NN
-      - { host: "registry.local:5000", plain-http: true }
-      - { host: "docker.io", plain-http: false }
-    lock: "ci/tlog.lock"  # tlog.policy.yaml:2
-    recheck: daily  # tlog.policy.yaml:3
-    attest: false  # tlog.policy.yaml:4
-    conversion: "registry.local:5000/dockerfile:1.19"  # policy.yaml:NN
-    syntax: block  # policy.yaml:NN
-    # tuf: that of the public Sigstore instance
-    # timeout: 30  # default
-    profile: default  # policy.yaml:2
-    rules:
-      - match: ["alpine", "node:2*"]  # policy.yaml:NN
-        action: block
-        min-age: { days: 3, otherwise: block }
-        private: true
-      - match: ["ghcr.io/acme/**"]  # policy.yaml:NN
-        unseen: allow
-    default:
-      unknown: warn  # policy.yaml:NN
-    allow-looser: [unseen, recheck]
-    ---
-    # above the floor: of both, the stricter counts for each image
-    version: 1
-    profile: strict  # --build-arg TLOG_PROFILE
-    rules:
-      - match: ["node:22"]  # tlog.policy.yaml:5
-        unseen: allow
-      - match: ["**:dev"]  # tlog.policy.yaml:5
-        action: warn
-    # default: by the shape of the tag
-    # where nobody says anything: unseen: record, unknown: warn, and when a tag moved
-    #   block (the profile is strict)
-    "
-  `);
+      "# the policy of this build
+      version: 1
+      logs:
+        - { url: "https://rekor.example.org", api: 2 }  # policy.yaml:3
+        - { url: "https://own.example.org", api: 1, private: true }  # policy.yaml:3
+      signing:
+      #   fulcio: "https://fulcio.sigstore.example"  # default
+        timestamps: ["https://tsa.example.org/api/v1/timestamp"]  # policy.yaml:4
+      trust:  # policy.yaml:5
+        - key: |
+            …
+          may: [record]
+        - issuer: "https://issuer.example"
+          identity: "ci@acme.example"
+          may: [record, approve, vouch]
+          tlogistry: true
+        - issuer: "https://issuer.example"
+          identity-pattern: "https://github.com/acme/**"
+          may: [record]
+      registries:  # policy.yaml:NN
+        - { host: "registry.local:5000", plain-http: true }
+        - { host: "docker.io", plain-http: false }
+      lock: "ci/tlog.lock"  # tlog.policy.yaml:2
+      recheck: daily  # tlog.policy.yaml:3
+      attest: false  # policy.yaml:NN
+      conversion: "registry.local:5000/dockerfile:1.19"  # policy.yaml:NN
+      syntax: block  # policy.yaml:NN
+      cache-from: ["ghcr.io/acme/app"]  # tlog.policy.yaml:5
+      # tuf: that of the public Sigstore instance
+      # timeout: 30  # default
+      profile: default  # policy.yaml:2
+      rules:
+        - match: ["alpine", "node:2*"]  # policy.yaml:NN
+          action: block
+          min-age: { days: 3, otherwise: block }
+          private: true
+        - match: ["ghcr.io/acme/**"]  # policy.yaml:NN
+          unseen: allow
+          by-digest: block
+      default:
+        unknown: warn  # policy.yaml:NN
+      allow-looser: [unseen, recheck]
+      ---
+      # above the floor: of both, the stricter counts for each image
+      version: 1
+      profile: strict  # --build-arg TLOG_PROFILE
+      rules:
+        - match: ["node:22"]  # tlog.policy.yaml:6
+          unseen: allow
+        - match: ["**:dev"]  # tlog.policy.yaml:6
+          action: warn
+      # default: by the shape of the tag
+      # where nobody says anything: unseen: record, unknown: warn, and when a tag moved
+      #   block (the profile is strict)
+      "
+    `);
 });
 
 test("no line of it goes on for ever, and none is a control character's", async () => {

@@ -86,6 +86,16 @@ describe("the first rule that matches counts, and where it says nothing the defa
   });
 });
 
+test("an image may be named by its digest alone unless a rule or the default wants a tag", async () => {
+  const baked = `version: 1\nrules: [{ match: "ghcr.io/acme/**", by-digest: block }]\n`;
+  const { tag: _, ...untagged } = parseReference("ghcr.io/acme/app");
+  expect(ruleFor(await policyOf({ baked }), untagged).byDigest).toBe("block");
+  expect((await rule({ baked }, "alpine")).byDigest).toBe("allow");
+  expect((await rule({ baked: "version: 1\ndefault: { by-digest: block }\n" }, "alpine")).byDigest).toBe(
+    "block",
+  );
+});
+
 describe("a profile", () => {
   test.for([
     { row: "strict blocks floating tags", profile: "strict", image: "alpine", action: "block" },
@@ -160,16 +170,16 @@ rules:
       gives: { unseen: "record", action: "follow" },
     },
     {
-      row: "an action where the floor says none",
-      own: "match: alpine, action: ignore",
-      image: "alpine:3.20.0",
-      gives: { action: "ignore", source: "tlog.policy.yaml:2" },
+      row: "an action that is stricter than the default of the floor, which says none",
+      own: "match: alpine, action: block",
+      image: "alpine:edge",
+      gives: { action: "block", source: "tlog.policy.yaml:2" },
     },
     {
-      row: "a private name where the floor says nothing",
-      own: 'match: "acme/*", private: true',
+      row: "a tag that is wanted beside each digest",
+      own: 'match: "**", by-digest: block',
       image: "acme/app:1",
-      gives: { private: true },
+      gives: { byDigest: "block" },
     },
   ])("$row holds", async ({ own, image, gives }) => {
     expect(await rule(withRule(`{ ${own} }`), image)).toMatchObject(gives);
@@ -191,7 +201,7 @@ rules:
       repository: "version: 1\nrules: [{ match: alpine, action: pin }]\n",
     });
     expect(error.message).toBe(
-      'tlog.policy.yaml:2: "pin" is looser than "block", which policy.yaml:2 sets; leave it out, or change that file, which may allow it with "allow-looser: [action]"',
+      'tlog.policy.yaml:2: "pin" is looser than "block", which policy.yaml:2 sets; leave it out: only a policy baked into the frontend image may say it, or allow it with "allow-looser: [action]" (docs/policy.md, "The floor")',
     );
   });
 
@@ -206,11 +216,13 @@ rules:
     { part: "unseen", value: "allow" },
     { part: "unknown", value: "warn" },
     { part: "private", value: "true" },
+    { part: "by-digest", value: "allow" },
   ])("what allow-looser names, $part, is for the repository to say", async ({ part, value }) => {
-    const floor = "action: block, unseen: block, unknown: block, private: false";
+    const floor = "action: block, unseen: block, unknown: block, private: false, by-digest: block";
     const baked = `version: 1\nrules: [{ match: "**", ${floor} }]\nallow-looser: [${part}]\n`;
     const repository = `version: 1\nrules: [{ match: alpine, ${part}: ${value} }]\n`;
-    expect(String((await rule({ baked, repository }, "alpine"))[part as "action"])).toBe(value);
+    const name = part === "by-digest" ? "byDigest" : (part as "action");
+    expect(String((await rule({ baked, repository }, "alpine"))[name])).toBe(value);
     const refused = await refusalOf({ baked: baked.replace(`[${part}]`, "[min-age]"), repository });
     expect(refused.message).toContain("is looser than");
   });

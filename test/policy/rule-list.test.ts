@@ -51,7 +51,7 @@ describe("rules that say nothing, match nothing, or never count are refused with
     {
       row: "a rule without a word",
       texts: rules("{ match: alpine }"),
-      says: 'policy.yaml:3: "rules[0]": it says nothing; give it an "action", "unseen", "unknown", "min-age" or "private"',
+      says: 'policy.yaml:3: "rules[0]": it says nothing; give it "action", "unseen", "unknown", "min-age", "private" or "by-digest"',
     },
     {
       row: "an action that does not exist",

@@ -89,6 +89,7 @@ describe("without a word of the policy", () => {
       unseen: "record",
       unknown: "block",
       private: false,
+      byDigest: "allow",
       source: `default: ${shape.name}`,
       why: shape.why,
     });

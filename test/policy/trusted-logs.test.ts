@@ -5,6 +5,7 @@ import { checkLogsAreTrusted } from "../../src/policy/policy.ts";
 import { policyOf, SERVICES, type Texts } from "./sample-policy.ts";
 
 const KNOWN = ["https://rekor.example.org/", "https://log2.example.org"];
+const FREE = "version: 1\nallow-looser: [logs]\n";
 const BOTH = "logs:\n  - { url: https://rekor.example.org }\n";
 
 async function refusal(texts: Texts, trusted: readonly string[]): Promise<PolicyError | undefined> {
@@ -20,7 +21,10 @@ async function refusal(texts: Texts, trusted: readonly string[]): Promise<Policy
 
 test.for([
   { row: "the trusted root's logs", texts: { baked: `version: 1\n${BOTH}` } },
-  { row: "a log written otherwise", texts: { args: { TLOG_REKOR_URL: "https://REKOR.example.org:443/" } } },
+  {
+    row: "a log written otherwise",
+    texts: { baked: FREE, args: { TLOG_REKOR_URL: "https://REKOR.example.org:443/" } },
+  },
 ])("takes $row", async ({ texts }) => {
   expect(await refusal(texts, KNOWN)).toBeUndefined();
 });
@@ -33,12 +37,12 @@ test.for([
   },
   {
     row: "the line of a repository's file",
-    texts: { repository: "version: 1\n\nlog: { url: https://other.example.org }\n" },
+    texts: { baked: FREE, repository: "version: 1\n\nlog: { url: https://other.example.org }\n" },
     place: "tlog.policy.yaml:3",
   },
   {
     row: "the build argument",
-    texts: { args: { TLOG_REKOR_URL: "https://other.example.org" } },
+    texts: { baked: FREE, args: { TLOG_REKOR_URL: "https://other.example.org" } },
     place: "--build-arg TLOG_REKOR_URL",
   },
 ])("a log that nobody vouches for is refused with $row", async ({ texts, place }) => {

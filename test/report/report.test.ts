@@ -23,6 +23,7 @@ const policy = {
     attest: "default",
     conversion: "default",
     syntax: "default",
+    cacheFrom: "default",
     tuf: "default",
     timeoutMs: "default",
   },

@@ -46,6 +46,7 @@ export const BLOCK: Rule = {
   unseen: "record",
   unknown: "block",
   private: false,
+  byDigest: "allow",
   source: "policy.yaml:12",
   why: "dated tags are written once",
 };
