@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import ipaddr from "ipaddr.js";
 
-/** The host by which Docker Hub's images are named, and those that lead to the same registry. */
+/** The host by which Docker Hub's images are named. */
 export const DOCKER_HUB = "docker.io";
-const DOCKER_HUB_ALIASES = new Set([
+/** The hosts that lead to it. */
+export const DOCKER_HUB_ALIASES: readonly string[] = [
   DOCKER_HUB,
   "index.docker.io",
   "registry.docker.io",
   "registry-1.docker.io",
   "registry.hub.docker.com",
-]);
+];
 
 /**
  * The one name of a registry's host, whatever it was written as: small letters, no default port, IP addresses and
@@ -19,7 +20,7 @@ const DOCKER_HUB_ALIASES = new Set([
 export function canonicalRegistry(host: string): string {
   // A host with a default port is the same place; the URL standard says so of 443.
   const text = URL.parse(`https://${host}`)?.host ?? host.toLowerCase();
-  return DOCKER_HUB_ALIASES.has(text) ? DOCKER_HUB : text;
+  return DOCKER_HUB_ALIASES.includes(text) ? DOCKER_HUB : text;
 }
 
 /**

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { excerpt } from "../log/excerpt.ts";
 import type { Reference } from "../image/reference.ts";
-import { canonicalRegistry, DOCKER_HUB } from "../image/registry.ts";
+import { canonicalRegistry, DOCKER_HUB, DOCKER_HUB_ALIASES } from "../image/registry.ts";
 import { matchesWhole } from "../record/wildcards.ts";
 import { WrongValue } from "./policy-error.ts";
 
@@ -73,7 +73,7 @@ function inFull(
   const isRegistry =
     path.length > 0 && (/[.:]/.test(first) || first === "localhost" || first !== first.toLowerCase());
   if (isRegistry) {
-    const registry = WILD.test(first) ? first.toLowerCase() : canonicalRegistry(first);
+    const registry = WILD.test(first) ? wildRegistry(first, wrong) : canonicalRegistry(first);
     // As "docker.io/alpine" is "docker.io/library/alpine".
     const isOfficial = registry === DOCKER_HUB && path.length === 1 && path[0] !== ANY;
     return isOfficial ? [...OFFICIAL, ...path] : [registry, ...path];
@@ -87,6 +87,15 @@ function inFull(
   return path.length === 0 ? [...OFFICIAL, first] : [DOCKER_HUB, ...written];
 }
 
+/** A registry with wildcards, as canonical names are: without the default port, and not meant for an alias of Docker Hub. */
+function wildRegistry(written: string, wrong: (why: string) => WrongValue): string {
+  const host = written.toLowerCase().replace(/:0*443$/, "");
+  const alias = DOCKER_HUB_ALIASES.find((each) => each !== DOCKER_HUB && textMatches(host, each));
+  if (alias !== undefined && host.includes("docker") && !textMatches(host, DOCKER_HUB))
+    throw wrong(`"${written}" would not match "${alias}", whose images go by "${DOCKER_HUB}"; write that`);
+  return host;
+}
+
 /** Whether the pattern matches the image's name and tag, whichever of its names the registry is written by. */
 export function matches(pattern: Pattern, { registry, repository, tag = "" }: Reference): boolean {
   return (
@@ -95,13 +104,18 @@ export function matches(pattern: Pattern, { registry, repository, tag = "" }: Re
   );
 }
 
+/** Counts what a comparison takes. */
+interface Work {
+  steps: number;
+}
+
 /**
  * Whether everything that `inner` matches is matched by `outer`. Sure when it says yes; a no may be wrong for
  * patterns that are made to be hard.
  */
-export function covers(outer: Pattern, inner: Pattern): boolean {
+export function covers(outer: Pattern, inner: Pattern, work?: Work): boolean {
   // A wildcard of the inner pattern is taken for a character that only a wildcard of the outer one matches.
-  return partsMatch(outer.parts, inner.parts) && textMatches(outer.tag, inner.tag);
+  return partsMatch(outer.parts, inner.parts, work) && textMatches(outer.tag, inner.tag, work);
 }
 
 /** Whether surely nothing is matched by both; a no may be wrong. */
@@ -115,24 +129,33 @@ export function areApart(one: Pattern, other: Pattern): boolean {
   return one.parts.slice(0, Math.min(...open)).some((part, place) => clash(part, other.parts[place]));
 }
 
-function partsMatch(parts: readonly string[], subject: readonly string[]): boolean {
+function partsMatch(
+  parts: readonly string[],
+  subject: readonly string[],
+  work: Work = { steps: 0 },
+): boolean {
   // Most patterns are of another registry.
   const [first = "", host = ""] = [parts[0], subject[0]];
   if (!WILD.test(first) && first !== host) return false;
   return matchesWhole(parts, subject, {
     isRun: (part) => part === ANY,
     atLeast: 1,
-    isMatch: (part, given) => part === ANY || (given !== ANY && textMatches(part, given)),
+    isMatch(part, given) {
+      work.steps++;
+      return part === ANY || (given !== ANY && textMatches(part, given, work));
+    },
   });
 }
 
-function textMatches(text: string, subject: string): boolean {
+function textMatches(text: string, subject: string, work: Work = { steps: 0 }): boolean {
   if (text === "*" || !WILD.test(text)) return text === "*" || text === subject;
   return matchesWhole([...text], [...subject], {
     isRun: (character) => character === "*",
     atLeast: 0,
-    isMatch: (character, given) =>
-      character === "*" || character === given || (character === "?" && given !== "*"),
+    isMatch(character, given) {
+      work.steps++;
+      return character === "*" || character === given || (character === "?" && given !== "*");
+    },
   });
 }
 

@@ -29,7 +29,8 @@ export interface PolicyProblem {
   readonly text: string;
 }
 
-const MAX_SHOWN = 10;
+/** How many problems a message has; of others it has the number. */
+export const MAX_SHOWN = 10;
 
 /** A policy that cannot be used; nothing is built with half of one. The message has one line for each problem. */
 export class PolicyError extends Error {

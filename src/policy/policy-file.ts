@@ -6,9 +6,10 @@ import type { SigningServices } from "../log/signing-config.ts";
 import { mayUsePlainHttp, readLogUrl, type RegistryAccess } from "./address.ts";
 import type { FileReading, Key } from "./key.ts";
 import { eachKey, KEYS, type Settings } from "./keys.ts";
-import { covers, parsePattern } from "./pattern.ts";
+import { covers, parsePattern, type Pattern } from "./pattern.ts";
 import {
   type KeyPath,
+  MAX_SHOWN,
   PolicyError,
   type PolicyErrorCode,
   type PolicyProblem,
@@ -47,12 +48,14 @@ interface Reading extends FileContext, Pick<FileReading, "attempt"> {
   readonly wrong: (path: KeyPath, why: string) => void;
 }
 
-/** Notes a problem at a path. */
-type Report = (path: KeyPath, text: string, code?: PolicyErrorCode) => void;
+/** Notes a problem at a path; the number of those before is given, and false is answered when there are enough. */
+type Report = (path: KeyPath, text: string | ((before: number) => string), code?: PolicyErrorCode) => boolean;
 
-/** More problems than are ever shown need no line. */
-const ENOUGH = 1_000;
+/** More problems than are ever shown. */
+const ENOUGH = 100;
 const MAX_PATTERNS = 1_000;
+/** How much work it may take to compare all patterns of a file with one another: some 0.2 seconds. */
+const MAX_COMPARING = 4_000_000;
 
 /**
  * Reads a policy file: its settings and their lines. `name` is for messages. Throws PolicyError, with all problems of
@@ -67,11 +70,14 @@ export function readPolicyFile(
   const lineAt = (path: KeyPath) => lineOf(nodeAt(root, path));
   const placeOf = (path: KeyPath) => `${name}:${lineAt(path)}`;
   const report: Report = (path, why, code = "wrong-value") => {
-    if (problems.length < ENOUGH)
-      problems.push({ code, line: lineAt(path), place: placeOf(path), text: why });
+    const before = problems.length;
+    if (before >= ENOUGH) return false;
+    const told = typeof why === "string" ? why : why(before);
+    problems.push({ code, line: lineAt(path), place: placeOf(path), text: told });
+    return true;
   };
   const throwReported = () => throwProblems(problems.toSorted((one, other) => one.line - other.line));
-  const wrong: Reading["wrong"] = (path, why) => report(path, `${quotedPath(path)}: ${why}`);
+  const wrong: Reading["wrong"] = (path, why) => void report(path, `${quotedPath(path)}: ${why}`);
   const attempt: Reading["attempt"] = (path, read) => {
     try {
       return read();
@@ -90,7 +96,7 @@ export function readPolicyFile(
   }
   reportUnknownKeys(root, [], report);
   const shape = v.safeParse(POLICY_SCHEMA, value, { abortPipeEarly: true });
-  for (const issue of shape.issues ?? []) reportIssue(issue, [], report);
+  for (const issue of shape.issues?.slice(0, ENOUGH) ?? []) reportIssue(issue, [], report);
   throwReported();
   if (!shape.success)
     throw new PolicyError({ code: "wrong-value", place: name, text: "it has not the shape of a policy" });
@@ -123,8 +129,9 @@ function reportUnknownKeys(node: unknown, path: KeyPath, report: Report): void {
     const key = String(isScalar(keyNode) ? keyNode.value : keyNode);
     if (!allowed.includes(key)) {
       const where = path.length === 0 ? "" : ` in ${quotedPath(path)}`;
-      const text = `the key "${excerpt(key)}" is not known${where}${suggestion(key, allowed)}; allowed there: ${allowed.join(", ")}`;
-      report([...path, key], text, "unknown-key");
+      const text = (before: number) =>
+        `the key "${excerpt(key)}" is not known${where}${before < MAX_SHOWN ? suggestion(key, allowed) : ""}; allowed there: ${allowed.join(", ")}`;
+      if (!report([...path, key], text, "unknown-key")) return;
     }
     reportUnknownKeys(value, [...path, key], report);
   }
@@ -145,7 +152,7 @@ function reportIssue(
 ): void {
   const steps: readonly v.IssuePathItem[] = [...around, ...(issue.path ?? [])];
   const path = steps.flatMap(({ key }) => (typeof key === "string" || typeof key === "number" ? key : []));
-  const wrong = (why: string) => report(path, `${quotedPath(path)} ${why}`);
+  const wrong = (why: string) => void report(path, `${quotedPath(path)} ${why}`);
   if (issue.type === "strict_object" && issue.expected === "never") return;
   if (steps.at(-1)?.origin === "key") return wrong("is missing");
   if (issue.type === "min_length") return wrong("is empty; leave it out, or put something into it");
@@ -232,6 +239,9 @@ function readRules(shapes: readonly RuleShape[], { placeOf, wrong, attempt }: Re
     return [];
   }
   const rules: PatternRule[] = [];
+  const work = { steps: 0 };
+  const isHidden = (pattern: Pattern, earlier: Pattern): boolean =>
+    work.steps <= MAX_COMPARING && covers(earlier, pattern, work);
   for (const [index, { match, ...said }] of shapes.entries()) {
     const at = ["rules", index];
     const texts = typeof match === "string" ? [match] : match;
@@ -243,8 +253,12 @@ function readRules(shapes: readonly RuleShape[], { placeOf, wrong, attempt }: Re
     if (Object.keys(parts).length === 0)
       wrong(at, `it says nothing; give it ${quotedList(PARTS.map((part) => PART_KEYS[part]))}`);
     const hiding = patterns.map((pattern) =>
-      rules.find((rule) => rule.patterns.some((earlier) => covers(earlier, pattern))),
+      rules.find((rule) => rule.patterns.some((earlier) => isHidden(pattern, earlier))),
     );
+    if (work.steps > MAX_COMPARING) {
+      wrong(at, "up to here there are too many patterns with too many wildcards; use fewer of either");
+      return rules;
+    }
     const places = [...new Set(hiding.flatMap((rule) => rule?.source ?? []))];
     if (hiding.length > 0 && hiding.every((rule) => rule !== undefined)) {
       const before = places.length === 1 ? `rule at ${places.join("")}` : `rules at ${places.join(", ")}`;

@@ -23,7 +23,7 @@ export interface YamlFile {
 }
 
 /** The largest file that is read, in bytes. */
-export const MAX_FILE = 256 * 1024;
+export const MAX_FILE = 64 * 1024;
 /** More problems than are ever shown. */
 const ENOUGH = 100;
 
@@ -46,15 +46,17 @@ export function readYamlFile(text: string, name: string): YamlFile {
     throw new PolicyError(problem('a policy is plain YAML 1.2 without "%" directives', directive + 1));
 
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, {
-    version: "1.2",
-    schema: "core",
-    // They are looked for below: the parser's own way takes quadratic time.
-    uniqueKeys: false,
-    merge: false,
-    prettyErrors: false,
-    lineCounter,
-  });
+  const document = withoutStacks(() =>
+    parseDocument(text, {
+      version: "1.2",
+      schema: "core",
+      // They are looked for below: the parser's own way takes quadratic time.
+      uniqueKeys: false,
+      merge: false,
+      prettyErrors: false,
+      lineCounter,
+    }),
+  );
   const exhausted = document.errors.find(({ code }) => code === "RESOURCE_EXHAUSTION");
   const errors = (exhausted ? [exhausted] : document.errors.slice(0, ENOUGH)).map(
     ({ pos, code, message }) => {
@@ -75,6 +77,17 @@ export function readYamlFile(text: string, name: string): YamlFile {
       problem('it is not a mapping of keys to values; a policy begins with "version: 1"'),
     );
   return { root, value: document.toJS({ maxAliasCount: 0 }), lineOf };
+}
+
+/** The parser makes an error for each mistake, and most of the time that takes is for their stacks, which nobody reads. */
+function withoutStacks<T>(parse: () => T): T {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return parse();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 const PARSER_WORDS = new Map([

@@ -19,28 +19,29 @@ export function matchesWhole(
   subject: readonly string[],
   { isRun, atLeast, isMatch }: Meaning,
 ): boolean {
-  const open = (places: Set<number>): Set<number> => {
-    for (const place of places) {
-      const token = pattern[place];
-      if (token !== undefined && isRun(token) && atLeast === 0) places.add(place + 1);
-    }
-    return places;
+  // A run may be left before it has matched anything. From one place on they are added without a gap, so none up to the
+  // last one is missing.
+  const add = (places: number[], place: number): void => {
+    const last = places.at(-1);
+    if (last !== undefined && place <= last) return;
+    places.push(place);
+    const token = pattern[place];
+    if (atLeast === 0 && token !== undefined && isRun(token)) add(places, place + 1);
   };
   // Where the pattern may stand after each of the subject.
-  let reached = open(new Set([0]));
+  let reached: number[] = [];
+  add(reached, 0);
   for (const given of subject) {
-    const next = new Set<number>();
+    const next: number[] = [];
     for (const place of reached) {
       const token = pattern[place];
       if (token === undefined || !isMatch(token, given)) continue;
-      if (!isRun(token)) next.add(place + 1);
-      else {
-        next.add(place);
-        if (atLeast > 0) next.add(place + 1);
-      }
+      const runs = isRun(token);
+      if (runs) add(next, place);
+      if (!runs || atLeast > 0) add(next, place + 1);
     }
-    reached = open(next);
-    if (reached.size === 0) return false;
+    reached = next;
+    if (reached.length === 0) return false;
   }
-  return reached.has(pattern.length);
+  return reached.at(-1) === pattern.length;
 }

@@ -45,6 +45,13 @@ describe("a pattern matches", () => {
     ["ghcr.io/acme/**", "GHCR.io:443/acme/app:1", true],
     ["ghcr.io:443/acme/**", "ghcr.io/acme/app:1", true],
     ["ghcr.io/acme/**", "ghcr.io:444/acme/app:1", false],
+    ["GHCR.io:443/acme/*", "ghcr.io/acme/app:1", true],
+    ["registry-1.docker.io/**", "alpine:3", true],
+    ["registry-1.docker.io/acme/app", "acme/app:1", true],
+    ["index.docker.io/alpine:3", "registry.hub.docker.com/library/alpine:3", true],
+    ["*.Example.org:443/**", "registry.example.org/acme/app", true],
+    ["*.com/**", "registry.example.com/acme/app", true],
+    ["0x7f.1/app", "127.0.0.1/app", true],
     ["**", "alpine", true],
     ["**", "registry.local:5000/a/b/c:d", true],
     ["**:dev", "ghcr.io/acme/app:dev", true],
@@ -113,6 +120,11 @@ describe("a pattern is refused", () => {
     ["acme/äpp", 'no image\'s name has "ä" in it'],
     ["аlpine", 'no image\'s name has "а" in it'],
     ["!alpine", 'no image\'s name has "!" in it'],
+    [
+      "registry-?.docker.io/**",
+      '"registry-?.docker.io" would not match "registry-1.docker.io", whose images go by "docker.io"; write that',
+    ],
+    ["*.docker.io/**", 'whose images go by "docker.io"; write that'],
     ["a".repeat(601), "longer than 600 characters"],
   ] as const)("%s", ([text, why]) => {
     expect(() => parsePattern(text)).toThrow(why);

@@ -285,6 +285,32 @@ test("tells all that is wrong at once, in the order of the lines, ten at most", 
   expect(error).toMatchObject({ code: "unknown-key", line: 2 });
 });
 
+test("of a file full of mistakes no more than a hundred are looked at", async () => {
+  const keys = Array.from({ length: 5_500 }, (_, index) => `lgo${index}: 1`).join("\n");
+  const lines = (await refusal(`version: 1\n${keys}\n`)).message.split("\n");
+  expect(lines).toHaveLength(11);
+  expect(lines.at(-1)).toBe("and 90 more");
+  const rules = Array.from({ length: 10_000 }, () => "- 1").join("\n");
+  expect((await refusal(`version: 1\nrules:\n${rules}\n`)).message).toMatch(/\nand 90 more$/);
+});
+
+test("patterns that are made to take long to compare are refused", async () => {
+  const rules = Array.from(
+    { length: 480 },
+    (_, index) => `- { match: "a/${"*a".repeat(46)}${index}", action: pin }`,
+  );
+  const error = await refusal(`version: 1\nrules:\n${rules.join("\n")}\n`);
+  expect(error.message).toMatch(
+    /^policy\.yaml:(\d+): "rules\[\d+\]": up to here there are too many patterns with too many wildcards; use fewer of either$/,
+  );
+  expect(error.line).toBeLessThan(60);
+  const plain = Array.from(
+    { length: 490 },
+    (_, index) => `- { match: ["ghcr.io/acme/a${index}:1.*", "b${index}"], action: pin }`,
+  );
+  expect((await read(`version: 1\nrules:\n${plain.join("\n")}\n`)).rules[0]?.rules).toHaveLength(490);
+});
+
 test("names the conversion image and forbids those that Dockerfiles name", async () => {
   const policy = await read("version: 1\nconversion: docker/dockerfile:1.19\nsyntax: block\n");
   expect(policy).toMatchObject({

@@ -153,14 +153,14 @@ test.for([
     file: `rules: [{ match: [${"alpine,".repeat(101)}], action: pin }]`,
     says: '"rules[0].match" has more than 100 entries',
   },
-  { row: "10 MB", file: "#".repeat(10 * 1024 * 1024), says: "policy.yaml: it is larger than 256 KiB" },
+  { row: "10 MB", file: "#".repeat(10 * 1024 * 1024), says: "policy.yaml: it is larger than 64 KiB" },
 ])("a file of $row is refused", async ({ file, says }) => {
   expect((await refusalOf({ baked: `version: 1\n${file}\n` })).message).toContain(says);
 });
 
 function crowd(patterns: number): { readonly baked: string } {
   const lists = Array.from({ length: patterns / 10 }, (_, rule) =>
-    Array.from({ length: 10 }, (__, place) => `"ghcr.io/acme/*a${rule}x*b${place}x*:*"`).join(", "),
+    Array.from({ length: 10 }, (__, place) => `"ghcr.io/acme/a${rule}x*b${place}x*:*"`).join(", "),
   );
   return rules(...lists.map((list) => `{ match: [${list}], action: pin }`));
 }
