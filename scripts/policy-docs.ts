@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Writes docs/policy.schema.json, and into docs/policy.md the tables that are made from the schema.
 import { readFileSync, writeFileSync } from "node:fs";
+import type { Key } from "../src/policy/key.ts";
+import { KEYS } from "../src/policy/keys.ts";
 import { POLICY_SCHEMA } from "../src/policy/policy-schema.ts";
+import { PART_KEYS } from "../src/policy/rule.ts";
 import { TAG_CLASSES } from "../src/policy/tag-classes.ts";
 import { type JsonSchema, jsonSchema } from "./json-schema.ts";
 
@@ -42,6 +45,8 @@ function table(name: string): string {
       return keyTable(schema.properties?.["registries"]?.items);
     case "classes":
       return classTable();
+    case "floor":
+      return floorTable();
     default:
       throw new TypeError(`make a table: there is none with the name "${name}"`);
   }
@@ -76,6 +81,36 @@ function valueOf(schema: JsonSchema): string {
 
 function cell(text: string): string {
   return text.replaceAll("|", "\\|");
+}
+
+/** Keys whose build arguments are read together with others, and so are not in the table of keys. */
+const ARGUED = ["logs", "trust", "unseen", "unknown"];
+
+/** Who may say what, as the table of keys has it. */
+function floorTable(): string {
+  const row = (name: string, { floor, arg }: Pick<Key<unknown>, "floor" | "arg">) => {
+    const others = arg !== undefined || ARGUED.includes(name) ? "repository, build argument" : "repository";
+    const unbound = `baked; where it says nothing: ${others}`;
+    const [loosen, tighten] =
+      floor === undefined
+        ? [`baked, ${others}`, `baked, ${others}`]
+        : floor.onlyBaked
+          ? ["baked", "baked"]
+          : floor.mayTighten
+            ? [`baked; without a baked policy: ${others}`, `baked, ${others}`]
+            : [unbound, unbound];
+    return `| \`${name}\` | ${loosen} | ${tighten} |`;
+  };
+  const part: Pick<Key<unknown>, "floor"> = {
+    floor: { freedBy: "", objection: () => undefined, mayTighten: true },
+  };
+  return [
+    "| key | may be loosened or changed by | may be tightened by |",
+    "|---|---|---|",
+    ...Object.values(PART_KEYS).map((name) => row(name, part)),
+    ...Object.values<Key<unknown>>(KEYS).map((key) => row(key.at.join("."), key)),
+    "",
+  ].join("\n");
 }
 
 function classTable(): string {

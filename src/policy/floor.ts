@@ -129,12 +129,14 @@ export function loosenedRules(floor: RuleSet, above: RuleSet): PolicyProblem[] {
     const objection = `${shown(part, high.value)} is looser than ${shown(part, low.value)}`;
     return [loosens(objection, { high: high.source, low: low.source, allowed: PART_KEYS[part] })];
   };
+  const ruled = above.rules.map((rule) => ({
+    rule,
+    possible: rule.patterns.map((pattern) => possibleWords(floor, pattern)),
+  }));
   return PARTS.flatMap((part) => [
     ...objectTo(part, above.default[part], () => [generalWord(floor, part)]),
-    ...above.rules.flatMap((rule) =>
-      objectTo(part, rule[part], () =>
-        rule.patterns.flatMap((pattern) => possibleWords(floor, { pattern, part })),
-      ),
+    ...ruled.flatMap(({ rule, possible }) =>
+      objectTo(part, rule[part], () => possible.flatMap((words) => words(part))),
     ),
   ]);
 }
@@ -142,17 +144,19 @@ export function loosenedRules(floor: RuleSet, above: RuleSet): PolicyProblem[] {
 type Word = Setting<ValueOf<Part>> | undefined;
 
 /** All that the floor may say about images that the pattern matches; undefined where it may say nothing. */
-function possibleWords(floor: RuleSet, { pattern, part }: { pattern: Pattern; part: Part }): Word[] {
+function possibleWords(floor: RuleSet, pattern: Pattern): (part: Part) => Word[] {
   const literal = literalReference(pattern);
-  if (literal !== undefined) return [wordsOf(floor, literal)[part]];
-  const general = generalWord(floor, part);
-  const words: Word[] = [];
-  for (const rule of floor.rules) {
-    if (rule.patterns.every((each) => areApart(each, pattern))) continue;
-    words.push(rule[part] ?? general);
-    if (rule.patterns.some((each) => covers(each, pattern))) return words;
+  if (literal !== undefined) {
+    const words = wordsOf(floor, literal);
+    return (part) => [words[part]];
   }
-  return [...words, general];
+  const met = floor.rules.filter(({ patterns }) => !patterns.every((each) => areApart(each, pattern)));
+  const last = met.findIndex(({ patterns }) => patterns.some((each) => covers(each, pattern)));
+  return (part) => {
+    const general = generalWord(floor, part);
+    const words = met.map((rule) => rule[part] ?? general);
+    return last < 0 ? [...words, general] : words.slice(0, last + 1);
+  };
 }
 
 function isLooser(part: Part, high: ValueOf<Part>, low: ValueOf<Part>): boolean {

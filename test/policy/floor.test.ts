@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
+import type { Key } from "../../src/policy/key.ts";
+import { KEYS } from "../../src/policy/keys.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { ruleFor } from "../../src/policy/rule-for.ts";
 import { ALICE, asBlock, BOB } from "./signers.ts";
@@ -308,6 +310,13 @@ describe("where tokens and signatures go, only a baked file says", () => {
       await policyOf({ baked: `version: 1\nallow-looser: [${frees}]\n`, repository: repository(row.text) });
     },
   );
+
+  test("these are all the keys of which that is so", () => {
+    const only = Object.values<Pick<Key<never>, "floor">>(KEYS).flatMap(({ floor }) =>
+      floor?.onlyBaked === true ? floor.freedBy : [],
+    );
+    expect(ROWS.map(({ frees }) => frees).toSorted()).toEqual(only.toSorted());
+  });
 
   test("a certificate authority and timestamps where the signing configuration has none", async () => {
     const services = { logs: SERVICES.logs, fulcio: undefined, timestamps: [] };

@@ -29,6 +29,7 @@ describe("what is published is what the program reads; `node scripts/policy-docs
       "rules",
       "registries",
       "classes",
+      "floor",
     ]);
   });
 
