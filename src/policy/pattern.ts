@@ -149,7 +149,7 @@ function partsMatch(
 
 function textMatches(text: string, subject: string, work: Work = { steps: 0 }): boolean {
   if (text === "*" || !WILD.test(text)) return text === "*" || text === subject;
-  return matchesWhole([...text], [...subject], {
+  return matchesWhole(text, subject, {
     isRun: (character) => character === "*",
     atLeast: 0,
     isMatch(character, given) {

@@ -15,8 +15,8 @@ interface Meaning {
  * time that grows with the product of the lengths and no faster.
  */
 export function matchesWhole(
-  pattern: readonly string[],
-  subject: readonly string[],
+  pattern: ArrayLike<string>,
+  subject: Iterable<string>,
   { isRun, atLeast, isMatch }: Meaning,
 ): boolean {
   // A run may be left before it has matched anything. From one place on they are added without a gap, so none up to the
