@@ -232,6 +232,24 @@ test("a named context that does not resolve is BuildKit's own error, and nothing
   expect(heard.solves.flatMap(sourcesOf).filter((each) => each.includes("nowhere"))).toEqual([]);
 });
 
+test.for([
+  { row: "that is strict", policy: { profile: "strict" as const } },
+  { row: "that names another", policy: { cacheFrom: [{ text: "type=local" }] } },
+])("a cache that the policy does not let in stops the build, under one $row", async ({ policy }) => {
+  const importing = (type: string, setting: Case["setting"] & object) =>
+    start({
+      dockerfile: "FROM good:1\nRUN true\n",
+      options: { "cache-imports": JSON.stringify([{ Type: type, Attrs: {} }]) },
+      setting,
+    });
+  await expect((await importing("gha", { policy })).done).rejects.toThrow(
+    'the build imports results from the cache "type=gha", and the policy does not let results come from there',
+  );
+  await (
+    await importing("gha", {})
+  ).done;
+});
+
 test("a tag is asked for once, and the one answer is judged and built", async () => {
   const built = await start({
     dockerfile: "FROM moved:1 AS a\nRUN x\nFROM empty:1\nCOPY --from=a a a\nCOPY --from=moved:1 b b\n",
