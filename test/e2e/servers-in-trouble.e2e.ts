@@ -73,7 +73,8 @@ describe("when the log is in trouble, nothing runs and one message says what", (
         fault: { kind: "answer", status: 400, body: '{"code":400,"message":"not here"}' },
       },
       name: "RecordingFailed",
-      detail: /not recorded: POST http:\S+\/api\/v1\/log\/entries: the log answered status 400, .*not here.*$/,
+      detail:
+        /not recorded: POST http:\S+\/api\/v1\/log\/entries: the log answered status 400, .*not here.*$/,
     },
     {
       row: "proves another leaf than the one it shows",
