@@ -149,6 +149,20 @@ describe("the frontend always ends with an answer", () => {
   });
 
   test.for([
+    ["before the first stage", "ARG TLOG_LEVEL=1\nFROM scratch\nRUN x\n"],
+    ["in a stage, among others", "FROM scratch\nARG A TLOG_LEVEL B=2\nRUN x\n"],
+  ] as const)(
+    "an argument with a name like ours that the Dockerfile declares, %s: the build",
+    async ([, dockerfile]) => {
+      const { ended, heard } = await startJoined(sampleBuildkit({ dockerfile, images: {} }), [
+        "build-arg:TLOG_LEVEL=2",
+      ]);
+      expect(await ended).toBe(0);
+      expect(errorOf(heard)).toBe("");
+    },
+  );
+
+  test.for([
     ["dockerfile", "beside the Dockerfile"],
     ["context", "in the root of the context"],
   ] as const)("a policy by a name that is not read, %s: what it must be called", async ([tree]) => {

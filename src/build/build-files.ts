@@ -43,6 +43,8 @@ export interface BuildFiles {
   isHidden(name: string, found: FoundFile): Promise<boolean>;
   /** Where `beside` looks, the files with these names. Throws BuildFileError. */
   present(names: readonly string[]): Promise<readonly string[]>;
+  /** The Dockerfile, once the conversion has read it. */
+  readonly dockerfile: Promise<ReadDockerfile>;
   /** The file at this path of the build context; `undefined` when it is not there. Throws BuildFileError. */
   inContext(path: string, maxBytes: number): Promise<FoundFile | undefined>;
 }
@@ -111,6 +113,7 @@ export function buildFiles(bridge: Bridge, origin: BuildOrigin, names: readonly 
   const inRoot = (path: string, maxBytes: number) =>
     read(contexts(), { path, maxBytes, title: "in the build context" });
   return {
+    dockerfile: origin.dockerfile,
     async beside(name, maxBytes) {
       return (await besideDockerfile(name, maxBytes)) ?? (await inRoot(name, maxBytes));
     },

@@ -9,6 +9,7 @@ import { couriersOf } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import { buildArgs } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/request.ts";
+import { KNOWN_ARGS } from "../policy/build-args.ts";
 import type { Commands } from "../policy/commands.ts";
 import {
   checkLogsAreTrusted,
@@ -87,7 +88,13 @@ export function startChecking(
       ]);
       refuseMisnamed(misnamed, POLICY_FILE);
       const repository = asText(own);
-      const policy = await readPolicy({ services: trust.services, baked, repository, buildArgs: args });
+      const policy = await readPolicy({
+        services: trust.services,
+        baked,
+        repository,
+        buildArgs: args,
+        declaredArgs: await declaredIn(files.all.dockerfile, args),
+      });
       const file = await (policy.lock === undefined
         ? files.lock
         : files.all.inContext(policy.lock, MAX_LOCK_BYTES));
@@ -166,6 +173,20 @@ function contextOf({
 
 function logUrls({ material }: TrustedRoot): readonly string[] {
   return material.tlogs.map(({ baseURL }) => baseURL);
+}
+
+/** The arguments that begin like ours, are none of ours, and that the Dockerfile declares: these are its own. */
+async function declaredIn(
+  dockerfile: BuildFiles["dockerfile"],
+  args: Readonly<Record<string, string>>,
+): Promise<ReadonlySet<string>> {
+  if (!Object.keys(args).some((name) => name.startsWith("TLOG_") && !KNOWN_ARGS.includes(name)))
+    return new Set();
+  // Without a Dockerfile there is no build, and whoever converts it says why.
+  const read = await dockerfile.catch(() => undefined);
+  if (read === undefined) return new Set();
+  const { declaredArgs } = await import("./dockerfile-lines.ts");
+  return declaredArgs(new TextDecoder().decode(read.data));
 }
 
 const HIDDEN_POLICY = `the "${POLICY_FILE}" beside the Dockerfile counts for this build, and the other one in the root of its context does not`;

@@ -40,6 +40,18 @@ export function linesNaming(
   }
 }
 
+/** The arguments that a Dockerfile declares with ARG, in any stage. None of a text that is too long to be looked at. */
+export function declaredArgs(text: string): ReadonlySet<string> {
+  if (text.length > MAX_TEXT) return new Set();
+  const names = DockerfileParser.parse(text)
+    .getInstructions()
+    .filter((instruction) => instruction.getKeyword() === "ARG")
+    .flatMap((instruction) =>
+      instruction.getArguments().map((each) => each.getValue().split("=", 1)[0] ?? ""),
+    );
+  return new Set(names);
+}
+
 function namesIn(instruction: Instruction): readonly string[] {
   const text = instruction.getTextContent();
   const from = /^\s*FROM\s+(?:--\S+\s+)*(\S+)/i.exec(text)?.[1];
