@@ -148,7 +148,7 @@ async function say(situation: Situation, profile: Profile): Promise<Said> {
   if (result instanceof BuildRefused) {
     const [judgement] = result.judgements;
     if (judgement === undefined) throw new Error("nothing was refused");
-    const [first = ""] = refusalMessage([judgement]).split("\n");
+    const [first = ""] = refusalMessage([judgement], result.told).split("\n");
     return { outcome: "refuse", message: textsOf(judgement).name, lines: `ERROR: ${first}` };
   }
   const { metadata } = moby.buildkit.v1.frontend.Result.decode(result);

@@ -39,6 +39,11 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   const needed = Promise.withResolvers<void>();
   let opening: Promise<OpenedCheck> | undefined;
   const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files, needed.promise));
+  const caches = new ImportedCaches(async (cache) => {
+    needed.resolve();
+    const [{ policy }, { mayImport }] = await Promise.all([open(), import("../policy/cache-from.ts")]);
+    return mayImport(policy, cache);
+  });
   const context: ConvertContext = {
     ...start,
     pong,
@@ -49,11 +54,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     }),
     onNeeded: needed.resolve,
     policy: async () => (await open()).policy,
-    caches: new ImportedCaches(async (cache) => {
-      needed.resolve();
-      const [{ policy }, { mayImport }] = await Promise.all([open(), import("../policy/cache-from.ts")]);
-      return mayImport(policy, cache);
-    }),
+    caches,
   };
   const conversion: ConvertRequest = {
     options: withoutRequest(options, request),
@@ -96,6 +97,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     commands: setup.commands,
     attestations,
     opened: open(),
+    caches,
     converted,
     convertFor: (changed) =>
       convert(context, {

@@ -30,7 +30,8 @@ const TOLD_AS_THEY_ARE = new Set([
 
 /** The encoded google.rpc.Status that ends a build which failed with this error. Never throws. */
 export function failureStatus(error: unknown): Uint8Array {
-  if (error instanceof BuildRefused) return errorStatus(refusalMessage(error.judgements), snippets(error));
+  if (error instanceof BuildRefused)
+    return errorStatus(refusalMessage(error.judgements, error.told), snippets(error));
   // BuildKit's own words about a Dockerfile go back as they came, so that they look as they do without us.
   if (error instanceof CallError) return error.status;
   if (error instanceof Error && TOLD_AS_THEY_ARE.has(error.name))

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { JudgedImage } from "../gate/judged-images.ts";
-import { formatReference, type Reference, taggedName } from "../image/reference.ts";
+import { readReference } from "../conversion/syntax-line.ts";
+import { formatReference, type Reference } from "../image/reference.ts";
 import { type ImageSource, imageSources, type SourceLocation } from "../llb/image-sources.ts";
+import type { Place, PlacedJudgement } from "../report/place.ts";
 import type { Converted } from "./convert.ts";
 
 /** The images of a build and what is said of each, once each, as one reads the Dockerfile. */
 export interface BuildImages {
-  readonly judgements: readonly Judgement[];
+  readonly judgements: readonly PlacedJudgement[];
   /** Where each is named, in no order. */
   readonly images: readonly ImageSource[];
 }
@@ -38,9 +39,9 @@ export async function imagesOf(
   const placed = await Promise.all(
     [...distinct.values()].map(async ({ judgement, platforms, isVague }) => {
       const known = shown.get(formatReference(judgement.reference))?.locations ?? [];
-      const { locations, namedBy } = await placeOf(judgement, { known, converted: first, options });
+      const { locations, places } = await placeOf(judgement, { known, converted: first, options });
       const image = { reference: judgement.reference, platforms: isVague ? [] : [...platforms], locations };
-      return { judgement: namedBy === undefined ? judgement : { ...judgement, namedBy }, image };
+      return { judgement: { ...judgement, places }, image };
     }),
   );
   const images = placed.map(({ image }) => image);
@@ -53,31 +54,34 @@ export async function imagesOf(
   };
 }
 
-/** Where an image is named, and the image whose ONBUILD names it when no line of the Dockerfile does. */
-interface Place {
+/** Where an image is named: the lines of a Dockerfile, and every place. */
+interface Placed {
   readonly locations: readonly SourceLocation[];
-  readonly namedBy?: Reference;
+  readonly places: readonly Place[];
+}
+
+interface PlacingContext {
+  readonly known: readonly SourceLocation[];
+  readonly converted: Converted | undefined;
+  readonly options: Readonly<Record<string, string>>;
 }
 
 /**
- * The place of an image: the lines that the LLB has for it, or for one that leaves no trace there, the lines of the Dockerfile's
- * text that name it, or that name the image whose ONBUILD does.
+ * The places of an image: the lines that the LLB has for it, or for one that leaves no trace there, the lines of the Dockerfile's
+ * text that name it, or that name the image whose ONBUILD does. Of an image that nothing is said of but that it is well, a known
+ * line is enough.
  */
 async function placeOf(
-  { reference }: Judgement,
-  {
-    known,
-    converted,
-    options,
-  }: {
-    readonly known: readonly SourceLocation[];
-    readonly converted: Converted | undefined;
-    readonly options: Readonly<Record<string, string>>;
-  },
-): Promise<Place> {
-  const { dockerfile, frontend, images } = converted ?? {};
-  const parents = parentsOf(reference, images?.all ?? []);
-  if (dockerfile === undefined || (known.length > 0 && parents.length === 0)) return { locations: known };
+  { reference, outcome }: Judgement,
+  { known, converted, options }: PlacingContext,
+): Promise<Placed> {
+  const { dockerfile, frontend } = converted ?? {};
+  if (dockerfile === undefined) return { locations: known, places: [] };
+  const text = new TextDecoder().decode(dockerfile.data);
+  const all = converted?.images.all ?? [];
+  const isKnown =
+    known.length > 0 && all.every(({ onbuild }) => onbuild.length === 0) && !OWN_ONBUILD.test(text);
+  if (outcome === "pass" && isKnown) return { locations: known, places: [] };
   const at = ({ start, end }: { readonly start: number; readonly end: number }): SourceLocation => ({
     filename: options["filename"] ?? "Dockerfile",
     data: dockerfile.data,
@@ -86,45 +90,72 @@ async function placeOf(
     end,
   });
   const { line, reference: syntax } = frontend ?? {};
-  if (line !== undefined && syntax !== undefined && isSame(syntax, reference))
-    return { locations: [at({ start: line.line, end: line.line })] };
+  if (line !== undefined && syntax !== undefined && isSame(syntax, reference)) {
+    const place = { kind: "words", before: "# syntax=", written: line.image, after: "" } as const;
+    return { locations: [at({ start: line.line, end: line.line })], places: [place] };
+  }
   // Most builds do without, and it takes a while to load.
-  const { linesNaming } = await import("./dockerfile-lines.ts");
-  const text = new TextDecoder().decode(dockerfile.data);
-  const own = linesNaming(text, reference, options);
+  const { linesNaming, namesInStep } = await import("./dockerfile-lines.ts");
+  const own = linesNaming(text, reference, {
+    options,
+    known: known.filter((each) => isOf(each, dockerfile.data)),
+  });
+  const linked = [...Map.groupBy(known, ({ data }) => data)]
+    .filter(([data]) => !Buffer.from(data).equals(dockerfile.data))
+    .flatMap(([data, lines]) =>
+      linesNaming(new TextDecoder().decode(data), reference, { options: {}, known: lines }),
+    );
+  const parents = all.flatMap(({ judgement, onbuild }) =>
+    onbuild
+      .flatMap(namesInStep)
+      .filter((written) => isSame(readReference(written), reference))
+      .map((written) => ({ kind: "onbuild", by: judgement.reference, written }) as const),
+  );
   const [parent] = own.length > 0 ? [] : parents;
-  const lines = parent === undefined ? own : linesNaming(text, parent, options);
-  return { locations: known.length > 0 ? known : lines.map(at), ...(parent && { namedBy: parent }) };
+  const lines = parent === undefined ? own : linesNaming(text, parent.by, { options });
+  const hidden = own.filter(({ isOnbuild }) => isOnbuild);
+  const shown =
+    hidden.length > 0
+      ? [...known.filter((each) => own.some(({ start }) => start === each.start)), ...hidden.map(at)]
+      : known;
+  return {
+    locations: shown.length > 0 ? shown : lines.map(at),
+    places: [
+      ...[...own, ...linked].flatMap(({ places }) => places),
+      ...parents,
+      ...generatorIn(options, reference),
+    ],
+  };
 }
 
-/** The images with an ONBUILD that has this image's name in it. */
-function parentsOf(reference: Reference, all: readonly JudgedImage[]): Reference[] {
-  if (reference.tag === undefined) return [];
-  const { registry, repository, tag } = reference;
-  const names = [
-    taggedName(reference),
-    `${repository}:${tag}`,
-    `${repository.replace(/^library\//, "")}:${tag}`,
-  ];
-  return all
-    .filter(({ onbuild }) =>
-      onbuild.some(
-        (trigger) =>
-          names.some((name) => trigger.includes(name)) || trigger.includes(`${registry}/${repository}`),
-      ),
-    )
-    .map(({ judgement }) => judgement.reference);
+/** An ONBUILD of the Dockerfile's own, whose line the LLB does not have. */
+const OWN_ONBUILD = /^[ \t]*ONBUILD[ \t]/im;
+
+function isOf({ data }: SourceLocation, dockerfile: Uint8Array): boolean {
+  return Buffer.from(data).equals(dockerfile);
 }
 
-function isSame(one: Reference, other: Reference): boolean {
-  return one.registry === other.registry && one.repository === other.repository && one.tag === other.tag;
+/** What BuildKit takes when none is named (frontend/attestations/sbom). */
+const DEFAULT_GENERATOR = "docker/buildkit-syft-scanner:stable-1";
+
+/** The place of the image that makes the bill of materials, when it is this one. */
+function generatorIn(options: Readonly<Record<string, string>>, reference: Reference): readonly Place[] {
+  const asked = options["attest:sbom"] ?? options["build-arg:BUILDKIT_ATTEST_SBOM"];
+  if (asked === undefined) return [];
+  const [named] = asked.split(",").filter((part) => part.startsWith("generator="));
+  const written = named?.slice("generator=".length) ?? DEFAULT_GENERATOR;
+  return isSame(readReference(written), reference) ? [{ kind: "generator", written }] : [];
+}
+
+function isSame(one: Reference | undefined, other: Reference): boolean {
+  return one?.registry === other.registry && one.repository === other.repository && one.tag === other.tag;
 }
 
 /** From the top; what has no line comes last, by name. */
 function inDockerfileOrder(
-  judgements: readonly Judgement[],
+  judgements: readonly PlacedJudgement[],
   images: readonly ImageSource[],
-): readonly Judgement[] {
+): readonly PlacedJudgement[] {
   const lines = new Map(
     images.map(({ reference, locations }) => [
       formatReference(reference),

@@ -7,24 +7,41 @@ import type { ImageSource } from "../llb/image-sources.ts";
 import { progressVertices } from "../llb/progress-vertices.ts";
 import type { Judgement } from "../check/judgement.ts";
 import { progressLine, warningText } from "../report/messages.ts";
+import { isPinTold } from "../report/pin-marks.ts";
+import type { PlacedJudgement } from "../report/place.ts";
+import type { Unjudged } from "../report/report.ts";
+import { unjudgedLines } from "../report/report-text.ts";
+import type { ToldBuild } from "../report/ways-out.ts";
+
+/** A build as far as it is shown while it goes on. */
+export interface ShownBuild {
+  readonly judgements: readonly PlacedJudgement[];
+  readonly images: readonly ImageSource[];
+  readonly unjudged: Unjudged;
+  readonly told: ToldBuild;
+  readonly now: Date;
+}
 
 /**
- * Shows these judgements while the build goes on: a progress line for each, and BuildKit's own warning, with the
- * Dockerfile's lines, for those whose outcome is one. Throws CallError when BuildKit does not show the lines; a
- * warning that it does not take is left out, since its line has been shown.
+ * Shows what is said of a build while it goes on: a progress line for each judgement, in their order, and for what is not
+ * judged; and BuildKit's own warning, with the Dockerfile's lines, for judgements whose outcome is one. Throws CallError when
+ * BuildKit does not show the lines; a warning that it does not take is left out, since its line has been shown.
  */
-export async function showJudgements(
-  bridge: Bridge,
-  judgements: readonly Judgement[],
-  images: readonly ImageSource[],
-): Promise<void> {
-  if (judgements.length === 0) return;
-  const { definition, digests } = progressVertices(judgements.map(progressLine));
+export async function showBuild(bridge: Bridge, build: ShownBuild): Promise<void> {
+  const { judgements, images, unjudged, told, now } = build;
+  const lines = [...judgements.map(progressLine), ...unjudgedLines(unjudged)];
+  if (lines.length === 0) return;
+  const { definition, digests } = progressVertices(lines);
   await bridge.solve({ Definition: definition, Evaluate: true });
   for (const [index, judgement] of judgements.entries()) {
-    if (judgement.outcome !== "warn") continue;
-    await warn(bridge, warningOf(judgement, { step: digests[index] ?? "", images }));
+    if (!isWarnedOf(judgement, now)) continue;
+    await warn(bridge, warningOf(judgement, { step: digests[index] ?? "", images, told }));
   }
+}
+
+/** A pin that nobody would act on today has its progress line alone. */
+function isWarnedOf({ outcome, verdict }: Judgement, now: Date): boolean {
+  return outcome === "warn" && (verdict.kind !== "pinned" || isPinTold(verdict.record, now));
 }
 
 /** Shows what people should know, with a warning for each line. Throws as `showJudgements` does. */
@@ -46,10 +63,10 @@ async function warn(bridge: Bridge, warning: Warning): Promise<void> {
 
 /** The warning, as clients show the ones of the standard conversion: with the line's number at its end. */
 function warningOf(
-  judgement: Judgement,
-  { step, images }: { readonly step: string; readonly images: readonly ImageSource[] },
+  judgement: PlacedJudgement,
+  { step, images, told }: Pick<ShownBuild, "images" | "told"> & { readonly step: string },
 ): Warning {
-  const { short, detail, url } = warningText(judgement);
+  const { short, detail, url } = warningText(judgement, told);
   const source = sourceOf(judgement, images);
   const [line] = source?.ranges ?? [];
   return { step, short: line ? `${short} (line ${line.start})` : short, detail, url, source };

@@ -3,6 +3,7 @@ import { CheckError } from "../check/signers.ts";
 import type { Judgement } from "../check/judgement.ts";
 import { dayOf } from "./day.ts";
 import type { Bridge } from "../gateway/bridge.ts";
+import type { ImportedCaches } from "../gate/imported-caches.ts";
 import { requireSbom } from "../gate/sbom.ts";
 import { type BuildOptions, isProvenanceWanted } from "../gateway/options.ts";
 import { withMetadata } from "../gateway/result-additions.ts";
@@ -11,7 +12,9 @@ import { taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
 import { updateLock } from "../lock/update.ts";
 import type { Commands } from "../policy/commands.ts";
+import type { PlacedJudgement } from "../report/place.ts";
 import { makeReport } from "../report/report.ts";
+import type { ToldBuild } from "../report/ways-out.ts";
 import { showCheck } from "../subrequests/answer.ts";
 import { printLock, writeLock } from "../subrequests/lock.ts";
 import { printPins } from "../subrequests/pins.ts";
@@ -20,18 +23,22 @@ import { convertAllTargets } from "./all-targets.ts";
 import { type Converted, resultOf } from "./convert.ts";
 import { withEvidence } from "./evidence.ts";
 import { type BuildImages, imagesOf } from "./images.ts";
-import { showJudgements, showNotes } from "./progress.ts";
+import { showBuild, type ShownBuild, showNotes } from "./progress.ts";
+import { toldBuild } from "./told-build.ts";
+import { unjudgedOf } from "./unjudged.ts";
 import type { OpenedCheck } from "./setup.ts";
 
 /** A build that consumes images which the policy refuses. Nothing of it has run. */
 export class BuildRefused extends Error {
   override readonly name = "BuildRefused";
-  readonly judgements: readonly Judgement[];
+  readonly judgements: readonly PlacedJudgement[];
   readonly images: readonly ImageSource[];
-  constructor(judgements: readonly Judgement[], images: readonly ImageSource[]) {
+  readonly told: ToldBuild;
+  constructor({ judgements, images }: BuildImages, told: ToldBuild) {
     super("the build consumes images that are refused");
-    this.judgements = judgements;
+    this.judgements = judgements.filter(({ outcome }) => outcome === "refuse");
     this.images = images;
+    this.told = told;
   }
 }
 
@@ -44,6 +51,7 @@ export interface ResponseContext {
   /** Whether the engine puts attestations beside images. */
   readonly attestations: boolean;
   readonly opened: Promise<OpenedCheck>;
+  readonly caches: ImportedCaches;
   readonly converted: Converted;
   /** Converts the same Dockerfile with other options. */
   readonly convertFor: (changed: Readonly<Record<string, string>>) => Promise<Converted>;
@@ -63,17 +71,20 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   // A refused build has no result that anybody may have, whatever the conversion says of the rest.
   const isRefused = judgements.some(({ outcome }) => outcome === "refuse");
   const result = isRefused ? undefined : readResult(resultOf(converted));
-  const { policy } = await context.opened;
+  const { policy, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
-  const report = makeReport(judgements, { images, policy });
-  if (request === "check") return showCheck(report, judgements);
-  if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements);
-  if (result === undefined) throw await refusal(bridge, found);
+  const told = toldBuild(options, policy);
+  const unjudged = unjudgedOf(options, context.caches);
+  const report = makeReport(judgements, { images, policy, unjudged });
+  if (request === "check") return showCheck(report, judgements, told);
+  if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements, told);
+  const show = { ...found, unjudged, told, now: check.now() };
+  if (result === undefined) throw await refusal(bridge, show);
   requireSbom(result, options);
   const attestations = context.attestations && isProvenanceWanted(options);
   const [evidenced] = await Promise.all([
     withEvidence(bridge, result, { judgements, images, policy, attestations }),
-    showJudgements(bridge, judgements, images),
+    showBuild(bridge, show),
   ]);
   return judgements.length === 0
     ? evidenced
@@ -88,8 +99,11 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   if (found.judgements.every(({ outcome }) => outcome !== "refuse")) for (const each of all) resultOf(each);
   const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
-  if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, found);
-  await showJudgements(bridge, found.judgements, found.images);
+  const { options } = buildOptions;
+  const unjudged = unjudgedOf(options, context.caches);
+  const show = { ...found, unjudged, told: toldBuild(options, policy), now: check.now() };
+  if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, show);
+  await showBuild(bridge, show);
   const isDated = policy.recheck === "daily";
   const update = updateLock({
     old: lock,
@@ -102,13 +116,10 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
 }
 
 /** The refusal of a build, after it has been shown what there is to say of its other images. */
-async function refusal(bridge: Bridge, { judgements, images }: BuildImages): Promise<BuildRefused> {
-  const used = judgements.filter(({ outcome }) => outcome !== "refuse");
-  await showJudgements(bridge, used, images);
-  return new BuildRefused(
-    judgements.filter(({ outcome }) => outcome === "refuse"),
-    images,
-  );
+async function refusal(bridge: Bridge, build: ShownBuild): Promise<BuildRefused> {
+  const used = build.judgements.filter(({ outcome }) => outcome !== "refuse");
+  await showBuild(bridge, { ...build, judgements: used });
+  return new BuildRefused(build, build.told);
 }
 
 function requireUsed(tag: NonNullable<Commands["approve"]>, judgements: readonly Judgement[]): void {

@@ -16,8 +16,6 @@ export function worstOf(outcomes: readonly Outcome[]): Outcome {
 /** The judgement on one image source. */
 export interface Judgement {
   readonly reference: Reference;
-  /** The image whose ONBUILD names this one, where no line of the Dockerfile does. */
-  readonly namedBy?: Reference | undefined;
   readonly verdict: Verdict;
   /** The policy's rule for the image. */
   readonly rule: Rule;

@@ -20,10 +20,10 @@ export function progressVertices(lines: readonly string[]): ProgressVertices {
   const def: Uint8Array[] = [];
   const metadata: { [digest: string]: pb.OpMetadata.$Properties } = {};
   const steps: pb.Input.$Properties[] = [];
-  for (const [index, line] of lines.entries()) {
+  for (const line of lines) {
     const op = pb.Op.encode({
-      // The last step waits for all others, so that solving it shows every line and they run side by side.
-      inputs: index === lines.length - 1 ? steps : [],
+      // Each step waits for the one before, so that solving the last shows every line, and clients show them in this order.
+      inputs: steps.slice(-1),
       file: {
         actions: [
           {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
 import type { UnknownReason, UnrecordedReason, Verdict } from "../check/verdict.ts";
+import type { Digest } from "../image/digest.ts";
 import { formatReference } from "../image/reference.ts";
 import type { TagRecord } from "../record/record.ts";
 import {
   ageLine,
-  approve,
   BY_DIGEST,
   day,
   digestOf,
@@ -13,14 +13,12 @@ import {
   evidenceLines,
   folded,
   isoTime,
-  keepRecorded,
   minAgeLine,
   nameOf,
   ruleLine,
-  takeByDigest,
   unseenLine,
-  updateLockFile,
 } from "./phrases.ts";
+import type { WayOut } from "./ways-out.ts";
 
 /** The names of all messages. People search for them and tools compare them: a name never changes; docs/messages.md has a section for each, in this order. */
 export const MESSAGE_NAMES = [
@@ -62,8 +60,10 @@ export interface Texts {
     readonly short: string;
     /** The first line of an error, where it is not `short`: complete in itself. */
     readonly headline?: string;
-    /** Since when, by whom, by which rule, and what to do: a line each. */
+    /** Since when, by whom, by which rule: a line each. */
     readonly details: readonly string[];
+    /** What to do, behind the details. */
+    readonly ways?: readonly WayOut[];
   };
 }
 
@@ -102,13 +102,8 @@ const TEXTS: {
     line: `${nameOf(reference)} PINNED as recorded on ${day(record)}: ${record.digest}; the tag names ${served} now (${evidence(record)})`,
     trouble: {
       short: `tag "${nameOf(reference)}" is built as recorded on ${day(record)}, and has moved since`,
-      details: [
-        ...evidenceLines(record),
-        `built: ${record.digest}`,
-        `named: ${served}`,
-        ...ruleLine(rule),
-        ...approve(reference, record),
-      ],
+      details: [...evidenceLines(record), `built: ${record.digest}`, `named: ${served}`, ...ruleLine(rule)],
+      ways: [approve(record, served)],
     },
   }),
   "too-new": ({ reference, rule }, { record, until }) => ({
@@ -116,16 +111,13 @@ const TEXTS: {
     line: `${nameOf(reference)} TOO NEW until ${isoTime(until)}: ${digestOf(reference)} (${evidence(record)})`,
     trouble: {
       short: `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
-      details: [
-        ...evidenceLines(record),
-        ...minAgeLine(rule),
-        ...takeByDigest(reference, `build again after that time, ${BY_DIGEST}`),
-      ],
+      details: [...evidenceLines(record), ...minAgeLine(rule)],
+      ways: [byDigest(`build again after that time, ${BY_DIGEST}`)],
     },
   }),
   unrecorded: (judgement, verdict) => {
     const { reference, rule, outcome } = judgement;
-    const { name, why, details } = UNRECORDED[verdict.reason](judgement, verdict.detail);
+    const { name, why, details, ways = [] } = UNRECORDED[verdict.reason](judgement, verdict.detail);
     const refused = outcome === "refuse" ? ", and the policy refuses such tags" : "";
     return {
       name,
@@ -133,11 +125,12 @@ const TEXTS: {
       trouble: {
         short: `tag "${nameOf(reference)}" has no record in the log${refused}`,
         details: [...details, ...unseenLine(rule)],
+        ways,
       },
     };
   },
   unknown: ({ reference, rule, outcome }, { reason, detail }) => {
-    const { name, matter, isOurs, steps = [], remedy } = UNKNOWN[reason];
+    const { name, matter, isOurs, steps = [], lock, remedy } = UNKNOWN[reason];
     return {
       name,
       line: `${nameOf(reference)} UNKNOWN: ${digestOf(reference)} could not be checked: ${detail}`,
@@ -148,8 +141,8 @@ const TEXTS: {
           ...(isOurs ? folded(detail) : [detail]),
           ...ruleLine(rule, "unknown"),
           ...steps,
-          ...takeByDigest(reference, remedy),
         ],
+        ways: [...(lock === undefined ? [] : [{ kind: "lock", saying: lock } as const]), byDigest(remedy)],
       },
     };
   },
@@ -217,7 +210,6 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Moved)
             : "the tag has moved since; this build uses the new image",
           ...ruleLine(rule),
           ...(rule.action === "warn" ? ageLine(rule) : []),
-          ...keepRecorded(reference, record),
         ]
       : [
           "the policy builds this tag as recorded, and the recorded image cannot be used:",
@@ -233,14 +225,22 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Moved)
       short: gone === undefined ? since : `${since}, and the recorded image cannot be used`,
       // Tests and people know a moved tag by these words.
       headline: `tag "${nameOf(reference)}" mismatch; got "${digestOf(reference)}", want "${record.digest}"`,
-      details: [
-        ...evidenceLines(record),
-        ...middle,
-        ...approve(reference, record),
-        ...takeByDigest(reference, "accept it in this Dockerfile alone"),
+      details: [...evidenceLines(record), ...middle],
+      ways: [
+        ...(gone === undefined ? [{ kind: "keep", digest: record.digest } as const] : []),
+        ...(reference.digest === undefined ? [] : [approve(record, reference.digest)]),
+        byDigest("accept it in this Dockerfile alone"),
       ],
     },
   };
+}
+
+function approve({ signer }: TagRecord, digest: Digest): WayOut {
+  return { kind: "approve", digest, signer: signer.kind };
+}
+
+function byDigest(saying: string): WayOut {
+  return { kind: "by-digest", saying };
 }
 
 /** Why a new tag is not recorded: in brackets behind its digest, and with what to do. */
@@ -250,7 +250,10 @@ const UNRECORDED: Readonly<
     (
       judgement: Judgement,
       detail: string,
-    ) => { readonly name: MessageName; readonly why: string; readonly details: readonly string[] }
+    ) => Pick<NonNullable<Texts["trouble"]>, "details" | "ways"> & {
+      readonly name: MessageName;
+      readonly why: string;
+    }
   >
 > = {
   "no-signer": () => ({
@@ -262,13 +265,14 @@ const UNRECORDED: Readonly<
       "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
     ],
   }),
-  policy: ({ reference, rule }) => ({
+  policy: ({ rule }) => ({
     name: "UnrecordedByPolicy",
     why:
       rule.unseen === "block"
         ? "the policy does not let this build record new tags"
         : "the policy allows new tags without recording them",
-    details: takeByDigest(reference, `record it first in a build that records new tags, ${BY_DIGEST}`),
+    details: [],
+    ways: [byDigest(`record it first in a build that records new tags, ${BY_DIGEST}`)],
   }),
   "not-public": (_, detail) => ({
     name: "UnrecordedNotPublic",
@@ -301,6 +305,8 @@ const UNKNOWN: Readonly<
       /** Whether all words of the detail are ours, and may be broken into lines. */
       readonly isOurs?: true;
       readonly steps?: readonly string[];
+      /** What an update of the lock file does about it. */
+      readonly lock?: string;
       readonly remedy: string;
     }
   >
@@ -320,17 +326,15 @@ const UNKNOWN: Readonly<
     name: "NotInLockFile",
     matter: "has no record in a lock file",
     isOurs: true,
-    steps: updateLockFile("add it, in a build that can sign"),
+    lock: "add it, in a build that can sign",
     remedy: BY_DIGEST,
   },
   contradicted: {
     name: "LockContradicted",
     matter: "has an earlier record in the log than in the lock file",
     isOurs: true,
-    steps: [
-      "find out who left it out; to have it back, delete the tag's lines there, and",
-      ...updateLockFile("update the file"),
-    ],
+    steps: ["find out who left it out; to have it back, delete the tag's lines there"],
+    lock: "and then update the file",
     remedy: BY_DIGEST,
   },
   unwritten: {

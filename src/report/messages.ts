@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
 import { type MessageName, textsOf } from "./message-table.ts";
-import { ignoredEntries, namedByLine } from "./phrases.ts";
+import { ignoredEntries } from "./phrases.ts";
+import { namedByLine, type PlacedJudgement } from "./place.ts";
+import { sharedKey, type ToldBuild, type WayOut, wayOutLines } from "./ways-out.ts";
 
 /** What a client shows of an image that is built with a warning. */
 export interface WarningText {
@@ -25,28 +27,63 @@ export function progressLine(judgement: Judgement): string {
 }
 
 /** The warning about a judgement whose outcome is one. */
-export function warningText(judgement: Judgement): WarningText {
+export function warningText(judgement: PlacedJudgement, build: ToldBuild): WarningText {
   const { name, line, trouble } = textsOf(judgement);
   return {
     short: `${name}: ${trouble?.short ?? line}`,
-    detail: [trouble?.headline ?? "", ...detailsOf(judgement)].filter(Boolean),
+    detail: [
+      trouble?.headline ?? "",
+      ...detailsOf(judgement),
+      ...waysOf(judgement).flatMap((way) => wayOutLines([{ way, judgement }], build)),
+      ignoredEntries(judgement.rejected),
+    ].filter(Boolean),
     url: messageUrl(name),
   };
 }
 
-/** The text of the one error that stops a build for these refused images, the first one's reason on the first line. */
-export function refusalMessage(judgements: readonly Judgement[]): string {
-  return judgements.flatMap(refusalLines).join("\n");
+/**
+ * The text of the one error that stops a build for these refused images. The first line of each is complete in itself, and
+ * those below it are indented; what helps with several of them stands once, at the end.
+ */
+export function refusalMessage(judgements: readonly PlacedJudgement[], build: ToldBuild): string {
+  const all = judgements.flatMap((judgement) => waysOf(judgement).map((way) => ({ way, judgement })));
+  const byKey = Map.groupBy(all, ({ way }) => sharedKey(way));
+  byKey.delete(undefined);
+  const shared = [...byKey.values()].filter((ways) => ways.length > 1);
+  const told = new Set(shared.flat());
+  const names = Map.groupBy(judgements, (judgement) => textsOf(judgement).name);
+  const blocks = judgements.flatMap((judgement) => {
+    const { name, line, trouble } = textsOf(judgement);
+    const own = all.filter((each) => each.judgement === judgement && !told.has(each));
+    const below = [
+      ...detailsOf(judgement),
+      ...own.flatMap((each) => wayOutLines([each], build)),
+      ignoredEntries(judgement.rejected),
+      names.get(name)?.length === 1 ? urlLine(name) : "",
+    ];
+    return [trouble?.headline ?? trouble?.short ?? line, ...indented(below)];
+  });
+  const common = [
+    ...shared.flatMap((ways) => wayOutLines(ways, build)),
+    ...[...names].flatMap(([name, of]) => (of.length > 1 ? [urlLine(name)] : [])),
+  ];
+  return [...blocks, ...(common.length > 0 ? ["for more than one of them:"] : []), ...indented(common)].join(
+    "\n",
+  );
 }
 
-/** The lines of one refused image: the first is complete in itself, and those below it are indented. */
-function refusalLines(judgement: Judgement): string[] {
-  const { name, line, trouble } = textsOf(judgement);
-  const below = [...detailsOf(judgement), `${name}: ${messageUrl(name)}`];
-  return [trouble?.headline ?? trouble?.short ?? line, ...below.map((each) => `  ${each}`)];
+function indented(lines: readonly string[]): string[] {
+  return lines.filter(Boolean).map((line) => `  ${line}`);
 }
 
-function detailsOf(judgement: Judgement): string[] {
-  const details = textsOf(judgement).trouble?.details ?? [];
-  return [...namedByLine(judgement.namedBy), ...details, ignoredEntries(judgement.rejected)].filter(Boolean);
+function urlLine(name: MessageName): string {
+  return `${name}: ${messageUrl(name)}`;
+}
+
+function detailsOf(judgement: PlacedJudgement): string[] {
+  return [...namedByLine(judgement), ...(textsOf(judgement).trouble?.details ?? [])];
+}
+
+function waysOf(judgement: Judgement): readonly WayOut[] {
+  return textsOf(judgement).trouble?.ways ?? [];
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { familiarName, formatReference, type Reference, taggedName } from "../image/reference.ts";
+import { formatReference, type Reference, taggedName } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
 import { signerName } from "../record/signer.ts";
 import type { TagRecord } from "../record/record.ts";
 
-// The phrases that texts are made of: names, records, the policy's words, and what to do next.
+// The phrases that texts are made of: names, records and the policy's words.
 
 /** The image as all texts call it: by its tag if it has one. */
 export function nameOf(image: Reference): string {
@@ -17,11 +17,6 @@ export function digestOf(image: Reference): string {
 
 /** The remedy that works for every image. */
 export const BY_DIGEST = "or name the image by digest";
-
-/** Why an image is in the build that no Dockerfile line names: the ONBUILD of that image names it. */
-export function namedByLine(namedBy: Reference | undefined): string[] {
-  return namedBy === undefined ? [] : [`named by an ONBUILD of "${formatReference(namedBy)}"`];
-}
 
 /** The width of an indented line in a terminal of 80 columns. */
 export const COLUMNS = 78;
@@ -102,36 +97,4 @@ export function minAgeLine(rule: Rule): string[] {
   if (rule.minAge === undefined) return [];
   const { days } = rule.minAge;
   return [`the policy says "min-age: ${days}": records count after ${days} ${days === 1 ? "day" : "days"}`];
-}
-
-/** What goes below a line that announces it, such as a command. */
-const INDENT = "  ";
-
-/** Name the tag with the digest that its record has: it is built whatever the tag names. */
-export function keepRecorded(image: Reference, record: TagRecord): string[] {
-  return ["keep the recorded image:", `${INDENT}FROM ${familiarName({ ...image, digest: record.digest })}`];
-}
-
-/** Approve the new image in the log, for all builds that trust the signer. */
-export function approve({ registry, repository, tag = "latest" }: Reference, record: TagRecord): string[] {
-  // A signer that recorded the tag without a key has none to approve with.
-  const secret =
-    record.signer.kind === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";
-  return [
-    "accept the new image for all builds that trust you:",
-    `${INDENT}docker buildx build --call tlog \\`,
-    `${INDENT}  --build-arg TLOG_APPROVE=${familiarName({ registry, repository })}:${tag} \\`,
-    `${INDENT}  --secret ${secret} .`,
-  ];
-}
-
-/** Have all tags of the Dockerfile recorded, and their records beside it. */
-export function updateLockFile(saying: string): string[] {
-  return [`${saying}:`, `${INDENT}docker buildx build --build-arg TLOG_LOCK=update -o . .`];
-}
-
-/** Name the image by digest alone: there is nothing to check then. */
-export function takeByDigest({ registry, repository, digest }: Reference, saying: string): string[] {
-  if (digest === undefined) return [];
-  return [`${saying}:`, `${INDENT}FROM ${familiarName({ registry, repository, digest })}`];
 }

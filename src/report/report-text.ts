@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ignoredEntries, logHost, signerOf } from "./phrases.ts";
-import type { Judgement } from "../check/judgement.ts";
 import type { MessageName } from "./message-table.ts";
 import { refusalMessage } from "./messages.ts";
-import type { Report, ReportedImage } from "./report.ts";
+import type { PlacedJudgement } from "./place.ts";
+import type { Report, ReportedImage, Unjudged } from "./report.ts";
+import type { ToldBuild } from "./ways-out.ts";
 
 export const MARK = { pass: "ok", warn: "WARNING", refuse: "REFUSED" } as const;
 /** What the verdict leaves out. */
@@ -18,10 +19,24 @@ const LABEL_WIDTH = 6;
  * The report as people read it: a block for each image, the count, and the details of images that are refused or
  * warned about. `judgements` are those that the report was made from.
  */
-export function reportText(report: Report, judgements: readonly Judgement[]): string {
+export function reportText(report: Report, judgements: readonly PlacedJudgement[], build: ToldBuild): string {
   const troubled = judgements.filter(({ outcome }) => outcome !== "pass");
-  const parts = [reportTable(report), ...(troubled.length > 0 ? [refusalMessage(troubled)] : [])];
+  const parts = [reportTable(report), ...(troubled.length > 0 ? [refusalMessage(troubled, build)] : [])];
   return `${parts.join("\n\n")}\n`;
+}
+
+/** What is said of what goes into a build and is not judged, a line each. */
+export function unjudgedLines({ cacheImports, unjudgedContexts }: Unjudged): string[] {
+  return [
+    ...cacheImports.map(
+      ({ type, reference }) =>
+        `cache imported from ${reference ?? `type=${type}`}: not judged, let in by the policy`,
+    ),
+    ...unjudgedContexts.map(
+      ({ name, type }) =>
+        `context ${JSON.stringify(name)} (${type}) has no tag that a log could know: not judged`,
+    ),
+  ];
 }
 
 /** The blocks of the images and the count alone, without an end of the last line. */
@@ -36,7 +51,8 @@ export function reportTable(report: Report): string {
     "  ",
   );
   const blocks = report.images.map((image, index) => [heads[index] ?? "", ...details(image)].join("\n"));
-  return [...blocks, summary(report)].join("\n\n");
+  const unjudged = unjudgedLines(report);
+  return [...blocks, ...(unjudged.length > 0 ? [unjudged.join("\n")] : []), summary(report)].join("\n\n");
 }
 
 /** Rows with their columns below each other, `gap` between them. */

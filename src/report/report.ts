@@ -4,12 +4,13 @@ import { formatReference, type Reference } from "../image/reference.ts";
 import type { TagRecord } from "../record/record.ts";
 import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
-import { type Judgement, OUTCOMES, worstOf } from "../check/judgement.ts";
+import { OUTCOMES, worstOf } from "../check/judgement.ts";
 import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
 import { described, text } from "../policy/key.ts";
 import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
 import { MESSAGE_NAMES, textsOf } from "./message-table.ts";
 import { progressLine } from "./messages.ts";
+import { namedBy, type PlacedJudgement } from "./place.ts";
 
 const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
   described(v.pipe(v.array(item), v.readonly()), description);
@@ -126,6 +127,22 @@ const ReportedImage = described(
   "One image of the build",
 );
 
+const ReportedCache = described(
+  v.strictObject({
+    type: text("BuildKit's name of the kind: registry, local, gha, …"),
+    reference: v.exactOptional(text("Of one in a registry: the image that holds it")),
+  }),
+  "A cache that steps' results were taken from, which the policy let in and nobody judged",
+);
+
+const ReportedContext = described(
+  v.strictObject({
+    name: text("The name of the context"),
+    type: text("What it is: oci-layout"),
+  }),
+  "A named context that no log could know a tag of",
+);
+
 /** The report of one build, version 1: what `--call tlog,format=json` prints and `--metadata-file` has. */
 export const ReportShape = v.pipe(
   v.strictObject({
@@ -139,6 +156,8 @@ export const ReportShape = v.pipe(
       sources: described(v.record(v.string(), v.string()), "Where each part of the policy was set"),
     }),
     images: list(ReportedImage, "Every image that the build consumes, in the Dockerfile's order"),
+    cacheImports: list(ReportedCache, "The caches that the build imports; they are not judged"),
+    unjudgedContexts: list(ReportedContext, "The named contexts that are not judged"),
   }),
   v.title("tlog-dockerfile report"),
 );
@@ -146,6 +165,12 @@ export const ReportShape = v.pipe(
 export type Report = Readonly<v.InferOutput<typeof ReportShape>>;
 export type ReportedImage = Readonly<v.InferOutput<typeof ReportedImage>>;
 export type ReportedRecord = Readonly<v.InferOutput<typeof ReportedRecord>>;
+
+/** What goes into a build beside its images, and is not judged. */
+export type Unjudged = Pick<Report, "cacheImports" | "unjudgedContexts">;
+
+/** Nothing of that kind. */
+export const ALL_JUDGED: Unjudged = { cacheImports: [], unjudgedContexts: [] };
 
 /** Where a build names an image. */
 export interface NamedImage {
@@ -156,13 +181,15 @@ export interface NamedImage {
 
 /** The report of a build: each judgement, with the lines and platforms of the image that it is about. */
 export function makeReport(
-  judgements: readonly Judgement[],
+  judgements: readonly PlacedJudgement[],
   {
     images,
     policy,
+    unjudged = ALL_JUDGED,
   }: {
     readonly images: readonly NamedImage[];
     readonly policy: Pick<EffectivePolicy, "profile" | "sources">;
+    readonly unjudged?: Unjudged;
   },
 ): Report {
   const named = new Map(images.map((image) => [formatReference(image.reference), image]));
@@ -173,11 +200,13 @@ export function makeReport(
     images: judgements.map((judgement) =>
       reportImage(judgement, named.get(formatReference(judgement.reference))),
     ),
+    ...unjudged,
   };
 }
 
-function reportImage(judgement: Judgement, image: NamedImage | undefined): ReportedImage {
-  const { reference, namedBy, verdict, rule, outcome, rejected } = judgement;
+function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined): ReportedImage {
+  const { reference, verdict, rule, outcome, rejected } = judgement;
+  const by = namedBy(judgement);
   const { registry, repository, tag, digest } = reference;
   return {
     reference: formatReference({ registry, repository, ...(tag !== undefined && { tag }) }),
@@ -189,7 +218,7 @@ function reportImage(judgement: Judgement, image: NamedImage | undefined): Repor
     text: progressLine(judgement),
     rule: reportRule(rule),
     lines: (image?.locations ?? []).map(({ filename, start, end }) => ({ file: filename, start, end })),
-    ...(namedBy && { namedBy: formatReference(namedBy) }),
+    ...(by && { namedBy: formatReference(by) }),
     ...reportVerdict(verdict),
     rejected: Object.fromEntries(rejected),
   };

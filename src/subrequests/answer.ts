@@ -3,11 +3,12 @@ import * as v from "valibot";
 import { moby } from "../../gen/gateway.js";
 import { withMetadata } from "../gateway/result-additions.ts";
 import { ResultError, type SolvedResult } from "../gateway/result.ts";
-import type { Judgement } from "../check/judgement.ts";
 import { renderPolicy } from "../policy/policy-text.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { aligned, reportText } from "../report/report-text.ts";
+import type { PlacedJudgement } from "../report/place.ts";
 import type { Report } from "../report/report.ts";
+import type { ToldBuild } from "../report/ways-out.ts";
 import { TEXT_REQUESTS, type TextRequest } from "./request.ts";
 
 const { Result } = moby.buildkit.v1.frontend;
@@ -36,9 +37,13 @@ export function textAnswer({ text, json, status }: TextAnswer): Uint8Array {
 }
 
 /** The verdicts alone, as the answer to the request for them; with status 1 when the build would be refused. */
-export function showCheck(report: Report, judgements: readonly Judgement[]): Uint8Array {
+export function showCheck(
+  report: Report,
+  judgements: readonly PlacedJudgement[],
+  build: ToldBuild,
+): Uint8Array {
   const status = report.outcome === "refuse" ? 1 : 0;
-  return textAnswer({ text: reportText(report, judgements), json: report, status });
+  return textAnswer({ text: reportText(report, judgements, build), json: report, status });
 }
 
 /** The policy in effect, as the answer to the request for it. */

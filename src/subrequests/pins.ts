@@ -3,6 +3,8 @@ import type { Judgement } from "../check/judgement.ts";
 import type { Digest } from "../image/digest.ts";
 import { formatReference } from "../image/reference.ts";
 import { refusalMessage } from "../report/messages.ts";
+import type { PlacedJudgement } from "../report/place.ts";
+import type { ToldBuild } from "../report/ways-out.ts";
 import { textAnswer } from "./answer.ts";
 
 /** A tag and the image that may be built with under it. */
@@ -61,10 +63,14 @@ const FORMS = {
  * The pins of a build for other policy engines, without refused images. When there are any, the status is 1, and the
  * text without `format=json` is not JSON, so that no build uses half of the pins.
  */
-export function printPins(request: keyof typeof FORMS, judgements: readonly Judgement[]): Uint8Array {
+export function printPins(
+  request: keyof typeof FORMS,
+  judgements: readonly PlacedJudgement[],
+  build: ToldBuild,
+): Uint8Array {
   const json = FORMS[request](tagPins(judgements));
   const refused = judgements.filter(({ outcome }) => outcome === "refuse");
-  const problem = refused.length > 0 ? `\n${refusalMessage(refused)}\n` : "";
+  const problem = refused.length > 0 ? `\n${refusalMessage(refused, build)}\n` : "";
   return textAnswer({
     text: `${JSON.stringify(json, undefined, 2)}\n${problem}`,
     json,

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import { failureStatus } from "../../src/build/failure.ts";
 import { formatReference } from "../../src/image/reference.ts";
+import { namedByLine } from "../../src/report/place.ts";
 import { FakeFailure } from "../gateway/fake-buildkit.ts";
 import { sampleLlb, source } from "../llb/sample-llb.ts";
 import { sourcesOf } from "./sample-buildkit.ts";
@@ -274,13 +275,10 @@ test("an image that only an ONBUILD names is told with the image that has the ON
     log: logOf({ "good:1": good.digest, "triggers:1": good.digest, "moved:1": OLD, "moved:2": OLD }),
   });
   const { judgements } = await refusalOf(built);
-  const named = judgements.map(({ reference, namedBy }) => [
-    reference.tag,
-    namedBy && formatReference(namedBy),
-  ]);
+  const named = judgements.map((judgement) => [judgement.reference.tag, namedByLine(judgement)]);
   expect(named.toSorted()).toEqual([
-    ["1", `docker.io/library/triggers:1@${good.digest}`],
-    ["2", undefined],
+    ["1", [`named by an ONBUILD of "docker.io/library/triggers:1@${good.digest}"`]],
+    ["2", []],
   ]);
 });
 

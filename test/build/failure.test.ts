@@ -16,6 +16,7 @@ import { DefinitionError } from "../../src/llb/definition.ts";
 import type { ImageSource, SourceLocation } from "../../src/llb/image-sources.ts";
 import { PolicyError } from "../../src/policy/policy-error.ts";
 import { TrustError } from "../../src/trust/error.ts";
+import { TOLD } from "../report/sample-judgements.ts";
 
 const { Status } = moby.buildkit.v1.frontend;
 
@@ -130,6 +131,6 @@ describe("refused images point at the lines that ask for them", () => {
       lines: [3, 1],
     },
   ])("$row", ({ refuse, images, lines }) => {
-    expect(rangesOf(new BuildRefused(refuse.map(refused), images))).toEqual(lines);
+    expect(rangesOf(new BuildRefused({ judgements: refuse.map(refused), images }, TOLD))).toEqual(lines);
   });
 });

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, onTestFinished, test } from "vitest";
 import { pb } from "../../gen/gateway.js";
-import { showJudgements } from "../../src/build/progress.ts";
+import { showBuild, type ShownBuild } from "../../src/build/progress.ts";
 import { sha256 } from "../../src/image/digest.ts";
 import type { ImageSource, SourceLocation } from "../../src/llb/image-sources.ts";
 import { progressLine } from "../../src/report/messages.ts";
+import { ALL_JUDGED } from "../../src/report/report.ts";
 import { FakeFailure, type FakeBehaviour, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
-import { JUDGEMENTS } from "../report/sample-judgements.ts";
+import { JUDGEMENTS, RECORD, TOLD } from "../report/sample-judgements.ts";
 
 const { unchanged } = JUDGEMENTS;
 const moved = JUDGEMENTS["moved, and only observed"];
@@ -17,6 +18,10 @@ async function started(behaviour: FakeBehaviour = {}): ReturnType<typeof startFa
   const fake = await startFakeBuildkit(behaviour);
   onTestFinished(() => fake.close());
   return fake;
+}
+
+function shown(judgements: ShownBuild["judgements"], images: ShownBuild["images"]): ShownBuild {
+  return { judgements, images, unjudged: ALL_JUDGED, told: TOLD, now: RECORD.loggedAt };
 }
 
 const DATA = Buffer.from("# syntax=x\nFROM alpine:3.16.0\n");
@@ -44,10 +49,13 @@ function stepsOf(definition: Uint8Array | null | undefined): [line: string, dige
 
 test("every judgement has its line, and the one that warns has a warning at that line", async () => {
   const { bridge, heard } = await started();
-  await showJudgements(bridge, [unchanged, moved], [image(unchanged, at(2)), image(moved, at(4, 5), at(9))]);
-  const [shown] = heard.solves;
-  expect(shown).toMatchObject({ Evaluate: true });
-  const steps = stepsOf(shown?.Definition);
+  await showBuild(
+    bridge,
+    shown([unchanged, moved], [image(unchanged, at(2)), image(moved, at(4, 5), at(9))]),
+  );
+  const [solved] = heard.solves;
+  expect(solved).toMatchObject({ Evaluate: true });
+  const steps = stepsOf(solved?.Definition);
   expect(steps.map(([line]) => line)).toEqual(
     [unchanged, moved].map((each) => `[tlog] ${progressLine(each)}`),
   );
@@ -69,7 +77,7 @@ test("every judgement has its line, and the one that warns has a warning at that
 
 test("a warning shows the lines of one file", async () => {
   const { bridge, heard } = await started();
-  await showJudgements(bridge, [moved], [image(moved, at(4), at(7, 7, "base.Dockerfile"))]);
+  await showBuild(bridge, shown([moved], [image(moved, at(4), at(7, 7, "base.Dockerfile"))]));
   expect(heard.warnings).toMatchObject([
     { info: { filename: "Dockerfile" }, ranges: [{ start: { line: 4 } }] },
   ]);
@@ -81,7 +89,7 @@ describe("a warning about an image that no line names", () => {
     { row: "is not mixed up with another image's", images: [image(unpinned, at(3))] },
   ])("$row", async ({ images }) => {
     const { bridge, heard } = await started();
-    await showJudgements(bridge, [moved], images);
+    await showBuild(bridge, shown([moved], images));
     expect(heard.warnings).toMatchObject([{ info: null, ranges: [] }]);
     expect(String(heard.warnings[0]?.short)).toMatch(/ moved since 2022-06-28$/);
   });
@@ -89,7 +97,7 @@ describe("a warning about an image that no line names", () => {
 
 test("nothing is solved for a build of nothing but scratch", async () => {
   const { bridge, heard } = await started();
-  await showJudgements(bridge, [], []);
+  await showBuild(bridge, shown([], []));
   expect(heard.solves).toEqual([]);
 });
 
@@ -99,7 +107,7 @@ test("an engine that takes no warnings has shown the lines, and the build goes o
       throw new FakeFailure("unknown method Warn");
     },
   });
-  await showJudgements(bridge, [moved, unknown], []);
+  await showBuild(bridge, shown([moved, unknown], []));
   expect(stepsOf(heard.solves[0]?.Definition)).toHaveLength(2);
   expect(heard.warnings).toHaveLength(2);
 });
@@ -110,5 +118,56 @@ test("lines that BuildKit does not show are an error: a build whose verdicts nob
       throw new FakeFailure("no worker");
     },
   });
-  await expect(showJudgements(bridge, [unchanged], [])).rejects.toMatchObject({ message: "no worker" });
+  await expect(showBuild(bridge, shown([unchanged], []))).rejects.toMatchObject({ message: "no worker" });
+});
+
+describe("an image that is built as recorded", () => {
+  const pinned = JUDGEMENTS["pinned, with a warning"];
+  const day = 24 * 60 * 60 * 1000;
+
+  test.for([
+    { age: 0, warns: true },
+    { age: 6.9, warns: true },
+    { age: 7, warns: false },
+    { age: 29.9, warns: false },
+    { age: 30, warns: true },
+    { age: 37, warns: false },
+    { age: 92, warns: true },
+    { age: 186, warns: true },
+    { age: 200, warns: false },
+    { age: 365, warns: true },
+    { age: 372, warns: false },
+    { age: 732, warns: true },
+    { age: 900, warns: false },
+  ])("$age days after its record, warns: $warns; its line is always shown", async ({ age, warns }) => {
+    const { bridge, heard } = await started();
+    const now = new Date(RECORD.loggedAt.getTime() + age * day);
+    await showBuild(bridge, { ...shown([pinned], []), now });
+    expect(stepsOf(heard.solves[0]?.Definition)).toEqual([
+      [expect.stringContaining("PINNED as recorded on 2022-06-28"), expect.anything()],
+    ]);
+    expect(heard.warnings).toHaveLength(warns ? 1 : 0);
+  });
+});
+
+test("each line waits for the one before it, so that they are shown in the order of the Dockerfile", async () => {
+  const { bridge, heard } = await started();
+  await showBuild(bridge, shown([unchanged, unknown, moved], []));
+  const { def = [] } = pb.Definition.decode(heard.solves[0]?.Definition ?? new Uint8Array());
+  const inputs = (def ?? []).map((op) => pb.Op.decode(op).inputs?.map(({ digest }) => digest));
+  const digests = (def ?? []).map((op) => sha256(op));
+  expect(inputs).toEqual([[], [digests[0]], [digests[1]], [digests[2]]]);
+});
+
+test("what goes in unjudged has a line behind the images", async () => {
+  const { bridge, heard } = await started();
+  const unjudged = {
+    ...ALL_JUDGED,
+    cacheImports: [{ type: "registry", reference: "ghcr.io/acme/cache:main" }],
+  };
+  await showBuild(bridge, { ...shown([unchanged], []), unjudged });
+  expect(stepsOf(heard.solves[0]?.Definition).map(([line]) => line)).toEqual([
+    `[tlog] ${progressLine(unchanged)}`,
+    "[tlog] cache imported from ghcr.io/acme/cache:main: not judged, let in by the policy",
+  ]);
 });

@@ -3,19 +3,19 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
-import type { Judgement } from "../../src/check/judgement.ts";
+import type { PlacedJudgement } from "../../src/report/place.ts";
 import { MESSAGE_NAMES, textsOf } from "../../src/report/message-table.ts";
 import { messageUrl } from "../../src/report/messages.ts";
 import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
-import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, WANT } from "./sample-judgements.ts";
+import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, TOLD, WANT } from "./sample-judgements.ts";
 
-const CASES: [string, Judgement][] = Object.entries(JUDGEMENTS);
+const CASES: [string, PlacedJudgement][] = Object.entries(JUDGEMENTS);
 
 /** What people see of it: an error, a warning beside a progress line, or a progress line alone. */
-function shownLines(each: Judgement): string[] {
-  if (each.outcome === "refuse") return refusalMessage([each]).split("\n");
+function shownLines(each: PlacedJudgement): string[] {
+  if (each.outcome === "refuse") return refusalMessage([each], TOLD).split("\n");
   if (each.outcome === "pass") return [progressLine(each)];
-  const { short, detail, url } = warningText(each);
+  const { short, detail, url } = warningText(each, TOLD);
   return [progressLine(each), `WARN: ${short}`, ...[...detail, url].map((line) => `  ${line}`)];
 }
 
@@ -56,14 +56,125 @@ describe("every name can be looked up", () => {
 test("several refused images are one error, in their order, each with its own lines below it", () => {
   const { moved, unpinned } = JUDGEMENTS;
   const unknown = JUDGEMENTS["unknown, no answer"];
-  const text = refusalMessage([moved, unpinned, unknown]);
-  expect(text).toBe([moved, unpinned, unknown].map((each) => refusalMessage([each])).join("\n"));
+  const text = refusalMessage([moved, unpinned, unknown], TOLD);
   const heads = text.split("\n").filter((line) => !line.startsWith("  "));
   expect(heads).toEqual([
     expect.stringMatching(/^tag ".*alpine:3.16.0" mismatch; got "sha256:2222.*", want "sha256:c8c8.*"$/),
     expect.stringMatching(/^image "localhost:5000\/team\/app:1" cannot be judged/),
     expect.stringMatching(/^tag ".*alpine:3.16.0" could not be checked/),
   ]);
+});
+
+describe("what helps with several refused images is told once, behind them", () => {
+  const other = { ...JUDGEMENTS.moved, reference: parseReference(`registry.example/other:2@${GOT}`) };
+  const both = refusalMessage([JUDGEMENTS.moved, other, JUDGEMENTS.unpinned], TOLD);
+
+  test("the approval, with the other names below it", () => {
+    expect(both.match(/TLOG_APPROVE/g)).toHaveLength(1);
+    expect(both).toContain(
+      [
+        "for more than one of them:",
+        "  accept the new image for all builds that trust you:",
+        "    echo 'FROM alpine:3.16.0' | \\",
+        "      docker buildx build --call tlog -f - \\",
+        "      --build-arg BUILDKIT_SYNTAX=registry.example/tlog-dockerfile \\",
+        `      --build-arg TLOG_APPROVE=alpine:3.16.0@${GOT} \\`,
+        "      --secret id=tlog-signing-key,src=key.pem .",
+        `    and the same for registry.example/other:2@${GOT}`,
+        `  TagMoved: ${messageUrl("TagMoved")}`,
+      ].join("\n"),
+    );
+  });
+
+  test("and what is of one image alone stays with it", () => {
+    const [first = "", second = ""] = both.split(/^tag .*\n/m).slice(1);
+    expect(first).toContain(`FROM alpine:3.16.0@${WANT}`);
+    expect(second).toContain(`FROM registry.example/other:2@${WANT}`);
+    expect(both).toMatch(/^image "localhost.*\n(?: {2}.*\n)+? {2}Unpinned: https/m);
+  });
+
+  test("an update of the lock file", () => {
+    const unsearchable = JUDGEMENTS["unknown, not in a lock file"];
+    const text = refusalMessage([unsearchable, { ...unsearchable, reference: other.reference }], TOLD);
+    expect(text.match(/TLOG_LOCK=update/g)).toHaveLength(1);
+  });
+});
+
+describe("a way out is written for the build that it is about", () => {
+  test("an approval needs the platforms, where the build names them, and what sets the policy", () => {
+    const told = {
+      ...TOLD,
+      platform: "linux/arm64",
+      policyArgs: ["--build-arg TLOG_LOG_API=1"],
+      options: ["-f x"],
+    };
+    const text = refusalMessage([JUDGEMENTS.moved], told);
+    expect(text).toContain("--build-arg TLOG_LOG_API=1 \\\n      --platform linux/arm64 \\\n");
+    expect(text).not.toContain("-f x");
+  });
+
+  test("where the log has no search, it is the build's own command, which keeps the approval in the lock file", () => {
+    const told = { ...TOLD, isApprovalLocked: true, options: ["--target app", "-f x"], missing: ["a", "b"] };
+    expect(refusalMessage([JUDGEMENTS.moved], told)).toContain(
+      [
+        "    docker buildx build --build-arg TLOG_LOCK=update -o . \\",
+        "      --target app \\",
+        "      -f x \\",
+        `      --build-arg TLOG_APPROVE=alpine:3.16.0@${GOT} \\`,
+        "      --secret id=tlog-signing-key,src=key.pem .",
+        "    and with this build's a, b",
+      ].join("\n"),
+    );
+  });
+
+  test("of an image that is pinned, what the tag names now is approved", () => {
+    const { detail } = warningText(JUDGEMENTS["pinned, with a warning"], TOLD);
+    expect(detail).toContain(`    --build-arg TLOG_APPROVE=alpine:3.16.0@${GOT} \\`);
+  });
+
+  test.for<{ row: keyof typeof JUDGEMENTS; keep: string[]; digest: string[] }>([
+    {
+      row: "moved, named in a stage",
+      keep: [`FROM --platform=linux/amd64 alpine:3.16.0@${WANT} AS base`],
+      digest: [`FROM --platform=linux/amd64 alpine@${GOT} AS base`],
+    },
+    {
+      row: "moved, named by COPY and by a mount",
+      keep: [`--from=alpine:3.16.0@${WANT}`, `--mount=type=bind,from=alpine:3.16.0@${WANT},target=/m`],
+      digest: [`--from=alpine@${GOT}`, `--mount=type=bind,from=alpine@${GOT},target=/m`],
+    },
+    {
+      row: "moved, named by an ARG",
+      keep: [`write alpine:3.16.0@${WANT} where BASE is set`],
+      digest: [`write alpine@${GOT} where BASE is set`],
+    },
+    {
+      row: "moved, named by --build-arg",
+      keep: [`--build-arg BASE=alpine:3.16.0@${WANT}`],
+      digest: [`--build-arg BASE=alpine@${GOT}`],
+    },
+    {
+      row: "moved, a named context without a tag",
+      keep: [`--build-context app=docker-image://localhost:5000/team/app:latest@${WANT}`],
+      digest: [`--build-context app=docker-image://localhost:5000/team/app@${GOT}`],
+    },
+    {
+      row: "moved, the SBOM generator",
+      keep: [`--sbom=generator=alpine:3.16.0@${WANT}`],
+      digest: [`--sbom=generator=alpine@${GOT}`],
+    },
+    {
+      row: "moved, named by an ONBUILD",
+      keep: [`--build-context alpine:3.16.0=docker-image://alpine:3.16.0@${WANT}`],
+      digest: [`--build-context alpine:3.16.0=docker-image://alpine@${GOT}`],
+    },
+  ])("$row", ({ row, keep, digest }) => {
+    const text = refusalMessage([JUDGEMENTS[row]], TOLD);
+    const below = (lines: readonly string[]) => lines.map((line) => `\n    ${line}`).join("");
+    expect(text).toContain(`keep the recorded image:${below(keep)}\n`);
+    expect(text).toMatch(/accept it in this (?:Dockerfile|build) alone:/);
+    expect(text).toContain(`alone:${below(digest)}\n`);
+  });
 });
 
 describe("every text can be read in a terminal", () => {
@@ -88,7 +199,8 @@ describe("every text can be read in a terminal", () => {
 
 describe("what is advised can be pasted", () => {
   test("digests are whole, and names are those of a Dockerfile", () => {
-    const text = refusalMessage([JUDGEMENTS.moved]);
+    const text = refusalMessage([JUDGEMENTS.moved], TOLD);
+    expect(text).toContain(`TLOG_APPROVE=alpine:3.16.0@${GOT} \\\n`);
     expect(text).toContain(`keep the recorded image:\n    FROM alpine:3.16.0@${WANT}\n`);
     expect(text).toContain(`accept it in this Dockerfile alone:\n    FROM alpine@${GOT}\n`);
   });
@@ -104,26 +216,26 @@ describe("what is advised can be pasted", () => {
   });
 
   test("an approval is signed with the kind of secret that the record was", () => {
-    expect(refusalMessage([JUDGEMENTS.moved])).toContain("--secret id=tlog-signing-key,src=key.pem .");
-    expect(refusalMessage([JUDGEMENTS["moved, recorded by an identity"]])).toContain(
+    expect(refusalMessage([JUDGEMENTS.moved], TOLD)).toContain("--secret id=tlog-signing-key,src=key.pem .");
+    expect(refusalMessage([JUDGEMENTS["moved, recorded by an identity"]], TOLD)).toContain(
       "--secret id=tlog-identity-token,src=token .",
     );
   });
 
   test("latest is written out where the tag is what matters", () => {
-    expect(refusalMessage([JUDGEMENTS["moved, latest of a registry with a port"]])).toContain(
-      "--build-arg TLOG_APPROVE=localhost:5000/team/app:latest \\",
+    expect(refusalMessage([JUDGEMENTS["moved, latest of a registry with a port"]], TOLD)).toContain(
+      `--build-arg TLOG_APPROVE=localhost:5000/team/app:latest@${GOT} \\`,
     );
   });
 });
 
 test("a verdict that troubles nobody says its line, should it ever warn or stop a build", () => {
-  const exempt: Judgement = JUDGEMENTS.exempt;
+  const exempt: PlacedJudgement = JUDGEMENTS.exempt;
   const line = progressLine(exempt);
-  expect(refusalMessage([{ ...exempt, outcome: "refuse" }])).toBe(
+  expect(refusalMessage([{ ...exempt, outcome: "refuse" }], TOLD)).toBe(
     `${line}\n  Exempt: ${messageUrl("Exempt")}`,
   );
-  expect(warningText({ ...exempt, outcome: "warn" })).toEqual({
+  expect(warningText({ ...exempt, outcome: "warn" }, TOLD)).toEqual({
     short: `Exempt: ${line}`,
     detail: [],
     url: messageUrl("Exempt"),
@@ -141,8 +253,8 @@ test("what a stranger wrote has no control characters by the time it is shown", 
 });
 
 test("an outage is told with the log's own address", () => {
-  expect(refusalMessage([JUDGEMENTS["unknown, no answer"]])).toContain(`\n  ${NO_ANSWER}\n`);
-  expect(warningText(JUDGEMENTS["unknown, no answer, with a warning"]).short).toBe(
+  expect(refusalMessage([JUDGEMENTS["unknown, no answer"]], TOLD)).toContain(`\n  ${NO_ANSWER}\n`);
+  expect(warningText(JUDGEMENTS["unknown, no answer, with a warning"], TOLD).short).toBe(
     `LogUnreachable: tag "${ALPINE}" could not be checked`,
   );
 });

@@ -7,7 +7,7 @@ import { makeReport, type NamedImage } from "../../src/report/report.ts";
 import { ReportShape } from "../../src/report/report.ts";
 import { reportText } from "../../src/report/report-text.ts";
 import { jsonSchema } from "./json-schema.ts";
-import { GOT, JUDGEMENTS, WANT } from "./sample-judgements.ts";
+import { GOT, JUDGEMENTS, TOLD, WANT } from "./sample-judgements.ts";
 
 const policy = {
   profile: "default",
@@ -142,14 +142,14 @@ describe("as text", () => {
     const judgements = all
       .filter((each, index) => all.findIndex((one) => textsOf(one).name === textsOf(each).name) === index)
       .map((each) => inOwnRepository(each));
-    await expect(reportText(reportOf(judgements), judgements)).toMatchFileSnapshot("report.golden.txt");
+    await expect(reportText(reportOf(judgements), judgements, TOLD)).toMatchFileSnapshot("report.golden.txt");
   });
 
   test.for(Object.entries(JUDGEMENTS))(
     "%s: nothing else than digests and others' words is wide",
     ([, judgement]) => {
       const [head = "", ...lines] =
-        reportText(reportOf([judgement]), [judgement])
+        reportText(reportOf([judgement]), [judgement], TOLD)
           .split("\n\n")[0]
           ?.split("\n") ?? [];
       expect(head).toContain("Dockerfile:2");
@@ -164,14 +164,14 @@ describe("as text", () => {
     const linked = { filename: "base.Dockerfile", start: 4, end: 4 };
     const image = named(moved, [2, 2], [9, 10]);
     const images = [{ ...image, locations: [...image.locations, linked] }];
-    const [head] = reportText(makeReport([moved], { images, policy }), [moved]).split("\n");
+    const [head] = reportText(makeReport([moved], { images, policy }), [moved], TOLD).split("\n");
     expect(head).toBe(
       "REFUSED  moved  docker.io/library/alpine:3.16.0  Dockerfile:2, 9-10, base.Dockerfile:4",
     );
   });
 
   test("a build of nothing but scratch has a report too", () => {
-    expect(reportText(reportOf([]), [])).toBe(
+    expect(reportText(reportOf([]), [], TOLD)).toBe(
       "0 images, 0 refused, 0 with a warning (policy profile: default)\n",
     );
   });
@@ -180,10 +180,26 @@ describe("as text", () => {
     const { moved, unchanged } = JUDGEMENTS;
     const unknown = JUDGEMENTS["unknown, no answer"];
     const judgements = [moved, unchanged, unknown];
-    const text = reportText(reportOf(judgements), judgements);
+    const text = reportText(reportOf(judgements), judgements, TOLD);
     expect(text.match(/^tag ".*/gm)).toHaveLength(2);
     expect(text).toContain("3 images, 2 refused, 0 with a warning");
   });
+});
+
+test("what goes in beside the images and is not judged has a line in the text, and a field in the JSON", () => {
+  const unjudged = {
+    cacheImports: [{ type: "registry", reference: "ghcr.io/acme/cache:main" }, { type: "gha" }],
+    unjudgedContexts: [{ name: "x", type: "oci-layout" }],
+  };
+  const report = makeReport([JUDGEMENTS.unchanged], { images: [], policy, unjudged });
+  expect(v.parse(ReportShape, JSON.parse(JSON.stringify(report)))).toMatchObject(unjudged);
+  expect(reportText(report, [JUDGEMENTS.unchanged], TOLD)).toContain(
+    [
+      "\n\ncache imported from ghcr.io/acme/cache:main: not judged, let in by the policy",
+      "cache imported from type=gha: not judged, let in by the policy",
+      'context "x" (oci-layout) has no tag that a log could know: not judged\n\n',
+    ].join("\n"),
+  );
 });
 
 test("references are matched with their digests", () => {

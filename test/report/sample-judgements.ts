@@ -4,6 +4,8 @@ import { parseIdentity } from "../../src/record/signer.ts";
 import type { TagRecord } from "../../src/record/record.ts";
 import type { Rule } from "../../src/policy/rule.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
+import type { Place, PlacedJudgement } from "../../src/report/place.ts";
+import type { ToldBuild } from "../../src/report/ways-out.ts";
 import type { UnknownReason, Verdict } from "../../src/check/verdict.ts";
 import { sampleKey } from "../record/sample-log.ts";
 
@@ -16,6 +18,7 @@ export const NO_ANSWER = "POST https://rekor.example.org/api/v1/index/retrieve: 
 const NOT_SHOWN =
   'GET https://registry-1.docker.io/v2/…: status 401: "…" does not exist or needs credentials';
 const BASE = parseReference("registry.example/base:1.0");
+const IN_ONBUILD: Place = { kind: "onbuild", by: BASE, written: "alpine:3.16.0" };
 const CI = parseIdentity({ issuer: "https://accounts.google.com", identity: "ci@acme.example" });
 
 export const RECORD: TagRecord = {
@@ -157,8 +160,42 @@ export const JUDGEMENTS = {
   "moved, latest of a registry with a port": judgement(moved, {
     image: `localhost:5000/team/app:latest@${GOT}`,
   }),
-  "moved, named by an ONBUILD": { ...judgement(moved, {}), namedBy: BASE },
-  "moved, named by an ONBUILD, and only observed": { ...judgement(moved, WARN), namedBy: BASE },
+  "moved, named by an ONBUILD": { ...judgement(moved, {}), places: [IN_ONBUILD] },
+  "moved, named by an ONBUILD, and only observed": { ...judgement(moved, WARN), places: [IN_ONBUILD] },
+  "moved, named in a stage": {
+    ...judgement(moved, {}),
+    places: [
+      { kind: "words", before: "FROM --platform=linux/amd64 ", written: "alpine:3.16.0", after: " AS base" },
+    ],
+  },
+  "moved, named by COPY and by a mount": {
+    ...judgement(moved, {}),
+    places: [
+      { kind: "words", before: "--from=", written: "alpine:3.16.0", after: "" },
+      {
+        kind: "words",
+        before: "--mount=type=bind,from=",
+        written: `alpine:3.16.0@${GOT}`,
+        after: ",target=/m",
+      },
+    ],
+  },
+  "moved, named by an ARG": {
+    ...judgement(moved, {}),
+    places: [{ kind: "variable", name: "BASE", written: "alpine:3.16.0", isGiven: false }],
+  },
+  "moved, named by --build-arg": {
+    ...judgement(moved, {}),
+    places: [{ kind: "variable", name: "BASE", written: "alpine:3.16.0", isGiven: true }],
+  },
+  "moved, a named context without a tag": {
+    ...judgement(moved, { image: `localhost:5000/team/app:latest@${GOT}` }),
+    places: [{ kind: "context", name: "app", written: "localhost:5000/team/app" }],
+  },
+  "moved, the SBOM generator": {
+    ...judgement(moved, {}),
+    places: [{ kind: "generator", written: "alpine:3.16.0" }],
+  },
   "moved, with an entry that does not count": judgement(moved, {
     rejected: new Map([["untrusted-signer", 1]]),
   }),
@@ -207,4 +244,15 @@ export const JUDGEMENTS = {
     { kind: "exempt" },
     { ...PASS, image: "app:dev", rule: IGNORE },
   ),
-} satisfies Readonly<globalThis.Record<string, Judgement>>;
+} satisfies Readonly<globalThis.Record<string, PlacedJudgement>>;
+
+/** A build that says nothing special. */
+export const TOLD: ToldBuild = {
+  frontend: "registry.example/tlog-dockerfile",
+  platform: undefined,
+  policyArgs: [],
+  options: [],
+  missing: [],
+  context: ".",
+  isApprovalLocked: false,
+};

@@ -4,7 +4,7 @@ import { moby } from "../../gen/gateway.js";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { printPins } from "../../src/subrequests/pins.ts";
-import { ALPINE, GOT, JUDGEMENTS, RECORD, WANT } from "../report/sample-judgements.ts";
+import { ALPINE, GOT, JUDGEMENTS, RECORD, TOLD, WANT } from "../report/sample-judgements.ts";
 
 const { unchanged, pinned, moved } = JUDGEMENTS;
 const as = (judgement: Judgement, image: string): Judgement => ({
@@ -14,7 +14,7 @@ const as = (judgement: Judgement, image: string): Judgement => ({
 
 /** The parts of the answer with the pins of these judgements. */
 function answered(request: "sourcePolicy" | "regoData", judgements: readonly Judgement[]) {
-  const { metadata } = moby.buildkit.v1.frontend.Result.decode(printPins(request, judgements));
+  const { metadata } = moby.buildkit.v1.frontend.Result.decode(printPins(request, judgements, TOLD));
   return (part: string) => Buffer.from(metadata?.[part] ?? []).toString();
 }
 

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+import { familiarName, type Reference } from "../image/reference.ts";
+import type { Digest } from "../image/digest.ts";
+import type { Signer } from "../record/signer.ts";
+import { isInDockerfile, type PlacedJudgement, writtenWith } from "./place.ts";
+
+/** What a command must repeat of the build that is told of. All texts are safe to show, and to paste into a shell. */
+export interface ToldBuild {
+  /** The image of this frontend, as the build names it. */
+  readonly frontend: string;
+  /** The platforms that are built, when the build says it. */
+  readonly platform: string | undefined;
+  /** The arguments that set the policy. */
+  readonly policyArgs: readonly string[];
+  /** The other options, an argument of the command each. */
+  readonly options: readonly string[];
+  /** Those that cannot be repeated. */
+  readonly missing: readonly string[];
+  /** Where the build context is. */
+  readonly context: string;
+  /** Whether an approval has to be kept in the lock file, because the log that is written to has no search. */
+  readonly isApprovalLocked: boolean;
+}
+
+/** Something to do about an image: a line that announces it, and what to write or to run. */
+export type WayOut =
+  /** Name it with the digest that its record has: it is built whatever the tag names. */
+  | { readonly kind: "keep"; readonly digest: Digest }
+  /** Approve this digest in the log, for all builds that trust the signer. */
+  | { readonly kind: "approve"; readonly digest: Digest; readonly signer: Signer["kind"] }
+  /** Have all tags of the Dockerfile recorded, and their records beside it. */
+  | { readonly kind: "lock"; readonly saying: string }
+  /** Name it by its digest alone: there is nothing to check then. */
+  | { readonly kind: "by-digest"; readonly saying: string };
+
+/** What goes below a line that announces it, such as a command. */
+const INDENT = "  ";
+
+/** Ways out of one kind that are told together have the same key; undefined: each is told with its own image. */
+export function sharedKey(way: WayOut): string | undefined {
+  if (way.kind === "approve") return `approve ${way.signer}`;
+  return way.kind === "lock" ? `lock ${way.saying}` : undefined;
+}
+
+/** The lines of a way out of one image, or of several whose ways out have the same key. */
+export function wayOutLines(
+  ways: readonly { readonly way: WayOut; readonly judgement: PlacedJudgement }[],
+  build: ToldBuild,
+): string[] {
+  const [first, ...others] = ways;
+  if (first === undefined) return [];
+  const { way, judgement } = first;
+  switch (way.kind) {
+    case "keep":
+      return announced(
+        "keep the recorded image:",
+        writtenWith(judgement, way.digest, { withTag: judgement.reference.tag !== undefined }),
+      );
+    case "by-digest": {
+      const { digest } = judgement.reference;
+      if (digest === undefined) return [];
+      const saying = isInDockerfile(judgement) ? way.saying : way.saying.replace("Dockerfile", "build");
+      return announced(`${saying}:`, writtenWith(judgement, digest, { withTag: false }));
+    }
+    case "lock":
+      return announced(`${way.saying}:`, lockUpdate([], build));
+    case "approve":
+      return announced("accept the new image for all builds that trust you:", [
+        ...approval(judgement.reference, way, build),
+        ...others.map((each) => `and the same for ${approvedName(each)}`),
+      ]);
+  }
+}
+
+function announced(saying: string, lines: readonly string[]): string[] {
+  return [saying, ...lines.map((line) => `${INDENT}${line}`)];
+}
+
+/**
+ * An approval is about a tag alone, so its command needs nothing of the Dockerfile. One that the lock file has to keep
+ * needs the whole build, because the file is for all of its tags.
+ */
+function approval(
+  reference: Reference,
+  way: Extract<WayOut, { kind: "approve" }>,
+  build: ToldBuild,
+): string[] {
+  // A signer that recorded the tag without a key has none to approve with.
+  const secret =
+    way.signer === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";
+  const asked = [`--build-arg TLOG_APPROVE=${withTag(reference)}@${way.digest}`, `--secret ${secret}`];
+  if (build.isApprovalLocked) return lockUpdate(asked, build);
+  const { platform, policyArgs } = build;
+  return command(
+    `echo 'FROM ${withTag(reference)}' |`,
+    [
+      "docker buildx build --call tlog -f -",
+      `--build-arg BUILDKIT_SYNTAX=${build.frontend}`,
+      ...policyArgs,
+      ...(platform === undefined ? [] : [`--platform ${platform}`]),
+      ...asked,
+    ],
+    ".",
+  );
+}
+
+function approvedName({
+  way,
+  judgement,
+}: {
+  readonly way: WayOut;
+  readonly judgement: PlacedJudgement;
+}): string {
+  return `${withTag(judgement.reference)}${"digest" in way ? `@${way.digest}` : ""}`;
+}
+
+function withTag({ registry, repository, tag = "latest" }: Reference): string {
+  return `${familiarName({ registry, repository })}:${tag}`;
+}
+
+function lockUpdate(
+  asked: readonly string[],
+  { policyArgs, options, missing, context }: ToldBuild,
+): string[] {
+  return [
+    ...command(
+      "docker buildx build --build-arg TLOG_LOCK=update -o .",
+      [...policyArgs, ...options, ...asked],
+      context,
+    ),
+    ...(missing.length === 0 ? [] : [`and with this build's ${missing.join(", ")}`]),
+  ];
+}
+
+/** A command with an option in each line, which a shell reads as one. */
+function command(first: string, options: readonly string[], last: string): string[] {
+  const lines = [first, ...options.map((option) => `${INDENT}${option}`)];
+  return lines.map((line, index) => (index === lines.length - 1 ? `${line} ${last}` : `${line} \\`));
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+import { describe, expect, test } from "vitest";
+import { toldBuild } from "../../src/build/told-build.ts";
+
+const V1 = { logs: [{ url: "https://rekor.example.org", api: 1 }] } as const;
+const of = (options: Readonly<Record<string, string>>) => toldBuild(options, V1);
+
+describe("what names this frontend", () => {
+  test.for([
+    {
+      options: { source: "r.example/us:1", "build-arg:BUILDKIT_SYNTAX": "other" },
+      frontend: "r.example/us:1",
+    },
+    { options: { "build-arg:BUILDKIT_SYNTAX": "r.example/us --x" }, frontend: "r.example/us" },
+    { options: { cmdline: "r.example/us --x" }, frontend: "r.example/us" },
+  ])("$frontend", ({ options, frontend }) => {
+    expect(of(options).frontend).toBe(frontend);
+  });
+});
+
+describe("an option is repeated as one that a shell takes", () => {
+  test.for<{ row: string; options: Readonly<Record<string, string>>; repeated: string[] }>([
+    { row: "a target", options: { target: "app" }, repeated: ["--target app"] },
+    {
+      row: "platforms",
+      options: { platform: "linux/amd64,linux/arm64" },
+      repeated: ["--platform linux/amd64,linux/arm64"],
+    },
+    { row: "another file", options: { filename: "app.Dockerfile" }, repeated: ["-f app.Dockerfile"] },
+    { row: "the usual file", options: { filename: "Dockerfile" }, repeated: [] },
+    {
+      row: "a build argument",
+      options: { "build-arg:BASE": "alpine:3" },
+      repeated: ["--build-arg BASE=alpine:3"],
+    },
+    {
+      row: "a value that a shell would read",
+      options: { "build-arg:A": "it's $(b) c" },
+      repeated: [String.raw`--build-arg 'A=it'\''s $(b) c'`],
+    },
+    {
+      row: "an image as context",
+      options: { "context:app": "docker-image://alpine:3" },
+      repeated: ["--build-context app=docker-image://alpine:3"],
+    },
+    {
+      row: "commands of ours",
+      options: { "build-arg:TLOG_LOCK": "check", "build-arg:TLOG_APPROVE": "a:1" },
+      repeated: [],
+    },
+  ])("$row", ({ options, repeated }) => {
+    expect(of(options)).toMatchObject({ options: repeated });
+  });
+
+  test("what sets the policy stands apart: an approval needs it too", () => {
+    expect(of({ "build-arg:TLOG_LOG_API": "2", "build-arg:A": "b" })).toMatchObject({
+      policyArgs: ["--build-arg TLOG_LOG_API=2"],
+      options: ["--build-arg A=b"],
+    });
+  });
+});
+
+describe("what cannot be repeated is said, and not shown", () => {
+  test.for<{ row: string; options: Readonly<Record<string, string>>; missing: string }>([
+    { row: "a token", options: { "build-arg:NPM_TOKEN": "s3cret" }, missing: "--build-arg NPM_TOKEN=…" },
+    {
+      row: "a password",
+      options: { "build-arg:db_password": "s3cret" },
+      missing: "--build-arg db_password=…",
+    },
+    { row: "a key", options: { "build-arg:API_KEY": "s3cret" }, missing: "--build-arg API_KEY=…" },
+    { row: "a long value", options: { "build-arg:A": "s3cret".repeat(40) }, missing: "--build-arg A=…" },
+    { row: "a control character", options: { "build-arg:A": "s3cret\u001B[2J" }, missing: "--build-arg A=…" },
+    {
+      row: "a directory of the client's",
+      options: { "context:src": "local:s3cret" },
+      missing: "--build-context src=…",
+    },
+    { row: "an OCI layout", options: { "context:x": "oci-layout://s3cret" }, missing: "--build-context x=…" },
+    {
+      row: "another target of bake",
+      options: { "context:base": "input:s3cret" },
+      missing: 'context "base", another target of bake',
+    },
+    {
+      row: "an address with a password",
+      options: { "context:x": "https://me:s3cret@git.example/x.git" },
+      missing: "--build-context x=…",
+    },
+    {
+      row: "a remote context with a password",
+      options: { context: "https://me:s3cret@git.example/x.git" },
+      missing: "build context",
+    },
+    {
+      row: "the directory of the file",
+      options: { filename: "s3cret/app.Dockerfile".slice(7) },
+      missing: "directory of -f, if it has one",
+    },
+  ])("$row", ({ options, missing }) => {
+    const told = of(options);
+    expect(told.missing).toEqual([missing]);
+    expect(JSON.stringify(told)).not.toContain("s3cret");
+  });
+});
+
+test("a remote context is the command's context", () => {
+  expect(of({ context: "https://git.example/app.git#main" }).context).toBe(
+    "'https://git.example/app.git#main'",
+  );
+  expect(of({}).context).toBe(".");
+});
+
+test("an approval is kept in the lock file where the log that is written to has no search", () => {
+  const v2 = { url: "https://log2025.example.org", api: 2 } as const;
+  expect(of({}).isApprovalLocked).toBe(false);
+  expect(toldBuild({}, { logs: [v2, ...V1.logs] }).isApprovalLocked).toBe(true);
+});
