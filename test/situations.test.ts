@@ -157,7 +157,7 @@ async function say(situation: Situation, profile: Profile): Promise<Said> {
   };
   const [{ outcome, message }] = report.images;
   const warnings = heard.warnings.map(({ short }) => `WARN: ${Buffer.from(short ?? []).toString()}`);
-  return { outcome, message, lines: outcome === "warn" ? warnings.join("\n") : progressOf(heard).join("\n") };
+  return { outcome, message, lines: (warnings.length > 0 ? warnings : progressOf(heard)).join("\n") };
 }
 
 /** As in the documentation, where a whole digest would hide the rest. */

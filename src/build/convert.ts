@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { startChild } from "../conversion/child.ts";
-import type { Conversion } from "../conversion/conversion.ts";
+import { type Conversion, ConversionError } from "../conversion/conversion.ts";
 import { conversionEnvironment } from "../conversion/environment.ts";
 import { isStandard, readReference, type SyntaxLine, syntaxLineOf } from "../conversion/syntax-line.ts";
 import { Gate, type GateContext, type ReadDockerfile, type Returned } from "../gate/gate.ts";
@@ -9,8 +9,9 @@ import { JudgedImages, type Judge } from "../gate/judged-images.ts";
 import { runBehind } from "../gate/run-behind.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import type { BuildOptions } from "../gateway/options.ts";
-import { CallError } from "../gateway/status.ts";
-import type { Reference } from "../image/reference.ts";
+import { ContainerError } from "../gateway/container.ts";
+import { CallError, prefixedStatus } from "../gateway/status.ts";
+import { formatReference, type Reference } from "../image/reference.ts";
 import type { Definition } from "../llb/definition.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 
@@ -167,8 +168,24 @@ async function convertOther(
   };
   const returned = images.areRefused
     ? { failure: new GateError("the frontend of the Dockerfile is refused") }
-    : await run().catch((failure: unknown) => ({ failure }));
+    : blaming(frontend, await run().catch((failure: unknown) => ({ failure })));
   return { returned, images, definitions: gate.definitions, dockerfile, frontend };
+}
+
+/** A failure of a frontend that is not the standard one, told with its name and the line that names it. */
+function blaming({ reference, line }: OtherFrontend, returned: Converted["returned"]): Converted["returned"] {
+  const who =
+    line === undefined
+      ? `the conversion image "${formatReference(reference)}" of the policy`
+      : `the syntax image "${line.image}" of line ${line.line} of the Dockerfile`;
+  if ("error" in returned) return { error: prefixedStatus(returned.error, `${who}: `) };
+  if (!("failure" in returned)) return returned;
+  const { failure } = returned;
+  if (failure instanceof CallError)
+    return { failure: CallError.ofStatus(prefixedStatus(failure.status, `${who}: `)) };
+  const OwnError = [ConversionError, GateError, ContainerError].find((each) => failure instanceof each);
+  if (OwnError === undefined || !(failure instanceof Error)) return returned;
+  return { failure: new OwnError(`${who}: ${failure.message}`, { cause: failure }) };
 }
 
 /** The encoded Result of a conversion. Throws what it failed with. */

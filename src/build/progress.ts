@@ -40,8 +40,10 @@ export async function showBuild(bridge: Bridge, build: ShownBuild): Promise<void
 }
 
 /** A pin that nobody would act on today has its progress line alone. */
-function isWarnedOf({ outcome, verdict }: Judgement, now: Date): boolean {
-  return outcome === "warn" && (verdict.kind !== "pinned" || isPinTold(verdict.record, now));
+function isWarnedOf({ outcome, verdict, records }: Judgement, now: Date): boolean {
+  if (outcome !== "warn" || verdict.kind !== "pinned") return outcome === "warn";
+  const newer = records.filter(({ digest }) => digest === verdict.served);
+  return [verdict.record, ...newer].some((record) => isPinTold(record, now));
 }
 
 /** Shows what people should know, with a warning for each line. Throws as `showJudgements` does. */

@@ -66,6 +66,12 @@ export function errorStatus(message: string, snippets: readonly SourceSnippet[] 
   }).finish();
 }
 
+/** The same encoded google.rpc.Status, with these words before its message. */
+export function prefixedStatus(status: Uint8Array, words: string): Uint8Array {
+  const decoded = Status.decode(status);
+  return Status.encode({ ...decoded, message: `${words}${decoded.message ?? ""}` }).finish();
+}
+
 /** The failure that gRPC's trailers tell of, or undefined when the call succeeded. */
 export function failureIn(trailers: IncomingHttpHeaders): CallError | undefined {
   const code = Number(trailers["grpc-status"] ?? INTERNAL);

@@ -142,7 +142,12 @@ const TEXTS: {
           ...ruleLine(rule, "unknown"),
           ...steps,
         ],
-        ways: [...(lock === undefined ? [] : [{ kind: "lock", saying: lock } as const]), byDigest(remedy)],
+        ways: [
+          ...(lock === undefined
+            ? []
+            : [{ kind: "lock", saying: lock, isSigned: reason === "unsearchable" } as const]),
+          byDigest(remedy),
+        ],
       },
     };
   },

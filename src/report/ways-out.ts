@@ -29,7 +29,7 @@ export type WayOut =
   /** Approve this digest in the log, for all builds that trust the signer. */
   | { readonly kind: "approve"; readonly digest: Digest; readonly signer: Signer["kind"] }
   /** Have all tags of the Dockerfile recorded, and their records beside it. */
-  | { readonly kind: "lock"; readonly saying: string }
+  | { readonly kind: "lock"; readonly saying: string; readonly isSigned: boolean }
   /** Name it by its digest alone: there is nothing to check then. */
   | { readonly kind: "by-digest"; readonly saying: string };
 
@@ -63,7 +63,7 @@ export function wayOutLines(
       return announced(`${saying}:`, writtenWith(judgement, digest, { withTag: false }));
     }
     case "lock":
-      return announced(`${way.saying}:`, lockUpdate([], build));
+      return announced(`${way.saying}:`, lockUpdate(way.isSigned ? [secretFor("key")] : [], build));
     case "approve":
       return announced("accept the new image for all builds that trust you:", [
         ...approval(judgement.reference, way, build),
@@ -85,10 +85,7 @@ function approval(
   way: Extract<WayOut, { kind: "approve" }>,
   build: ToldBuild,
 ): string[] {
-  // A signer that recorded the tag without a key has none to approve with.
-  const secret =
-    way.signer === "key" ? "id=tlog-signing-key,src=key.pem" : "id=tlog-identity-token,src=token";
-  const asked = [`--build-arg TLOG_APPROVE=${withTag(reference)}@${way.digest}`, `--secret ${secret}`];
+  const asked = [`--build-arg TLOG_APPROVE=${withTag(reference)}@${way.digest}`, secretFor(way.signer)];
   if (build.isApprovalLocked) return lockUpdate(asked, build);
   const { platform, policyArgs } = build;
   return command(
@@ -102,6 +99,13 @@ function approval(
     ],
     ".",
   );
+}
+
+/** A signer that recorded the tag without a key has none to approve with. */
+function secretFor(signer: Signer["kind"]): string {
+  return signer === "key"
+    ? "--secret id=tlog-signing-key,src=key.pem"
+    : "--secret id=tlog-identity-token,src=token";
 }
 
 function approvedName({

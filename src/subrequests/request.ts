@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isSbomWanted } from "../gateway/options.ts";
+import { excerpt } from "../log/excerpt.ts";
 import { formatReference } from "../image/reference.ts";
 import type { Commands } from "../policy/commands.ts";
 
@@ -95,7 +96,24 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
     );
   if (lock === "check" && own !== "lock")
     throw new RequestError('TLOG_LOCK=check is for "docker buildx build --call tlog.lock" alone');
+  if (own !== undefined && own !== "policy" && own !== "verify") refuseLinked(options);
   return own;
+}
+
+/**
+ * Throws RequestError for a target of bake that is built on others: of a question buildx makes no image that another one could
+ * have as its context, and the standard conversion would say only that it does not know such a context.
+ */
+function refuseLinked(options: Options): void {
+  const [key, value] = Object.entries(options).find(
+    ([name, each]) => name.startsWith("context:") && each.startsWith("target:"),
+  ) ?? ["", ""];
+  if (key === "") return;
+  const context = excerpt(key.slice("context:".length));
+  const target = excerpt(value.slice("target:".length));
+  throw new RequestError(
+    `context "${context}" is the bake target "${target}", which "bake --call" does not build: ask about "${target}" alone, and build this target with "--metadata-file FILE", which has the report of all of its images`,
+  );
 }
 
 /** The options with which the Dockerfile is converted as for a build, when the request is ours. */

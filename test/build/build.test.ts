@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import { failureStatus } from "../../src/build/failure.ts";
+import { prefixedStatus } from "../../src/gateway/status.ts";
 import { formatReference } from "../../src/image/reference.ts";
 import { namedByLine } from "../../src/report/place.ts";
 import { FakeFailure } from "../gateway/fake-buildkit.ts";
@@ -381,5 +382,70 @@ describe("what cannot be judged at all is no result", () => {
     await expect(done).rejects.toMatchObject({
       message: expect.stringContaining("docker.io/library/nowhere:1: not found") as unknown,
     });
+  });
+});
+
+describe("a syntax image in whose place we were called", () => {
+  const options = { "build-arg:BUILDKIT_SYNTAX": "registry.example/us" };
+
+  test("is told with its verdict, first of all", async () => {
+    const built = await start({ dockerfile: "# syntax=moved:1\nFROM good:1\n", options });
+    const { message } = moby.buildkit.v1.frontend.Status.decode(failureStatus(await refusalOf(built)));
+    expect(message).toMatch(/^tag "docker.io\/library\/moved:1" mismatch;/);
+    expect(message).toContain(`keep the recorded image:\n    # syntax=moved:1@${OLD}\n`);
+  });
+
+  test("is named, with its line, when it ends the build", async () => {
+    const { done } = await start({
+      dockerfile: "# syntax=good:1\nFROM good:1\n",
+      options,
+      behaviour: () => ({
+        newContainer() {
+          throw new FakeFailure("no such program");
+        },
+      }),
+    });
+    await expect(done).rejects.toThrow(
+      /^the syntax image "good:1" of line 1 of the Dockerfile: .*no such program/,
+    );
+  });
+
+  test("and what it says of the Dockerfile comes with its name too", () => {
+    const { Status } = moby.buildkit.v1.frontend;
+    const details = [{ type_url: "a", value: Buffer.from("b") }];
+    const status = Status.encode({ code: 2, message: "no such stage", details }).finish();
+    expect(Status.decode(prefixedStatus(status, 'the syntax image "x": '))).toMatchObject({
+      code: 2,
+      message: 'the syntax image "x": no such stage',
+      details,
+    });
+  });
+
+  test("of the standard conversion, up to our release, is nothing that anything is said of", async () => {
+    const { done, heard } = await start({
+      dockerfile: "# syntax=docker/dockerfile:1.4\nFROM good:1\n",
+      options,
+    });
+    await done;
+    expect(progressOf(heard)).toEqual([expect.stringContaining("good:1 unchanged")]);
+  });
+});
+
+test("an OCI layout and an imported cache are told, and not judged", async () => {
+  const { done, heard } = await start({
+    dockerfile: "FROM good:1\nRUN x\n",
+    options: {
+      "context:x": "oci-layout://store@sha256:1",
+      "cache-imports": JSON.stringify([{ Type: "registry", Attrs: { ref: "ghcr.io/acme/cache:main" } }]),
+    },
+  });
+  const { metadata } = moby.buildkit.v1.frontend.Result.decode(await done);
+  expect(progressOf(heard).slice(1)).toEqual([
+    "[tlog] cache imported from ghcr.io/acme/cache:main: not judged, let in by the policy",
+    '[tlog] context "x" (oci-layout) has no tag that a log could know: not judged',
+  ]);
+  expect(JSON.parse(Buffer.from(metadata?.["frontend.tlog"] ?? []).toString())).toMatchObject({
+    cacheImports: [{ type: "registry", reference: "ghcr.io/acme/cache:main" }],
+    unjudgedContexts: [{ name: "x", type: "oci-layout" }],
   });
 });

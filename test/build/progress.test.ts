@@ -7,7 +7,7 @@ import type { ImageSource, SourceLocation } from "../../src/llb/image-sources.ts
 import { progressLine } from "../../src/report/messages.ts";
 import { ALL_JUDGED } from "../../src/report/report.ts";
 import { FakeFailure, type FakeBehaviour, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
-import { JUDGEMENTS, RECORD, TOLD } from "../report/sample-judgements.ts";
+import { GOT, JUDGEMENTS, RECORD, TOLD } from "../report/sample-judgements.ts";
 
 const { unchanged } = JUDGEMENTS;
 const moved = JUDGEMENTS["moved, and only observed"];
@@ -148,6 +148,15 @@ describe("an image that is built as recorded", () => {
     ]);
     expect(heard.warnings).toHaveLength(warns ? 1 : 0);
   });
+});
+
+test("an image that was pinned long ago warns again when its tag is recorded as another image", async () => {
+  const pinned = JUDGEMENTS["pinned, with a warning"];
+  const now = new Date(RECORD.loggedAt.getTime() + 900 * 24 * 60 * 60 * 1000);
+  const records = [{ ...RECORD, digest: GOT, loggedAt: now }];
+  const { bridge, heard } = await started();
+  await showBuild(bridge, { ...shown([{ ...pinned, records }], []), now });
+  expect(heard.warnings).toHaveLength(1);
 });
 
 test("each line waits for the one before it, so that they are shown in the order of the Dockerfile", async () => {

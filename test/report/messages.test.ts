@@ -97,6 +97,7 @@ describe("what helps with several refused images is told once, behind them", () 
     const unsearchable = JUDGEMENTS["unknown, not in a lock file"];
     const text = refusalMessage([unsearchable, { ...unsearchable, reference: other.reference }], TOLD);
     expect(text.match(/TLOG_LOCK=update/g)).toHaveLength(1);
+    expect(text, "what is recorded has to be signed").toContain("--secret id=tlog-signing-key,src=key.pem .");
   });
 });
 

@@ -108,3 +108,21 @@ test.for(["attest:sbom", "attest:SBOM", "build-arg:BUILDKIT_ATTEST_SBOM"])(
     expect(ownRequest(options, {})).toBeUndefined();
   },
 );
+
+describe("a target of bake that is built on another one", () => {
+  const options = { "context:base": "target:base-image" };
+
+  test.for(["frontend.tlog", "frontend.tlog.lock", "frontend.tlog.source-policy", "frontend.tlog.rego-data"])(
+    "has no answer to %s, and hears what to do instead",
+    (requestid) => {
+      const ask = () => ownRequest({ ...options, requestid }, {});
+      expect(ask).toThrow(RequestError);
+      expect(ask).toThrow('context "base" is the bake target "base-image"');
+      expect(ask).toThrow('ask about "base-image" alone');
+    },
+  );
+
+  test.for(["frontend.tlog.policy", "frontend.outline"])("can be asked %s", (requestid) => {
+    expect(() => ownRequest({ ...options, requestid }, {})).not.toThrow();
+  });
+});
