@@ -71,9 +71,9 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   // A refused build has no result that anybody may have, whatever the conversion says of the rest.
   const isRefused = judgements.some(({ outcome }) => outcome === "refuse");
   const result = isRefused ? undefined : readResult(resultOf(converted));
-  const { policy, context: check } = await context.opened;
+  const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
-  const told = toldBuild(options, policy);
+  const told = toldBuild(options, { policy, hasLock: lock !== undefined });
   const unjudged = unjudgedOf(options, context.caches);
   const report = makeReport(judgements, { images, policy, unjudged });
   if (request === "check") return showCheck(report, judgements, told);
@@ -101,7 +101,12 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
   const { options } = buildOptions;
   const unjudged = unjudgedOf(options, context.caches);
-  const show = { ...found, unjudged, told: toldBuild(options, policy), now: check.now() };
+  const show = {
+    ...found,
+    unjudged,
+    told: toldBuild(options, { policy, hasLock: lock !== undefined }),
+    now: check.now(),
+  };
   if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, show);
   await showBuild(bridge, show);
   const isDated = policy.recheck === "daily";

@@ -17,7 +17,13 @@ const DEFAULT_FILE = /^Dockerfile$/i;
  * What a command must repeat of a build, from the options that BuildKit gave us. Values that look like secrets, and those
  * that are too long or not fit for a terminal, are named and not shown; so are directories of the client's, which we are not told.
  */
-export function toldBuild(options: Options, { logs }: Pick<EffectivePolicy, "logs">): ToldBuild {
+export function toldBuild(
+  options: Options,
+  {
+    policy: { logs },
+    hasLock,
+  }: { readonly policy: Pick<EffectivePolicy, "logs">; readonly hasLock: boolean },
+): ToldBuild {
   const args = argOptions(options);
   const contexts = contextOptions(options);
   const { target, platform, filename = "Dockerfile", context } = options;
@@ -40,7 +46,7 @@ export function toldBuild(options: Options, { logs }: Pick<EffectivePolicy, "log
       ...(context === undefined || remote ? [] : ["build context"]),
     ],
     context: remote ? quoted(context) : ".",
-    isApprovalLocked: logs[0]?.api === 2,
+    isApprovalLocked: hasLock || logs[0]?.api === 2,
   };
 }
 

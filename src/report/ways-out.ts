@@ -18,7 +18,7 @@ export interface ToldBuild {
   readonly missing: readonly string[];
   /** Where the build context is. */
   readonly context: string;
-  /** Whether an approval has to be kept in the lock file, because the log that is written to has no search. */
+  /** Whether an approval has to be kept in the lock file: there is one, or the log that is written to has no search. */
   readonly isApprovalLocked: boolean;
 }
 

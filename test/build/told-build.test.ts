@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { toldBuild } from "../../src/build/told-build.ts";
 
 const V1 = { logs: [{ url: "https://rekor.example.org", api: 1 }] } as const;
-const of = (options: Readonly<Record<string, string>>) => toldBuild(options, V1);
+const of = (options: Readonly<Record<string, string>>) => toldBuild(options, { policy: V1, hasLock: false });
 
 describe("what names this frontend", () => {
   test.for([
@@ -114,5 +114,7 @@ test("a remote context is the command's context", () => {
 test("an approval is kept in the lock file where the log that is written to has no search", () => {
   const v2 = { url: "https://log2025.example.org", api: 2 } as const;
   expect(of({}).isApprovalLocked).toBe(false);
-  expect(toldBuild({}, { logs: [v2, ...V1.logs] }).isApprovalLocked).toBe(true);
+  const policy = { logs: [v2, ...V1.logs] };
+  expect(toldBuild({}, { policy, hasLock: false }).isApprovalLocked).toBe(true);
+  expect(toldBuild({}, { policy: V1, hasLock: true }).isApprovalLocked, "and where there is one").toBe(true);
 });

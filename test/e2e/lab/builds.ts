@@ -46,11 +46,13 @@ export async function dockerClient(chroot: Chroot, scratch: string): Promise<Cli
   await writeFile(join(config, "config.json"), "{}");
   await writeFile(plugin, `#!/bin/sh\nexec "${chroot.tool("docker-buildx")}" "$@"\n`);
   await chmod(plugin, 0o755);
-  return {
-    docker: chroot.tool("docker"),
-    scratch,
-    env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin", HOME: scratch, DOCKER_CONFIG: config },
-  };
+  // What a person types is `docker`.
+  const bin = join(scratch, "bin");
+  await mkdir(bin, { recursive: true });
+  await writeFile(join(bin, "docker"), `#!/bin/sh\nexec "${chroot.tool("docker")}" "$@"\n`);
+  await chmod(join(bin, "docker"), 0o755);
+  const PATH = `${bin}:${process.env["PATH"] ?? "/usr/bin:/bin"}`;
+  return { docker: chroot.tool("docker"), scratch, env: { PATH, HOME: scratch, DOCKER_CONFIG: config } };
 }
 
 /** Builds with plain progress output and waits for the end, good or bad. Throws LabError TIMEOUT. */

@@ -49,6 +49,8 @@ export interface Lab {
   build(request: BuildRequest & { readonly engine?: EngineName }): Promise<BuildOutcome>;
   /** Runs `docker` with these arguments and waits for its end, good or bad. */
   docker(args: readonly string[], options?: DockerOptions): Promise<Outcome>;
+  /** Runs a command as a person types it into a shell in this directory, with this lab's `docker`; waits for its end, good or bad. */
+  shell(command: string, options: { readonly cwd: string }): Promise<Outcome>;
   /** Pushes an image made of this content; pushing other content under the same tag moves the tag. */
   push(name: string, content: ImageContent): Promise<PushedImage>;
   /** Files of a small system for `push`. */
@@ -221,6 +223,12 @@ async function assemble(parts: {
     engine,
     legacyEngine,
     docker,
+    shell: (command, { cwd }) =>
+      run("/bin/sh", ["-c", command], {
+        cwd,
+        env: { ...client.env, DOCKER_HOST: engine.dockerHost, BUILDKIT_PROGRESS: "plain" },
+        timeoutMs: 120_000,
+      }),
     push,
     busybox: () => busybox(system),
     build: async ({ engine: name, ...request }) => build(client, (await engineOf(name)).dockerHost, request),
