@@ -9,7 +9,6 @@ import { JudgedImages, type Judge } from "../gate/judged-images.ts";
 import { runBehind } from "../gate/run-behind.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import type { BuildOptions } from "../gateway/options.ts";
-import { ContainerError } from "../gateway/container.ts";
 import { CallError, prefixedStatus } from "../gateway/status.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
 import type { Definition } from "../llb/definition.ts";
@@ -172,6 +171,9 @@ async function convertOther(
   return { returned, images, definitions: gate.definitions, dockerfile, frontend };
 }
 
+/** By name, because what starts containers loads when one is started. */
+const OF_CONVERSIONS = new Set(["ConversionError", "ContainerError", "GateError"]);
+
 /** A failure of a frontend that is not the standard one, told with its name and the line that names it. */
 function blaming({ reference, line }: OtherFrontend, returned: Converted["returned"]): Converted["returned"] {
   const who =
@@ -183,9 +185,8 @@ function blaming({ reference, line }: OtherFrontend, returned: Converted["return
   const { failure } = returned;
   if (failure instanceof CallError)
     return { failure: CallError.ofStatus(prefixedStatus(failure.status, `${who}: `)) };
-  const OwnError = [ConversionError, GateError, ContainerError].find((each) => failure instanceof each);
-  if (OwnError === undefined || !(failure instanceof Error)) return returned;
-  return { failure: new OwnError(`${who}: ${failure.message}`, { cause: failure }) };
+  if (!(failure instanceof Error) || !OF_CONVERSIONS.has(failure.name)) return returned;
+  return { failure: new ConversionError(`${who}: ${failure.message}`, { cause: failure }) };
 }
 
 /** The encoded Result of a conversion. Throws what it failed with. */

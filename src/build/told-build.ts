@@ -25,6 +25,7 @@ export function toldBuild(
   }: { readonly policy: Pick<EffectivePolicy, "logs">; readonly hasLock: boolean },
 ): ToldBuild {
   const args = argOptions(options);
+  const ours = args.filter(({ isPolicy }) => isPolicy);
   const contexts = contextOptions(options);
   const { target, platform, filename = "Dockerfile", context } = options;
   const isNamed = !DEFAULT_FILE.test(filename) && options["dockerfilekey"] === undefined;
@@ -38,15 +39,17 @@ export function toldBuild(
   return {
     frontend: quoted(shown(frontendOf(options))),
     platform: platform && isShown(platform) ? quoted(platform) : undefined,
-    policyArgs: args.flatMap(({ isPolicy, repeated }) => (isPolicy && repeated ? [repeated] : [])),
+    policyArgs: ours.flatMap(({ repeated }) => repeated ?? []),
+    policyMissing: ours.flatMap(({ missing }) => missing ?? []),
     options: others.flatMap(({ repeated }) => repeated ?? []),
     missing: [
-      ...[...args.filter(({ isPolicy }) => isPolicy), ...others].flatMap(({ missing }) => missing ?? []),
+      ...others.flatMap(({ missing }) => missing ?? []),
       ...(isNamed ? ["directory of -f, if it has one"] : []),
       ...(context === undefined || remote ? [] : ["build context"]),
     ],
     context: remote ? quoted(context) : ".",
-    isApprovalLocked: hasLock || logs[0]?.api === 2,
+    hasLock,
+    isSearched: logs[0]?.api !== 2,
   };
 }
 

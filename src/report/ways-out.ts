@@ -10,16 +10,19 @@ export interface ToldBuild {
   readonly frontend: string;
   /** The platforms that are built, when the build says it. */
   readonly platform: string | undefined;
-  /** The arguments that set the policy. */
+  /** The arguments that set the policy, and those of them that cannot be repeated. */
   readonly policyArgs: readonly string[];
+  readonly policyMissing: readonly string[];
   /** The other options, an argument of the command each. */
   readonly options: readonly string[];
   /** Those that cannot be repeated. */
   readonly missing: readonly string[];
   /** Where the build context is. */
   readonly context: string;
-  /** Whether an approval has to be kept in the lock file: there is one, or the log that is written to has no search. */
-  readonly isApprovalLocked: boolean;
+  /** Whether there is a lock file, by which the build is judged. */
+  readonly hasLock: boolean;
+  /** Whether the log that is written to has a search: otherwise only a lock file keeps what is written. */
+  readonly isSearched: boolean;
 }
 
 /** Something to do about an image: a line that announces it, and what to write or to run. */
@@ -66,7 +69,7 @@ export function wayOutLines(
       return announced(`${way.saying}:`, lockUpdate(way.isSigned ? [secretFor("key")] : [], build));
     case "approve":
       return announced("accept the new image for all builds that trust you:", [
-        ...approval(judgement.reference, way, build),
+        ...approval(judgement, way, build),
         ...others.map((each) => `and the same for ${approvedName(each)}`),
       ]);
   }
@@ -81,24 +84,27 @@ function announced(saying: string, lines: readonly string[]): string[] {
  * needs the whole build, because the file is for all of its tags.
  */
 function approval(
-  reference: Reference,
+  { reference, places = [] }: PlacedJudgement,
   way: Extract<WayOut, { kind: "approve" }>,
   build: ToldBuild,
 ): string[] {
   const asked = [`--build-arg TLOG_APPROVE=${withTag(reference)}@${way.digest}`, secretFor(way.signer)];
-  if (build.isApprovalLocked) return lockUpdate(asked, build);
-  const { platform, policyArgs } = build;
-  return command(
-    `echo 'FROM ${withTag(reference)}' |`,
-    [
-      "docker buildx build --call tlog -f -",
-      `--build-arg BUILDKIT_SYNTAX=${build.frontend}`,
-      ...policyArgs,
-      ...(platform === undefined ? [] : [`--platform ${platform}`]),
-      ...asked,
-    ],
-    ".",
-  );
+  // The lock file never has the generator: an update of it makes no bill of materials.
+  const isInLock = build.hasLock && places.every(({ kind }) => kind !== "generator");
+  if (isInLock || !build.isSearched) return lockUpdate(asked, build);
+  const { frontend, platform, policyArgs, policyMissing } = build;
+  const options = [
+    "docker buildx build --call tlog -f -",
+    `--build-arg BUILDKIT_SYNTAX=${frontend}`,
+    ...policyArgs,
+    ...(platform === undefined ? [] : [`--platform ${platform}`]),
+    ...asked,
+  ];
+  return [...command(`echo 'FROM ${withTag(reference)}' |`, options, "."), ...missingLine(policyMissing)];
+}
+
+function missingLine(missing: readonly string[]): string[] {
+  return missing.length === 0 ? [] : [`and with this build's ${missing.join(", ")}`];
 }
 
 /** A signer that recorded the tag without a key has none to approve with. */
@@ -124,7 +130,7 @@ function withTag({ registry, repository, tag = "latest" }: Reference): string {
 
 function lockUpdate(
   asked: readonly string[],
-  { policyArgs, options, missing, context }: ToldBuild,
+  { policyArgs, policyMissing, options, missing, context }: ToldBuild,
 ): string[] {
   return [
     ...command(
@@ -132,7 +138,7 @@ function lockUpdate(
       [...policyArgs, ...options, ...asked],
       context,
     ),
-    ...(missing.length === 0 ? [] : [`and with this build's ${missing.join(", ")}`]),
+    ...missingLine([...policyMissing, ...missing]),
   ];
 }
 

@@ -60,6 +60,15 @@ describe("an option is repeated as one that a shell takes", () => {
   });
 });
 
+test("a key that is trusted has several lines, and is said to be missing from an approval too", () => {
+  const told = of({ "build-arg:TLOG_TRUST_KEY": "-----BEGIN PUBLIC KEY-----\nabc\n" });
+  expect(told).toMatchObject({
+    policyArgs: [],
+    policyMissing: ["--build-arg TLOG_TRUST_KEY=…"],
+    missing: [],
+  });
+});
+
 describe("what cannot be repeated is said, and not shown", () => {
   test.for<{ row: string; options: Readonly<Record<string, string>>; missing: string }>([
     { row: "a token", options: { "build-arg:NPM_TOKEN": "s3cret" }, missing: "--build-arg NPM_TOKEN=…" },
@@ -111,10 +120,9 @@ test("a remote context is the command's context", () => {
   expect(of({}).context).toBe(".");
 });
 
-test("an approval is kept in the lock file where the log that is written to has no search", () => {
+test("what decides where an approval is kept: a lock file, and whether the log that is written to has a search", () => {
   const v2 = { url: "https://log2025.example.org", api: 2 } as const;
-  expect(of({}).isApprovalLocked).toBe(false);
   const policy = { logs: [v2, ...V1.logs] };
-  expect(toldBuild({}, { policy, hasLock: false }).isApprovalLocked).toBe(true);
-  expect(toldBuild({}, { policy: V1, hasLock: true }).isApprovalLocked, "and where there is one").toBe(true);
+  expect(of({})).toMatchObject({ hasLock: false, isSearched: true });
+  expect(toldBuild({}, { policy, hasLock: true })).toMatchObject({ hasLock: true, isSearched: false });
 });

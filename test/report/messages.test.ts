@@ -107,15 +107,20 @@ describe("a way out is written for the build that it is about", () => {
       ...TOLD,
       platform: "linux/arm64",
       policyArgs: ["--build-arg TLOG_LOG_API=1"],
+      policyMissing: ["--build-arg TLOG_TRUST_KEY=…"],
       options: ["-f x"],
     };
     const text = refusalMessage([JUDGEMENTS.moved], told);
     expect(text).toContain("--build-arg TLOG_LOG_API=1 \\\n      --platform linux/arm64 \\\n");
     expect(text).not.toContain("-f x");
+    expect(text).toContain("src=key.pem .\n    and with this build's --build-arg TLOG_TRUST_KEY=…\n");
   });
 
-  test("where the log has no search, it is the build's own command, which keeps the approval in the lock file", () => {
-    const told = { ...TOLD, isApprovalLocked: true, options: ["--target app", "-f x"], missing: ["a", "b"] };
+  test.for([
+    { row: "where the log has no search", change: { isSearched: false } },
+    { row: "where there is a lock file", change: { hasLock: true } },
+  ])("$row, it is the build's own command, which keeps the approval in the lock file", ({ change }) => {
+    const told = { ...TOLD, ...change, options: ["--target app", "-f x"], missing: ["a", "b"] };
     expect(refusalMessage([JUDGEMENTS.moved], told)).toContain(
       [
         "    docker buildx build --build-arg TLOG_LOCK=update -o . \\",
@@ -126,6 +131,12 @@ describe("a way out is written for the build that it is about", () => {
         "    and with this build's a, b",
       ].join("\n"),
     );
+  });
+
+  test("the SBOM generator is in no lock file, and is approved in the log", () => {
+    const text = refusalMessage([JUDGEMENTS["moved, the SBOM generator"]], { ...TOLD, hasLock: true });
+    expect(text).toContain("--call tlog -f -");
+    expect(text).not.toContain("TLOG_LOCK");
   });
 
   test("of an image that is pinned, what the tag names now is approved", () => {

@@ -251,8 +251,10 @@ export const TOLD: ToldBuild = {
   frontend: "registry.example/tlog-dockerfile",
   platform: undefined,
   policyArgs: [],
+  policyMissing: [],
   options: [],
   missing: [],
   context: ".",
-  isApprovalLocked: false,
+  hasLock: false,
+  isSearched: true,
 };
