@@ -159,7 +159,7 @@ function placesOf(
   const contexts = contextsOf(name, image, options);
   if (contexts.length > 0) return contexts;
   const { digest: _, ...named } = image;
-  const isImage = names(name, image);
+  const isImage = isNameOf(name, image);
   if (!isImage && !(isKnown && isFrom && word !== name)) return [];
   const written = isImage ? name : familiarName(named);
   const [, plain, braced = plain] = WHOLE.exec(word) ?? [];
@@ -188,7 +188,7 @@ function contextsOf(
     .filter(([option]) => option === key || option.startsWith(`${key}::`))
     .flatMap(([option, value]) => {
       const written = value.replace(/^docker-image:\/\//, "");
-      if (!names(written, image) || !PLAIN.test(option)) return [];
+      if (!isNameOf(written, image) || !PLAIN.test(option)) return [];
       return [{ kind: "context", name: option.slice("context:".length), written } as const];
     });
 }
@@ -202,7 +202,7 @@ function familiar(name: string): string {
   }
 }
 
-function names(name: string, { registry, repository, tag }: Reference): boolean {
+function isNameOf(name: string, { registry, repository, tag }: Reference): boolean {
   try {
     const read = parseReference(name);
     return read.registry === registry && read.repository === repository && read.tag === tag;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { buildArgs } from "../gateway/options.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { KNOWN_ARGS } from "../policy/build-args.ts";
 import { COMMANDS } from "../policy/commands.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { ToldBuild } from "../report/ways-out.ts";
@@ -68,7 +69,7 @@ function argOptions(options: Options): readonly (Repeatable & { readonly isPolic
   return Object.entries(buildArgs(options))
     .filter(([name]) => !COMMANDS.some((each) => each === name))
     .map(([name, value]) => ({
-      isPolicy: name.startsWith("TLOG_"),
+      isPolicy: KNOWN_ARGS.includes(name),
       // The key of a signer that is trusted is public.
       ...(SECRET_NAME.test(name) && name !== "TLOG_TRUST_KEY"
         ? { missing: `--build-arg ${excerpt(name)}=…` }

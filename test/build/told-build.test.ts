@@ -53,9 +53,10 @@ describe("an option is repeated as one that a shell takes", () => {
   });
 
   test("what sets the policy stands apart: an approval needs it too", () => {
-    expect(of({ "build-arg:TLOG_LOG_API": "2", "build-arg:A": "b" })).toMatchObject({
+    const own = { "build-arg:TLOG_OF_THE_DOCKERFILE": "1", "build-arg:A": "b" };
+    expect(of({ "build-arg:TLOG_LOG_API": "2", ...own })).toMatchObject({
       policyArgs: ["--build-arg TLOG_LOG_API=2"],
-      options: ["--build-arg A=b"],
+      options: ["--build-arg TLOG_OF_THE_DOCKERFILE=1", "--build-arg A=b"],
     });
   });
 });
