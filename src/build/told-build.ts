@@ -12,7 +12,9 @@ const SECRET_NAME = /TOKEN|PASSW|KEY|SECRET|CREDENTIAL/i;
 /** A longer value is no matter for a message. */
 const MAX_VALUE = 200;
 /** What a client sends without being asked to. */
-const DEFAULT_FILE = /^Dockerfile$/i;
+const DEFAULT_FILE = /^[Dd]ockerfile$/;
+/** Where BuildKit finds what the client reads from its own standard input. */
+const UPLOADED = "http://buildkit-session/";
 
 /**
  * What a command must repeat of a build, from the options that BuildKit gave us. Values that look like secrets, and those
@@ -30,7 +32,8 @@ export function toldBuild(
   const contexts = contextOptions(options);
   const { target, platform, filename = "Dockerfile", context } = options;
   const isNamed = !DEFAULT_FILE.test(filename) && options["dockerfilekey"] === undefined;
-  const remote = context !== undefined && isShown(context) && !/\/\/[^/]*@/.test(context);
+  const remote =
+    context !== undefined && isShown(context) && !/\/\/[^/]*@/.test(context) && !context.startsWith(UPLOADED);
   const simple = [
     ...(target ? [valued("--target", target)] : []),
     ...(platform ? [valued("--platform", platform)] : []),

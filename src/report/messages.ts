@@ -47,7 +47,7 @@ export function warningText(judgement: PlacedJudgement, build: ToldBuild): Warni
  */
 export function refusalMessage(judgements: readonly PlacedJudgement[], build: ToldBuild): string {
   const all = judgements.flatMap((judgement) => waysOf(judgement).map((way) => ({ way, judgement })));
-  const byKey = Map.groupBy(all, ({ way }) => sharedKey(way));
+  const byKey = Map.groupBy(all, ({ way, judgement }) => sharedKey(way, judgement));
   byKey.delete(undefined);
   const shared = [...byKey.values()].filter((ways) => ways.length > 1);
   const told = new Set(shared.flat());

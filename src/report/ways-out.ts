@@ -40,8 +40,8 @@ export type WayOut =
 const INDENT = "  ";
 
 /** Ways out of one kind that are told together have the same key; undefined: each is told with its own image. */
-export function sharedKey(way: WayOut): string | undefined {
-  if (way.kind === "approve") return `approve ${way.signer}`;
+export function sharedKey(way: WayOut, judgement: PlacedJudgement): string | undefined {
+  if (way.kind === "approve") return `approve ${way.signer} ${isGenerator(judgement)}`;
   return way.kind === "lock" ? `lock ${way.saying}` : undefined;
 }
 
@@ -84,13 +84,14 @@ function announced(saying: string, lines: readonly string[]): string[] {
  * needs the whole build, because the file is for all of its tags.
  */
 function approval(
-  { reference, places = [] }: PlacedJudgement,
+  judgement: PlacedJudgement,
   way: Extract<WayOut, { kind: "approve" }>,
   build: ToldBuild,
 ): string[] {
+  const { reference } = judgement;
   const asked = [`--build-arg TLOG_APPROVE=${withTag(reference)}@${way.digest}`, secretFor(way.signer)];
   // The lock file never has the generator: an update of it makes no bill of materials.
-  const isInLock = build.hasLock && places.every(({ kind }) => kind !== "generator");
+  const isInLock = build.hasLock && !isGenerator(judgement);
   if (isInLock || !build.isSearched) return lockUpdate(asked, build);
   const { frontend, platform, policyArgs, policyMissing } = build;
   const options = [
@@ -101,6 +102,10 @@ function approval(
     ...asked,
   ];
   return [...command(`echo 'FROM ${withTag(reference)}' |`, options, "."), ...missingLine(policyMissing)];
+}
+
+function isGenerator({ places = [] }: PlacedJudgement): boolean {
+  return places.some(({ kind }) => kind === "generator");
 }
 
 function missingLine(missing: readonly string[]): string[] {

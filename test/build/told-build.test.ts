@@ -70,6 +70,13 @@ test("a key that is trusted has several lines, and is said to be missing from an
   });
 });
 
+test("a context that came from standard input cannot be had again by its address", () => {
+  expect(of({ context: "http://buildkit-session/abc" })).toMatchObject({
+    context: ".",
+    missing: ["build context"],
+  });
+});
+
 describe("what cannot be repeated is said, and not shown", () => {
   test.for<{ row: string; options: Readonly<Record<string, string>>; missing: string }>([
     { row: "a token", options: { "build-arg:NPM_TOKEN": "s3cret" }, missing: "--build-arg NPM_TOKEN=…" },

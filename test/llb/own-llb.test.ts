@@ -4,7 +4,7 @@ import { pb } from "../../gen/gateway.js";
 import { readDefinition } from "../../src/llb/definition.ts";
 import { progressVertices } from "../../src/llb/progress-vertices.ts";
 
-test("each progress line is a step with its text, and solving the last one runs them all", () => {
+test("each progress line is a step with its text that waits for the one before, and solving the last one runs them all", () => {
   const lines = ["one", "two", "three"];
   const encoded = progressVertices(lines).definition;
   const { operations } = readDefinition(encoded);
@@ -13,7 +13,8 @@ test("each progress line is a step with its text, and solving the last one runs 
   );
   expect(names).toEqual(["[tlog] one", "[tlog] two", "[tlog] three"]);
   const [one, two, three, end] = operations;
-  expect(three?.op.inputs?.map(({ digest }) => digest)).toEqual([one?.digest, two?.digest]);
+  expect(two?.op.inputs?.map(({ digest }) => digest)).toEqual([one?.digest]);
+  expect(three?.op.inputs?.map(({ digest }) => digest)).toEqual([two?.digest]);
   expect(end?.op.inputs?.map(({ digest }) => digest)).toEqual([three?.digest]);
   expect(operations).toHaveLength(4);
 });
