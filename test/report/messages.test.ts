@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
@@ -137,6 +138,29 @@ describe("a way out is written for the build that it is about", () => {
     const text = refusalMessage([JUDGEMENTS["moved, the SBOM generator"]], { ...TOLD, hasLock: true });
     expect(text).toContain("--call tlog -f -");
     expect(text).not.toContain("TLOG_LOCK");
+  });
+
+  test.for([
+    { row: "in the log", told: TOLD, input: "FROM alpine:3.16.0\n" },
+    {
+      row: "in the lock file",
+      told: { ...TOLD, hasLock: true, options: ["--build-arg 'A=it is'"] },
+      input: "",
+    },
+  ])("an approval $row is one command for a shell", ({ told, input }) => {
+    const [, below = ""] =
+      /that trust you:\n((?: {4}.*\n)+)/.exec(refusalMessage([JUDGEMENTS.moved], told)) ?? [];
+    const docker = `docker() { printf '%s\\n' "$@"; cat; }`;
+    const read = execFileSync("/bin/sh", ["-euc", `${docker}\n${below}`], { encoding: "utf8", input: "" });
+    const words = read
+      .slice(0, read.length - input.length)
+      .trim()
+      .split("\n");
+    expect(read.endsWith(input)).toBe(true);
+    expect(words.slice(0, 2)).toEqual(["buildx", "build"]);
+    expect(words).toContain(`TLOG_APPROVE=alpine:3.16.0@${GOT}`);
+    expect(words).toEqual(expect.arrayContaining(told.options.length > 0 ? ["A=it is"] : ["-f", "-"]));
+    expect(words.at(-1)).toBe(".");
   });
 
   test("of an image that is pinned, what the tag names now is approved", () => {
