@@ -3,7 +3,7 @@ import { Duplex } from "node:stream";
 import * as v from "valibot";
 import { pb } from "../../gen/gateway.js";
 import type { Bridge } from "../gateway/bridge.ts";
-import { startContainer } from "../gateway/container.ts";
+import { ContainerError, type ContainerOptions, startContainer } from "../gateway/container.ts";
 import { sha256 } from "../image/digest.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
 import { type Conversion, ConversionError } from "./conversion.ts";
@@ -31,18 +31,19 @@ const Config = v.object({
 
 /**
  * Starts a frontend image in a container of its own, without a network and without secrets. Throws ConversionError for an
- * image that is no frontend, and what starting a container throws.
+ * image that is no frontend, or that BuildKit does not start within `startMs`, and CallError when BuildKit refuses it.
  */
 export async function startFrontendContainer(
   bridge: Bridge,
   { reference, config, environment }: FrontendImage,
+  startMs?: number,
 ): Promise<Conversion> {
   const name = `the frontend "${formatReference(reference)}"`;
   const { Entrypoint, Cmd, Env, WorkingDir } = readConfig(config, name);
   const args = [...(Entrypoint ?? []), ...(Cmd ?? [])];
   if (args.length === 0) throw new ConversionError(`${name} has no entrypoint, so it is no frontend`);
   const own = Object.entries(environment).map(([key, value]) => `${key}=${value}`);
-  const container = await startContainer(bridge, {
+  const options: ContainerOptions = {
     name,
     rootfs: imageDefinition(reference),
     writable: true,
@@ -51,6 +52,9 @@ export async function startFrontendContainer(
     env: [...(Env ?? []), ...own],
     network: false,
     secrets: [],
+  };
+  const container = await startContainer(bridge, options, startMs).catch((cause: unknown) => {
+    throw cause instanceof ContainerError ? new ConversionError(cause.message, { cause }) : cause;
   });
   const stream = Duplex.from({
     readable: container.output,

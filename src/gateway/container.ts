@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import { type moby, pb } from "../../gen/gateway.js";
 import { Readable } from "node:stream";
 import type { Bridge } from "./bridge.ts";
@@ -42,12 +43,42 @@ const STDOUT = 1;
 const STDERR = 2;
 /** As much of its standard error as an error message carries, in bytes. */
 const MAX_STDERR_BYTES = 2048;
+/** How long BuildKit may take to start a container, in milliseconds. */
+const START_MS = 30_000;
 
 /**
  * Starts a process in a container of its own. Throws CallError when BuildKit refuses the container, and ContainerError
- * when it does not give the root filesystem.
+ * when it does not give the root filesystem, or does not start the container within `startMs`.
  */
-export async function startContainer(bridge: Bridge, options: ContainerOptions): Promise<ContainerProcess> {
+export async function startContainer(
+  bridge: Bridge,
+  options: ContainerOptions,
+  startMs = START_MS,
+): Promise<ContainerProcess> {
+  const starting = start(bridge, options);
+  return within(startMs, starting, () => {
+    // BuildKit may start it later all the same.
+    starting.then(
+      (container) => container.close(),
+      () => undefined,
+    );
+    throw new ContainerError(
+      `BuildKit did not start the container of ${options.name} within ${startMs / 1000} seconds; build again, and restart BuildKit or Docker Engine if that does not help`,
+    );
+  });
+}
+
+/** What `work` gives, or what `late` gives when the work takes longer than this many milliseconds. */
+export async function within<T>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
+  const timer = new AbortController();
+  try {
+    return await Promise.race([work, pause(ms, undefined, { signal: timer.signal }).then(late)]);
+  } finally {
+    timer.abort();
+  }
+}
+
+async function start(bridge: Bridge, options: ContainerOptions): Promise<ContainerProcess> {
   const rootfs = readResult(await bridge.solve({ Definition: options.rootfs }));
   const resultID = rootfs.refs[0]?.id;
   if (!resultID) throw new ContainerError(`BuildKit did not give the root filesystem of ${options.name}`);

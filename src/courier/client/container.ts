@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as pause } from "node:timers/promises";
 import { CourierChannel } from "./channel.ts";
 import { SECRET_NAMES, splitLines } from "../protocol.ts";
 import type { Bridge } from "../../gateway/bridge.ts";
 import { CallError } from "../../gateway/status.ts";
-import { ContainerError, startContainer } from "../../gateway/container.ts";
+import { ContainerError, startContainer, within } from "../../gateway/container.ts";
 
 const SECRETS_DIRECTORY = "/run/secrets/tlog-dockerfile";
 /** Build args that Docker hands to every step of a build, and with which RUN steps reach the network. */
 const PROXY_ARGS = ["HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"];
 /** What a derived image may set so that the courier trusts a private certificate authority. */
 const CERTIFICATE_VARIABLES = ["NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "SSL_CERT_DIR"];
-/** How long BuildKit may take to start a courier, in milliseconds. */
-const START_MS = 30_000;
 /** How long the end of a build waits for a courier that is still starting, in milliseconds. */
 const END_MS = 1_000;
 
@@ -42,21 +39,11 @@ export interface Couriers {
 }
 
 /** The couriers of one build, none of them started; `startMs` is how long BuildKit may take to start one. */
-export function couriersOf(bridge: Bridge, options: CourierOptions, startMs = START_MS): Couriers {
+export function couriersOf(bridge: Bridge, options: CourierOptions, startMs?: number): Couriers {
   const opened = new Map<boolean, Promise<CourierChannel>>();
-  const start = (wish: CourierWish): Promise<CourierChannel> => {
-    const starting = startCourier(bridge, options, wish);
-    return within(startMs, starting, () => {
-      // BuildKit may start it later all the same.
-      void ended(starting);
-      throw new ContainerError(
-        `BuildKit did not start the container that asks the log within ${startMs / 1000} seconds; build again, and restart BuildKit or Docker Engine if that does not help`,
-      );
-    });
-  };
   return {
     open(wish) {
-      const courier = opened.get(wish.signing) ?? start(wish);
+      const courier = opened.get(wish.signing) ?? startCourier(bridge, options, { ...wish, startMs });
       // A courier that was started ahead may never be asked for: its failure must not be an unhandled rejection.
       courier.catch(() => undefined);
       opened.set(wish.signing, courier);
@@ -78,33 +65,24 @@ function ended(courier: Promise<CourierChannel>): Promise<void> {
   );
 }
 
-/** What `work` gives, or what `late` gives when the work takes longer than this many milliseconds. */
-async function within<T>(ms: number, work: Promise<T>, late: () => T): Promise<T> {
-  const timer = new AbortController();
-  try {
-    return await Promise.race([work, pause(ms, undefined, { signal: timer.signal }).then(late)]);
-  } finally {
-    timer.abort();
-  }
-}
-
 async function startCourier(
   bridge: Bridge,
   options: CourierOptions,
-  wish: CourierWish,
+  { signing, deadlineMs, startMs }: CourierWish & { readonly startMs: number | undefined },
 ): Promise<CourierChannel> {
   const rootfs = await options.image();
+  const container = {
+    name: "the courier",
+    rootfs,
+    network: true,
+    args: options.command,
+    env: courierEnvironment(options, deadlineMs),
+    secrets: signing
+      ? Object.values(SECRET_NAMES).map((id) => ({ id, path: `${SECRETS_DIRECTORY}/${id}` }))
+      : [],
+  };
   try {
-    const process = await startContainer(bridge, {
-      name: "the courier",
-      rootfs,
-      network: true,
-      args: options.command,
-      env: courierEnvironment(options, wish.deadlineMs),
-      secrets: wish.signing
-        ? Object.values(SECRET_NAMES).map((id) => ({ id, path: `${SECRETS_DIRECTORY}/${id}` }))
-        : [],
-    });
+    const process = await startContainer(bridge, container, startMs);
     return new CourierChannel({
       write: (line) => process.write(Buffer.from(line)),
       close: () => process.close(),

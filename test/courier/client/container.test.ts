@@ -174,7 +174,7 @@ describe("a courier that does not start is one clear error", () => {
     const { bridge, heard, answer } = await startedSlowly();
     await expect(couriersOf(bridge, OPTIONS, 200).open(WISH)).rejects.toThrow(
       new ContainerError(
-        "BuildKit did not start the container that asks the log within 0.2 seconds; build again, and restart BuildKit or Docker Engine if that does not help",
+        "BuildKit did not start the container of the courier within 0.2 seconds; build again, and restart BuildKit or Docker Engine if that does not help",
       ),
     );
     expect(heard.released).toEqual([]);
