@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   check: ["image", "log", "trust", "record", "lock", "attestation", "policy"],
   courier: [],
   "courier/client": ["log", "check", "courier", "gateway"],
-  "courier/server": ["log", "courier"],
+  "courier/server": ["image", "log", "courier"],
   report: ["image", "log", "trust", "record", "lock", "attestation", "policy", "check"],
   gateway: [],
   llb: ["image"],

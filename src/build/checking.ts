@@ -30,6 +30,8 @@ import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 const CONFIGURATION = "/etc/tlog-dockerfile";
 /** Where BuildKit puts the LLB of the image that a frontend runs from. */
 const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
+/** How long a build waits for a newer trusted root that a record seems to need, in milliseconds. */
+const NEWER_ROOT_MS = 5_000;
 /** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
 const GRACE_MS = 6_000;
 
@@ -137,9 +139,9 @@ function contextOf({
   const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
   const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
   let root: Promise<TrustedRoot> | undefined;
-  const newerRoot = async (): Promise<TrustedRoot | undefined> => {
-    const signal = deadline();
-    const channel = await courier(false);
+  let renewed: Promise<TrustedRoot | undefined> | undefined;
+  const newerRoot = async (signal: AbortSignal): Promise<TrustedRoot | undefined> => {
+    const channel = await inTime(signal, courier(false));
     const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
     return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
   };
@@ -150,7 +152,7 @@ function contextOf({
       return first;
     } catch (error) {
       // The policy may name a log that is newer than the trusted root.
-      const newer = await newerRoot().catch(() => undefined);
+      const newer = await newerRoot(deadline()).catch(() => undefined);
       if (newer === undefined) throw error;
       checkLogsAreTrusted(policy, logUrls(newer));
       return newer;
@@ -165,10 +167,17 @@ function contextOf({
     keepsRecords: wantsLock,
     recheck: wantsLock || isLockRequest,
     trustedRoot: () => (root ??= openRoot()),
-    newerRoot,
+    newerRoot: () => (renewed ??= newerRoot(AbortSignal.timeout(NEWER_ROOT_MS))),
     courier: ({ signing }) => courier(signing),
     ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
   };
+}
+
+/** What comes, unless the signal ends the wait for it. */
+function inTime<T>(signal: AbortSignal, coming: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  return Promise.race([coming, promise]);
 }
 
 function logUrls({ material }: TrustedRoot): readonly string[] {

@@ -185,7 +185,11 @@ async function isSameForPlatforms(
   if (recorded.platforms.length === 0 || platforms.length === 0 || digest === undefined) return false;
   try {
     const served = await servedManifest(await signers.asking(), { ...reference, tag: digest }, context);
-    return served.digest === digest && samePlatforms(recorded.platforms, served.platforms, platforms);
+    return (
+      "platforms" in served &&
+      served.digest === digest &&
+      samePlatforms(recorded.platforms, served.platforms, platforms)
+    );
   } catch {
     // An image that could not be fetched counts as another one.
     return false;

@@ -2,6 +2,8 @@
 import type { RawEntry } from "../log/rekor-v1.ts";
 import type { LogService } from "../log/signing-config.ts";
 import type { Identity } from "../record/signer.ts";
+import type { RecordErrorCode } from "../record/error.ts";
+import type { Counting } from "./counting.ts";
 
 /** Until when an answer is waited for. */
 interface Deadline {
@@ -21,6 +23,9 @@ export interface Ready {
   readonly signerProblem?: string | undefined;
 }
 
+/** A manifest byte for byte, or the digest that a tag names instead of the one that it was to name. */
+export type Served = { readonly bytes: Uint8Array; readonly mediaType: string } | { readonly digest: string };
+
 /** A statement and where it is to be recorded. */
 export interface Recording {
   readonly log: LogService;
@@ -32,22 +37,49 @@ export interface Recording {
   readonly statement: Uint8Array;
 }
 
+/** What a search gave. */
+export interface Found {
+  readonly entries: readonly RawEntry[];
+  /** How many other entries there are, and why none of them can count, as the courier says. */
+  readonly dropped: ReadonlyMap<RecordErrorCode, number>;
+}
+
 /**
  * Fetches and signs for a check. Nothing it brings is trusted. Failures reject with an Error that has a `code`.
  */
 export interface Courier {
   /** The signer that it has, once it has started. */
   ready(deadline: Deadline): Promise<Ready>;
-  /** All entries that a Rekor v1 log has for a hash; of one signer alone when `identity` says so. */
+  /**
+   * The entries that a Rekor v1 log has for a hash and that may count; of one signer alone when `identity` says so. All
+   * searches for one `tag` share a budget. The one to be `including` comes in any case.
+   */
   find(
-    what: { log: string; hash: string; identity?: string; including?: string },
+    what: {
+      log: string;
+      hash: string;
+      identity?: string;
+      including?: string;
+      tag?: string;
+      counting?: Counting;
+    },
     deadline: Deadline,
-  ): Promise<readonly RawEntry[]>;
-  /** The manifest that the registry shows to everybody under a tag or a digest. */
+  ): Promise<Found>;
+  /**
+   * The manifest that the registry shows to everybody under a tag or a digest. Where the tag is to name a `digest`, and
+   * names another one, that digest alone. With `public` a registry at an address that is not public fails as `not-public`.
+   */
   manifest(
-    what: { registry: string; repository: string; tag: string; plainHttp: boolean },
+    what: {
+      registry: string;
+      repository: string;
+      tag: string;
+      plainHttp: boolean;
+      digest?: string;
+      public?: boolean;
+    },
     deadline: Deadline,
-  ): Promise<{ readonly bytes: Uint8Array; readonly mediaType: string }>;
+  ): Promise<Served>;
   /** A blob of a repository that the registry shows to everybody. */
   blob(
     what: { registry: string; repository: string; digest: string; plainHttp: boolean; maxBytes: number },

@@ -10,6 +10,8 @@ import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Rule } from "../policy/rule.ts";
 import type { CheckContext, ConsumedImage } from "./context.ts";
+import { countingOf } from "./counting.ts";
+import type { Found } from "./courier.ts";
 import type { Signers } from "./signers.ts";
 import { decide, type Decision, type Lookup } from "./verdict.ts";
 
@@ -88,23 +90,34 @@ async function lookUp(
     return failed({ reason: "unsearchable", detail });
   }
   if (searchable.length === 0) return locked === undefined ? NOTHING : found(locked);
-  let evidence: readonly Evidence[];
-  try {
-    const identity = onlyIdentity(trust);
-    // With a single trusted identity, only its own entries are of use, and no tlogistry ones.
-    const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
-    const what = searchable.flatMap(({ url }) =>
-      hashes.map((hash) => ({ log: url, hash, ...(identity !== undefined && { identity }) })),
-    );
+  const identity = onlyIdentity(trust);
+  // With a single trusted identity, only its own entries are of use, and no tlogistry ones.
+  const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
+  const search = async (root: TrustedRoot): Promise<Brought> => {
+    const counting = countingOf(trust, root);
+    const what = {
+      tag: taggedName(reference),
+      ...(identity !== undefined && { identity }),
+      ...(counting && { counting }),
+    };
     const courier = await signers.asking();
     const asked = await Promise.all(
-      what.map(async (each) => courier.find(each, { signal: context.deadline() })),
+      searchable.flatMap(({ url }) =>
+        hashes.map(async (hash) => courier.find({ log: url, hash, ...what }, { signal: context.deadline() })),
+      ),
     );
-    evidence = asked.flat().map((entry) => ({ kind: "entry", ...entry }));
+    return broughtBy(asked);
+  };
+  // It starts while the trusted root is read.
+  signers.asking().catch(() => undefined);
+  const root = await context.trustedRoot();
+  let brought: Brought;
+  try {
+    brought = await search(root);
   } catch (error) {
     return failed({ reason: "unreachable", detail: messageOf(error) });
   }
-  const looked = await judgeEvidence(one, { evidence, known: locked, trust });
+  const looked = await judgeEvidence(one, { ...brought, known: locked, trust, again: search });
   return locked === undefined ? looked : withoutContradiction(looked, locked);
 }
 
@@ -115,26 +128,73 @@ function notBrought(brought: History | undefined): string {
     : `the image carries no record of it that counts (${counts}), and a log is not asked`;
 }
 
-/** What these pieces of evidence say of a tag, together with the records that are known already. */
+/** What searches brought: evidence, and how much more there is that cannot count. */
+export interface Brought {
+  readonly evidence: readonly Evidence[];
+  readonly dropped: History["rejected"];
+}
+
+/** What these searches brought together. */
+export function broughtBy(searches: readonly Found[]): Brought {
+  const entries = searches.flatMap((each) => each.entries);
+  return {
+    evidence: entries.map((entry) => ({ kind: "entry", ...entry })),
+    dropped: sumOf(searches.map(({ dropped }) => dropped)),
+  };
+}
+
+/**
+ * What that says of a tag, together with the records that are known already. With a newer trusted root, where one
+ * is needed, it is brought `again`. `isOwn`: this build's own entry is in it.
+ */
 export async function judgeEvidence(
-  { image, context }: ImageCheck,
+  one: ImageCheck,
   {
-    evidence,
     known,
     trust,
-  }: { evidence: readonly Evidence[]; known: History | undefined; trust: readonly Trust[] },
+    again,
+    isOwn = false,
+    ...brought
+  }: Brought & {
+    readonly known: History | undefined;
+    readonly trust: readonly Trust[];
+    readonly again?: (root: TrustedRoot) => Promise<Brought>;
+    readonly isOwn?: boolean;
+  },
 ): Promise<Lookup> {
-  const { policy, trustedRoot: firstRoot, newerRoot } = context;
-  const logs = namedLogs(policy);
-  const read = (trustedRoot: TrustedRoot): History =>
-    readHistory(evidence, { subject: image.reference, trust, trustedRoot, logs });
-  let history = read(await firstRoot());
-  if (countOf(history, ROOT_TOO_OLD) > 0) {
-    // Failing to get a newer root is no reason to doubt what this one proves.
-    const newer = await newerRoot?.().catch(() => undefined);
-    if (newer !== undefined) history = read(newer);
-  }
-  const unreadable = countOf(history, UNPROVEN);
+  const { image, context } = one;
+  const logs = namedLogs(context.policy);
+  const judged = (trustedRoot: TrustedRoot, { evidence, dropped }: Brought): Judged => {
+    const subject = image.reference;
+    const history = readHistory(evidence, { subject, trust, trustedRoot, logs });
+    const rejected = sumOf([history.rejected, dropped]);
+    return { rejected, lookup: lookupIn({ ...history, rejected }, known) };
+  };
+  const first = judged(await context.trustedRoot(), brought);
+  const stands = decideOn(one, first.lookup).kind === "unchanged";
+  const unknown = stands && !isOwn ? STRANGERS_APART : ROOT_TOO_OLD;
+  if (countOf(first.rejected, unknown) === 0) return first.lookup;
+  // Failing to get a newer root is no reason to doubt what this one proves.
+  const newer = await context.newerRoot?.().catch(() => undefined);
+  if (newer === undefined) return first.lookup;
+  return judged(newer, (await again?.(newer).catch(() => undefined)) ?? brought).lookup;
+}
+
+interface Judged {
+  readonly lookup: Lookup;
+  readonly rejected: History["rejected"];
+}
+
+/**
+ * Reasons to get a newer trusted root that only a trusted signer can cause. Everybody can log a certificate of an authority
+ * that is not known, so that is a reason only where what is proven does not let the image pass.
+ */
+const STRANGERS_APART: ReadonlySet<RecordErrorCode> = new Set(
+  [...ROOT_TOO_OLD].filter((code) => code !== "bad-certificate"),
+);
+
+function lookupIn(history: History, known: History | undefined): Lookup {
+  const unreadable = countOf(history.rejected, UNPROVEN);
   if (unreadable > 0) {
     // One of them may be the record that stands, shown by the log without what proves it.
     const what = `${unreadable} ${unreadable === 1 ? "entry" : "entries"} of a trusted signer for this tag`;
@@ -172,7 +232,14 @@ function failed(
   return { history: { records: [], rejected }, failure };
 }
 
-function countOf({ rejected }: History, codes: ReadonlySet<RecordErrorCode>): number {
+function sumOf(counts: readonly History["rejected"][]): History["rejected"] {
+  const sum = new Map<RecordErrorCode, number>();
+  for (const [code, count] of counts.flatMap((each) => [...each]))
+    sum.set(code, (sum.get(code) ?? 0) + count);
+  return sum;
+}
+
+function countOf(rejected: History["rejected"], codes: ReadonlySet<RecordErrorCode>): number {
   return [...codes].reduce((sum, code) => sum + (rejected.get(code) ?? 0), 0);
 }
 

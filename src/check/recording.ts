@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
-import { taggedName } from "../image/reference.ts";
+import { type Reference, taggedName } from "../image/reference.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/candidate.ts";
 import { type Sighting, sightingStatement, subjectHash } from "../record/statement.ts";
-import type { Evidence, TagRecord } from "../record/record.ts";
+import type { TagRecord } from "../record/record.ts";
 import type { CheckContext } from "./context.ts";
+import { countingOf } from "./counting.ts";
 import type { Courier, Written } from "./courier.ts";
-import { type DecisionResult, type ImageCheck, judgeEvidence, messageOf } from "./lookup.ts";
+import {
+  type Brought,
+  broughtBy,
+  type DecisionResult,
+  type ImageCheck,
+  judgeEvidence,
+  messageOf,
+} from "./lookup.ts";
 import type { Lookup, Verdict } from "./verdict.ts";
 
 /** What is known about a tag after this build wrote. */
@@ -58,11 +66,11 @@ export async function writeSighting(
   const { policy, now, deadline } = context;
   const courier = isLost(one) ? undefined : await signers.signing();
   if (courier === undefined) return { kind: "unrecorded", reason: "no-signer", detail: "" };
-  const served = await askRegistry(one, courier);
-  if ("kind" in served) return served;
   const [log] = policy.logs;
   if (log === undefined)
     return { kind: "unknown", reason: "unwritten", detail: "not recorded: the policy names no log" };
+  const served = await askRegistry(one, courier);
+  if ("kind" in served) return served;
   let statement: Uint8Array;
   let written: Written;
   try {
@@ -77,15 +85,19 @@ export async function writeSighting(
   } catch (error) {
     return notRecorded(error);
   }
-  let evidence: readonly Evidence[];
+  let brought: Brought;
+  const read = async (): Promise<Brought> =>
+    "bundle" in written
+      ? onlyBundle(written.bundle, log.url)
+      : readBack(one, { log: log.url, including: written.uuid, courier });
   try {
-    if ("bundle" in written) {
-      evidence = [{ kind: "bundle", bundle: written.bundle, place: `the answer of ${log.url}` }];
-    } else {
-      const what = { log: log.url, hash: subjectHash(reference), including: written.uuid };
-      const entries = await courier.find(what, { signal: deadline() });
-      evidence = entries.map((entry) => ({ kind: "entry", ...entry }));
-    }
+    const trusted = signers.trusted();
+    brought = await read();
+    // The identity that signed: the authority's word for it may differ from the token's.
+    const own = writtenBy(brought.evidence, statement);
+    if (own !== undefined) signers.trustOwn(own);
+    // What others wrote in that name did not count so far.
+    if (signers.trusted() !== trusted) brought = await read();
   } catch (error) {
     return {
       kind: "unknown",
@@ -93,31 +105,59 @@ export async function writeSighting(
       detail: `recorded, but not read back: ${messageOf(error)}`,
     };
   }
-  // The identity that signed: the authority's word for it may differ from the token's.
-  const own = writtenBy(evidence, statement);
-  if (own !== undefined) signers.trustOwn(own);
   const lookup = await judgeEvidence(one, {
-    evidence,
+    ...brought,
     known: known.records.length > 0 ? known : undefined,
     trust: signers.trusted(),
+    isOwn: true,
   });
   const payload = Buffer.from(statement).toString("base64");
   return { lookup, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }
 
-/** The manifest that the registry shows to everybody under a tag or a digest. Throws as couriers do, and ManifestError. */
+function onlyBundle(bundle: unknown, url: string): Brought {
+  return { evidence: [{ kind: "bundle", bundle, place: `the answer of ${url}` }], dropped: new Map() };
+}
+
+/** The tag's entries after one was written, that one among them. Throws as couriers do. */
+async function readBack(
+  { image: { reference }, signers, context }: ImageCheck,
+  {
+    log,
+    including,
+    courier,
+  }: { readonly log: string; readonly including: string; readonly courier: Courier },
+): Promise<Brought> {
+  const { deadline, trustedRoot } = context;
+  const counting = countingOf(signers.trusted(), await trustedRoot());
+  const what = {
+    log,
+    hash: subjectHash(reference),
+    tag: taggedName(reference),
+    including,
+    ...(counting && { counting }),
+  };
+  return broughtBy([await courier.find(what, { signal: deadline() })]);
+}
+
+/**
+ * The manifest that the registry shows to everybody under a tag or a digest; where the tag is to be `named`, and is
+ * not, the digest that it names. Throws as couriers do, and ManifestError.
+ */
 export async function servedManifest(
   courier: Courier,
   {
     registry,
     repository,
     tag,
-  }: { readonly registry: string; readonly repository: string; readonly tag: string },
+    named,
+  }: Pick<Reference, "registry" | "repository"> & { readonly tag: string; readonly named?: string },
   { policy, deadline }: Pick<CheckContext, "policy" | "deadline">,
-): Promise<Manifest> {
-  const what = { registry, repository, tag, plainHttp: allowsPlainHttp(policy, registry) };
-  const { bytes, mediaType } = await courier.manifest(what, { signal: deadline() });
-  return readManifest(bytes, mediaType);
+): Promise<Manifest | { readonly digest: string }> {
+  const plainHttp = allowsPlainHttp(policy, registry);
+  const what = { registry, repository, tag, plainHttp, ...(named !== undefined && { digest: named }) };
+  const served = await courier.manifest(what, { signal: deadline() });
+  return "bytes" in served ? readManifest(served.bytes, served.mediaType) : served;
 }
 
 /** What the registry shows to everybody under the tag, if that is the image in question; or why nothing is written. */
@@ -127,8 +167,9 @@ async function askRegistry(
 ): Promise<Pick<Sighting, "digest" | "mediaType" | "platforms"> | NotWritten> {
   const { tag = "", digest } = reference;
   try {
-    const served = await servedManifest(courier, { ...reference, tag }, context);
-    if (served.digest === digest) return served;
+    const named = digest === undefined ? {} : { named: digest };
+    const served = await servedManifest(courier, { ...reference, tag, ...named }, context);
+    if ("platforms" in served && served.digest === digest) return served;
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
   } catch (error) {
     const code = codeOf(error);
@@ -139,10 +180,12 @@ async function askRegistry(
   }
 }
 
+const RETRYING_HELPS: ReadonlySet<unknown> = new Set(["unreachable", "channel-broken", "rate-limited"]);
+
 /** Retrying may help when there was no answer, but not after a refusal or a wrong answer. */
 function notRecorded(error: unknown): Extract<NotWritten, { kind: "unknown" }> {
   const code = codeOf(error);
-  const reason = code === "unreachable" || code === "channel-broken" ? "unreachable" : "unwritten";
+  const reason = RETRYING_HELPS.has(code) ? "unreachable" : "unwritten";
   return { kind: "unknown", reason, detail: `not recorded: ${messageOf(error)}` };
 }
 

@@ -7,7 +7,7 @@ import * as v from "valibot";
  * itself.
  *
  * The courier speaks first: one `ready` line. It answers each request with any number of `entries` lines and then exactly
- * one `found`, `manifest`, `blob`, `recorded`, `bundle`, `file` or `failed` line with the request's id, in any order. The
+ * one `found`, `manifest`, `names`, `blob`, `recorded`, `bundle`, `file` or `failed` line with the request's id, in any order. The
  * end of its input ends the courier.
  */
 
@@ -27,14 +27,23 @@ export const MAX_SECRET_BYTES = 64 * 1024;
 
 /** The longest line either side accepts, in bytes without the LF. */
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
-/** The most entries a courier brings for one tag. */
-export const MAX_ENTRIES = 10_000;
+/** The most entries of a log's index that are looked at for one search; those of strangers are dropped as they come. */
+export const MAX_INDEXED = 60_000;
+/** What a courier brings at most for one tag, and for all tags of a build: entries, and bytes of their lines. */
+export const MAX_FOUND = {
+  tag: { entries: 2_000, bytes: 16 * 1024 * 1024 },
+  build: { entries: 20_000, bytes: 64 * 1024 * 1024 },
+} as const;
+/** The most signers, and the most authorities, that are named with a search. */
+export const MAX_NAMED = 64;
 /** The largest manifest or index that is fetched, in bytes (the limit that registries themselves set). */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 /** The largest file of a TUF repository that is fetched, in bytes: its base64 fits one line. */
 export const MAX_FILE_BYTES = 5 * 1024 * 1024;
 /** The largest blob that is fetched, in bytes: as a file. */
 export const MAX_BLOB_BYTES = MAX_FILE_BYTES;
+/** The longest time after which a registry may want to be asked again, in seconds: a day. */
+export const MAX_RETRY_AFTER = 24 * 60 * 60;
 /** `sha512:` and 128 hex digits. */
 const MAX_DIGEST_LENGTH = 135;
 /** The longest bundle that a record comes in, in characters of JSON: a statement of 64 KiB, certificate and proofs. */
@@ -60,6 +69,36 @@ function isBase64(value: string): boolean {
   return Buffer.from(value, "base64").toString("base64") === value;
 }
 
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+
+/** Whose entries count: what an entry's key or certificate must be, or have in it. */
+const Counting = v.object({
+  /** The sha256, in hex, of public keys in DER. */
+  keys: v.pipe(v.array(v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/))), v.maxLength(MAX_NAMED)),
+  /** For each identity the texts that its certificates have in them, all of them. */
+  names: v.pipe(v.array(v.pipe(v.array(text(2048)), v.maxLength(64))), v.maxLength(MAX_NAMED)),
+  /** The authorities of the trusted root, one of which has issued such a certificate: theirs in DER. */
+  authorities: v.pipe(v.array(base64(16 * 1024)), v.maxLength(MAX_NAMED)),
+  /** How far an entry's time may be from the time of observation in its statement, in milliseconds. */
+  maxDelayMs: count,
+});
+export type Counting = v.InferOutput<typeof Counting>;
+
+/**
+ * Why an entry was dropped by the courier, in the words of those who judge records: it names none of the signers that
+ * count (`untrusted-signer`, `weaker-evidence` of tlogistry's), one of them in a certificate of no authority that was named
+ * (`bad-certificate`), is logged again (`replayed`), or is no such entry at all.
+ */
+const DropReason = v.picklist([
+  "untrusted-signer",
+  "weaker-evidence",
+  "bad-certificate",
+  "replayed",
+  "not-a-sighting",
+  "malformed",
+]);
+export type DropReason = v.InferOutput<typeof DropReason>;
+
 /** Ask a Rekor v1 log for the entries indexed under `hash`. */
 const FindRequest = v.object({
   id,
@@ -72,8 +111,12 @@ const FindRequest = v.object({
    * because not every log can search so.
    */
   identity: v.optional(text(2048)),
-  /** The UUID of an entry just written: the answer waits a little until the log shows it. */
+  /** The UUID of an entry just written: the answer waits a little until the log shows it. It is never dropped. */
   including: v.optional(uuid),
+  /** The tag: its searches share one budget, and it takes turns with others. The hash where this is left out. */
+  tag: v.optional(text(1024)),
+  /** Whose entries are wanted; all where this is left out. */
+  counting: v.optional(Counting),
 });
 
 /** Ask the registry, anonymously, what a tag names, or for the manifest of a digest. */
@@ -85,6 +128,13 @@ const ManifestRequest = v.object({
   repository: text(255),
   tag: text(MAX_DIGEST_LENGTH),
   plainHttp: v.boolean(),
+  /**
+   * The digest that the tag is to name: its bytes come only when it does, and else the digest that it names. The
+   * registry is asked by HEAD then, which counts against nobody's limit.
+   */
+  digest: v.optional(text(MAX_DIGEST_LENGTH)),
+  /** Whether a registry whose name leads to an address that is not public fails with `not-public`. */
+  public: v.optional(v.boolean()),
 });
 
 /** Ask the registry, anonymously, for a blob. */
@@ -161,8 +211,12 @@ const Entries = v.object({
   entries: v.array(v.object({ uuid, entry: v.unknown() })),
 });
 
-/** All entries have been said. */
-const Found = v.object({ say: v.literal("found"), id });
+/** All entries have been said, but those that were dropped: how many, and why. */
+const Found = v.object({
+  say: v.literal("found"),
+  id,
+  dropped: v.optional(v.array(v.tuple([DropReason, count])), []),
+});
 
 const Manifest = v.object({
   say: v.literal("manifest"),
@@ -170,6 +224,13 @@ const Manifest = v.object({
   /** The exact bytes that the registry served. */
   bytes: base64(MAX_MANIFEST_BYTES),
   mediaType: text(255),
+});
+
+/** The tag names this digest, and not the one that it was to name. */
+const Names = v.object({
+  say: v.literal("names"),
+  id,
+  digest: v.pipe(v.string(), v.regex(/^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/)),
 });
 
 /** The exact bytes of a blob. */
@@ -188,12 +249,24 @@ const File = v.object({ say: v.literal("file"), id, bytes: v.nullable(base64(MAX
  * Why a request has no answer. `unreachable`: could not ask (network, deadline, 5xx). `refused`: asked, and
  * the server said no (4xx). `bad-answer`: it answered something that is not an answer. `not-found`: the
  * registry has no such tag, manifest or blob. `needs-credentials`: the registry does not show it without credentials.
- * `no-signer`: there is nothing to sign with.
+ * `rate-limited`: the registry wants to be asked later (429). `not-public`: the registry's name leads to an address that
+ * is not public, and a public one was asked for. `no-signer`: there is nothing to sign with.
  */
 const Failed = v.object({
   say: v.literal("failed"),
   id,
-  code: v.picklist(["unreachable", "refused", "bad-answer", "not-found", "needs-credentials", "no-signer"]),
+  code: v.picklist([
+    "unreachable",
+    "refused",
+    "bad-answer",
+    "not-found",
+    "needs-credentials",
+    "rate-limited",
+    "not-public",
+    "no-signer",
+  ]),
+  /** Of `rate-limited`: in how many seconds, if the registry says so. */
+  retryAfter: v.optional(v.pipe(count, v.maxValue(MAX_RETRY_AFTER))),
   /** For the person at the terminal: what was tried on which URL and what came back. No secrets. */
   message: text(2048),
 });
@@ -203,6 +276,7 @@ export const Answer = v.variant("say", [
   Entries,
   Found,
   Manifest,
+  Names,
   Blob,
   Recorded,
   Bundle,

@@ -27,7 +27,7 @@ export const MAX_ENTRY_BYTES = 256 * 1024;
 /** Rekor answers 422 to more. */
 const BATCH = 10;
 const MAX_BATCH_BYTES = BATCH * MAX_ENTRY_BYTES + 64 * 1024;
-const BATCHES_AT_ONCE = 4;
+const BATCHES_AT_ONCE = 8;
 
 /** An entry's leaf hash in hex, after its tree's id in most answers. */
 const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
@@ -221,7 +221,7 @@ export interface Search extends LogCall {
   readonly max: number;
 }
 
-const MAX_INDEX_BYTES = 4 * 1024 * 1024;
+const MAX_INDEX_BYTES = 5 * 1024 * 1024;
 /** The longest subject that a log's index can look up. */
 const MAX_SUBJECT_LENGTH = 512;
 const Index = v.array(Uuid);

@@ -82,7 +82,11 @@ async function openImage(
   const where = { registry, repository, plainHttp: allowsPlainHttp(policy, registry) };
   return {
     digest,
-    manifest: async (tag) => (await asking.manifest({ ...where, tag }, { signal: deadline() })).bytes,
+    async manifest(tag) {
+      const served = await asking.manifest({ ...where, tag }, { signal: deadline() });
+      if ("bytes" in served) return served.bytes;
+      throw new Error("a digest came where nobody asked for it");
+    },
     blob: (blob, maxBytes) => asking.blob({ ...where, digest: blob, maxBytes }, { signal: deadline() }),
   };
 }

@@ -217,6 +217,46 @@ describe("a trusted root that is too old", () => {
     expect(setting.times()).toBe(newer === undefined ? 0 : 1);
   });
 
+  describe("is not asked about for a certificate that anybody can make", () => {
+    const SELF_MADE = new Map([["bad-certificate", 50_000]] as const);
+    const strangers: Courier["find"] = async ({ hash, including }) => {
+      const found = including === undefined ? [...log.log.search([hash])] : [including];
+      const entries = found.flatMap((uuid) => {
+        const entry = log.log.byUuid(uuid);
+        return entry === undefined ? [] : [log.found(entry)];
+      });
+      return { entries, dropped: SELF_MADE };
+    };
+    const asking = (change: Setting, newerRoot: CheckContext["newerRoot"]) => {
+      let asked = 0;
+      const setting = surroundings(
+        {
+          ...change,
+          courier: { find: strangers },
+          policy: { trust: trusting(key.signer), rule: { unseen: "allow" } },
+          context: { newerRoot: () => (asked++, newerRoot?.() ?? Promise.resolve(undefined)) },
+        },
+        log,
+      );
+      return { ...setting, times: () => asked };
+    };
+
+    test("where what is proven lets the image pass", async () => {
+      const setting = asking({}, () => Promise.reject(new Error("nobody is to ask")));
+      const { verdict, rejected } = await judge(setting);
+      expect(verdict).toMatchObject({ kind: "unchanged", record: { digest: GOOD } });
+      expect(rejected, "under two names").toEqual(new Map([["bad-certificate", 100_000]]));
+      expect(setting.times()).toBe(0);
+    });
+
+    test("more than once where it might, and failing to get one leaves the verdict as it is", async () => {
+      const setting = asking({}, () => Promise.reject(new Error("offline")));
+      const { verdict } = await judge(setting, `${ALPINE}@${OTHER}`);
+      expect(verdict).toMatchObject({ kind: "moved", record: { digest: GOOD } });
+      expect(setting.times()).toBe(1);
+    });
+  });
+
   test("is no question where everything is proven", async () => {
     const asking = surroundings(
       {
@@ -243,10 +283,11 @@ describe("several logs", () => {
     const find: Courier["find"] = async ({ log, hash }) => {
       finds.push(log);
       const sample = log === V1.url ? first : second;
-      return [...sample.log.search([hash])].flatMap((uuid): RawEntry[] => {
+      const entries = [...sample.log.search([hash])].flatMap((uuid): RawEntry[] => {
         const entry = sample.log.byUuid(uuid);
         return entry === undefined ? [] : [sample.found(entry)];
       });
+      return { entries, dropped: new Map() };
     };
     const setting = surroundings(
       {
@@ -291,7 +332,7 @@ describe("several logs", () => {
     at(logs[0], 0, GOOD);
     const find: Courier["find"] = async ({ log }) => {
       if (log === SECOND.url) throw DOWN;
-      return logs[0].log.entries.map((entry) => logs[0].found(entry));
+      return { entries: logs[0].log.entries.map((entry) => logs[0].found(entry)), dropped: new Map() };
     };
     expect((await judge(around(logs, { courier: { find } }))).verdict).toEqual({
       kind: "unknown",
@@ -307,10 +348,13 @@ describe("several logs", () => {
     const named = { ...samplePolicy().sources, logs: "policy.yaml:3" };
     const setting = around(logs, { policy: { logs: [V1] } });
     // What a search brings says where it is from, and a log may bring what another one took in.
-    const find: Courier["find"] = async ({ hash }) =>
-      hash === subjectHash(parseReference(ALPINE))
-        ? logs.flatMap((log) => log.log.entries.map((entry) => log.found(entry)))
-        : [];
+    const find: Courier["find"] = async ({ hash }) => ({
+      entries:
+        hash === subjectHash(parseReference(ALPINE))
+          ? logs.flatMap((log) => log.log.entries.map((entry) => log.found(entry)))
+          : [],
+      dropped: new Map(),
+    });
     const courier = async () => ({ ...(await setting.context.courier({ signing: false })), find });
     const { policy } = setting.context;
     const strict = { ...setting.context, courier, policy: { ...policy, sources: named } };
@@ -331,13 +375,16 @@ describe("several logs", () => {
       records.push(log);
       return Promise.reject(new CourierError("refused", "not today"));
     };
-    const find = () => Promise.resolve([]);
+    const find: Courier["find"] = async () => ({ entries: [], dropped: new Map() });
     await judge(around(pair(), { courier: { find, record } }));
     expect(records).toEqual([V1]);
   });
 
-  test("a policy without any log records nothing, and says so", async () => {
-    expect((await judge(around(pair(), { policy: { logs: [] } }))).verdict).toEqual({
+  test("a policy without any log records nothing, says so, and asks no registry", async () => {
+    const setting = around(pair(), { policy: { logs: [] } });
+    const { verdict } = await judge(setting);
+    expect(setting.asked.filter((each) => each.startsWith("manifest"))).toEqual([]);
+    expect(verdict).toEqual({
       kind: "unknown",
       reason: "unwritten",
       detail: "not recorded: the policy names no log",
@@ -367,9 +414,16 @@ describe("a search is narrowed to one identity only when nobody else counts", ()
     },
   ])("$row", async ({ trust, asked }) => {
     const seen: object[] = [];
-    const find: Courier["find"] = async (what) => {
+    const keys = trust.filter(({ signer }) => signer.kind === "key").length;
+    const find: Courier["find"] = async ({ counting, tag, ...what }) => {
+      // The courier is told who counts, however the log is asked.
+      expect([counting?.keys.length, counting?.names.length, tag]).toEqual([
+        keys,
+        trust.length - keys,
+        ALPINE,
+      ]);
       seen.push(what);
-      return [];
+      return { entries: [], dropped: new Map() };
     };
     await judge(surroundings({ courier: { find }, policy: { trust } }));
     expect(seen).toEqual(asked.map((each) => ({ log: V1.url, ...each })));

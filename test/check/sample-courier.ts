@@ -95,7 +95,7 @@ export function surroundings(setting: Setting = {}, log: SampleLog = sampleLog()
         const entry = log.log.byUuid(uuid);
         return entry ? log.found(entry) : { uuid, entry: null };
       });
-      return setting.changeFound?.(entries) ?? entries;
+      return { entries: setting.changeFound?.(entries) ?? entries, dropped: new Map() };
     },
     async manifest({ registry, repository, tag, plainHttp }) {
       asked.push(`manifest ${plainHttp ? "http" : "https"} ${registry}/${repository}:${tag}`);

@@ -119,7 +119,7 @@ describe("retrieving entries", () => {
     const done = retrieveEntries(ask, { log, uuids: uuids(100), signal }, (some) => void taken.push(...some));
     await expect(done).rejects.toMatchObject({ code: "refused" });
     expect(taken).toEqual([]);
-    expect(signals).toHaveLength(4);
+    expect(signals).toHaveLength(8);
   });
 });
 

@@ -38,7 +38,7 @@ async function recorded(
   const answer = await channel.record(what, deadline());
   if ("bundle" in answer) return [{ kind: "bundle", bundle: answer.bundle, place: "the courier" }];
   const question = { log: rekorV1, hash: subjectHash(reference), including: answer.uuid };
-  return (await channel.find(question, deadline())).map(asEvidence);
+  return (await channel.find(question, deadline())).entries.map(asEvidence);
 }
 
 const historyOf = ({ reference }: Sample, evidence: readonly Evidence[], by: Signer): History =>
@@ -88,7 +88,7 @@ test("asked for one identity, the log brings its records of a tag and nobody els
   const all = await recorded(start({ secrets: { "tlog-identity-token": token } }).channel, sample, 1);
   expect(all).toHaveLength(2);
   const question = { log: target.place.rekorV1, hash: subjectHash(sample.reference), identity: SOMEBODY };
-  const narrowed = (await ours.find(question, deadline())).map(asEvidence);
+  const narrowed = (await ours.find(question, deadline())).entries.map(asEvidence);
   const { records } = historyOf(sample, narrowed, { kind: "identity", issuer: people, identity: SOMEBODY });
   expect([narrowed.length, records.length]).toEqual([1, 1]);
 });
@@ -108,6 +108,6 @@ test.for([
     message: expect.stringContaining('"message":"There was an error processing the identity token"'),
   });
   const question = { log: target.place.rekorV1, hash: subjectHash(sample.reference) };
-  expect(await channel.find(question, deadline())).toEqual([]);
+  expect(await channel.find(question, deadline())).toEqual({ entries: [], dropped: new Map() });
   for (const part of text.split(".")) expect(said() + complained()).not.toContain(part);
 });

@@ -1,17 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import type { Courier, Ready, Recording, Written } from "../../check/courier.ts";
+import type { Courier, Found, Ready, Recording, Served, Written } from "../../check/courier.ts";
 import { excerpt } from "../../log/excerpt.ts";
 import type { RawEntry } from "../../log/rekor-v1.ts";
-import { Answer, MAX_ENTRIES, MAX_LINE_BYTES, type FailureCode, type Request } from "../protocol.ts";
+import { Answer, MAX_FOUND, MAX_LINE_BYTES, type FailureCode, type Request } from "../protocol.ts";
 
 /** Why the courier has no answer. `channel-broken`: it ended, or it broke the protocol, and is not asked again. */
 export class CourierError extends Error {
   override readonly name = "CourierError";
   readonly code: FailureCode | "channel-broken";
-  constructor(code: CourierError["code"], message: string, options?: ErrorOptions) {
+  /** Of `rate-limited`: in how many seconds to ask again, if the registry says so. */
+  readonly retryAfter: number | undefined;
+  constructor(
+    code: CourierError["code"],
+    message: string,
+    options?: ErrorOptions & { readonly retryAfter?: number | undefined },
+  ) {
     super(message, options);
     this.code = code;
+    this.retryAfter = options?.retryAfter;
   }
 }
 
@@ -38,15 +45,17 @@ type FinalAnswer = Exclude<Answer, { say: "ready" | "entries" | "failed" }>;
 // Distributes over the union, which plain Omit would melt into one shape.
 type WithoutId<T> = T extends unknown ? Omit<T, "id"> : never;
 
-/** The most bytes of lines that one request may bring. */
-const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
-
 interface Pending {
-  readonly expected: FinalAnswer["say"];
+  readonly expected: readonly FinalAnswer["say"][];
   /** Undefined once the deadline has passed: what still comes is counted and dropped. */
   waiter?: { resolve(answer: FinalAnswer): void; reject(error: CourierError): void } | undefined;
   readonly entries: RawEntry[];
-  entryCount: number;
+  readonly brought: Brought;
+}
+
+/** Entries, and the bytes of their lines. */
+interface Brought {
+  entries: number;
   bytes: number;
 }
 
@@ -61,6 +70,7 @@ export class CourierChannel implements Courier {
   #wasReady = false;
   #broken: CourierError | undefined;
   #lastId = 0;
+  readonly #brought: Brought = { entries: 0, bytes: 0 };
 
   constructor(pipe: CourierPipe) {
     this.#pipe = pipe;
@@ -76,24 +86,28 @@ export class CourierChannel implements Courier {
 
   /**
    * Every entry that the log has under `hash`, each once; with `identity`, at least those whose certificate names it;
-   * with `including`, also that one.
+   * with `counting`, at least those that count; with `including`, also that one.
    */
-  async find(what: What<"find">, { signal }: Deadline): Promise<readonly RawEntry[]> {
-    return (await this.#ask({ ask: "find", ...what }, "found", signal)).entries;
+  async find(what: What<"find">, { signal }: Deadline): Promise<Found> {
+    const { answer, entries } = await this.#ask({ ask: "find", ...what }, ["found"], signal);
+    return { entries, dropped: new Map(answer.dropped) };
   }
 
-  /** What the registry serves everybody under this tag or digest: the bytes, and the media type it gave them. */
-  async manifest(
-    what: What<"manifest">,
-    { signal }: Deadline,
-  ): Promise<{ readonly bytes: Buffer; readonly mediaType: string }> {
-    const { answer } = await this.#ask({ ask: "manifest", ...what }, "manifest", signal);
-    return { bytes: Buffer.from(answer.bytes, "base64"), mediaType: answer.mediaType };
+  /**
+   * What the registry serves everybody under this tag or digest: the bytes, and the media type it gave them; the digest
+   * alone where the tag was to name another `digest`.
+   */
+  async manifest(what: What<"manifest">, { signal }: Deadline): Promise<Served> {
+    const expected = what.digest === undefined ? (["manifest"] as const) : (["manifest", "names"] as const);
+    const { answer } = await this.#ask({ ask: "manifest", ...what }, expected, signal);
+    return answer.say === "names"
+      ? { digest: answer.digest }
+      : { bytes: Buffer.from(answer.bytes, "base64"), mediaType: answer.mediaType };
   }
 
   /** A blob as the registry serves it to everybody; the caller verifies its digest. */
   async blob(what: What<"blob">, { signal }: Deadline): Promise<Buffer> {
-    const { answer } = await this.#ask({ ask: "blob", ...what }, "blob", signal);
+    const { answer } = await this.#ask({ ask: "blob", ...what }, ["blob"], signal);
     return this.#atMost(what.maxBytes, "blob", answer.bytes);
   }
 
@@ -106,8 +120,8 @@ export class CourierChannel implements Courier {
       timestamps: [...what.timestamps],
       statement: Buffer.from(statement).toString("base64"),
     };
-    if (log.api === 1) return { uuid: (await this.#ask(request, "recorded", signal)).answer.uuid };
-    const { answer } = await this.#ask(request, "bundle", signal);
+    if (log.api === 1) return { uuid: (await this.#ask(request, ["recorded"], signal)).answer.uuid };
+    const { answer } = await this.#ask(request, ["bundle"], signal);
     try {
       return { bundle: JSON.parse(answer.bundle) as unknown };
     } catch {
@@ -126,7 +140,7 @@ export class CourierChannel implements Courier {
     },
     { signal }: Deadline,
   ): Promise<Buffer | undefined> {
-    const { answer } = await this.#ask({ ask: "file", ...what }, "file", signal);
+    const { answer } = await this.#ask({ ask: "file", ...what }, ["file"], signal);
     return answer.bytes === null ? undefined : this.#atMost(what.maxBytes, "file", answer.bytes);
   }
 
@@ -138,7 +152,7 @@ export class CourierChannel implements Courier {
   /** Asks, and gives the answer that is `expected` and the entries that came before it. */
   async #ask<Say extends FinalAnswer["say"]>(
     request: WithoutId<Request>,
-    expected: Say,
+    expected: readonly Say[],
     signal: AbortSignal,
   ): Promise<{ readonly answer: FinalAnswer & { say: Say }; readonly entries: readonly RawEntry[] }> {
     if (this.#broken !== undefined) throw this.#broken;
@@ -148,8 +162,7 @@ export class CourierChannel implements Courier {
       expected,
       waiter: { resolve, reject },
       entries: [],
-      entryCount: 0,
-      bytes: 0,
+      brought: { entries: 0, bytes: 0 },
     };
     this.#pending.set(id, pending);
     this.#write(`${JSON.stringify({ id, ...request })}\n`);
@@ -218,24 +231,36 @@ export class CourierChannel implements Courier {
     if (!this.#wasReady) throw broken(`said ${answer.say} before ready`);
     const pending = this.#pending.get(answer.id);
     if (pending === undefined) throw broken(`answered request ${answer.id}, which is not open`);
-    pending.bytes += Buffer.byteLength(line);
-    if (pending.bytes > MAX_REQUEST_BYTES) {
-      throw broken(`answered more than ${MAX_REQUEST_BYTES} bytes to one request`);
-    }
     if (answer.say === "entries") {
-      if (pending.expected !== "found") throw broken(`said entries where ${pending.expected} was due`);
-      pending.entryCount += answer.entries.length;
-      if (pending.entryCount > MAX_ENTRIES) throw broken(`brought more than ${MAX_ENTRIES} entries`);
+      if (!pending.expected.includes("found")) throw broken(`said entries where ${due(pending)} was due`);
+      const more = { entries: answer.entries.length, bytes: Buffer.byteLength(line) };
+      add(pending.brought, more, { ...MAX_FOUND.tag, to: "one search" });
+      add(this.#brought, more, { ...MAX_FOUND.build, to: "one build" });
       if (pending.waiter !== undefined) pending.entries.push(...answer.entries);
       return;
     }
-    if (answer.say !== "failed" && answer.say !== pending.expected) {
-      throw broken(`said ${answer.say} where ${pending.expected} was due`);
+    if (answer.say !== "failed" && !pending.expected.includes(answer.say)) {
+      throw broken(`said ${answer.say} where ${due(pending)} was due`);
     }
     this.#pending.delete(answer.id);
     if (answer.say !== "failed") pending.waiter?.resolve(answer);
-    else pending.waiter?.reject(new CourierError(answer.code, excerpt(answer.message, 2048)));
+    else {
+      const { code, message, retryAfter } = answer;
+      pending.waiter?.reject(new CourierError(code, excerpt(message, 2048), { retryAfter }));
+    }
   }
+}
+
+/** Adds, and throws CourierError `channel-broken` when it comes to more than may be brought. */
+function add(sum: Brought, more: Readonly<Brought>, most: Readonly<Brought> & { readonly to: string }): void {
+  sum.entries += more.entries;
+  sum.bytes += more.bytes;
+  if (sum.entries > most.entries) throw broken(`brought more than ${most.entries} entries to ${most.to}`);
+  if (sum.bytes > most.bytes) throw broken(`brought more than ${most.bytes} bytes of entries to ${most.to}`);
+}
+
+function due({ expected }: Pending): string {
+  return expected.join(" or ");
 }
 
 /** The error for a courier that broke the protocol; `what` goes on from "the courier". */

@@ -7,9 +7,12 @@ import type { FailureCode } from "../protocol.ts";
 export class Failure extends Error {
   override readonly name: string = "Failure";
   readonly code: FailureCode;
-  constructor(code: FailureCode, message: string, options?: ErrorOptions) {
+  /** In how many seconds to ask again. */
+  readonly retryAfter: number | undefined;
+  constructor(code: FailureCode, message: string, options?: ErrorOptions & { readonly retryAfter?: number }) {
     super(message, options);
     this.code = code;
+    this.retryAfter = options?.retryAfter;
   }
 }
 
@@ -19,8 +22,16 @@ export function unusableSecret(code: string, secret: string, wrong: string): Fai
 }
 
 /** What a failure is called in the protocol, with its text for a person. */
-export function failureOf(error: unknown): { readonly code: FailureCode; readonly message: string } {
-  if (error instanceof Failure || error instanceof LogError) {
+export function failureOf(error: unknown): {
+  readonly code: FailureCode;
+  readonly message: string;
+  readonly retryAfter?: number | undefined;
+} {
+  if (error instanceof Failure) {
+    const { code, message, retryAfter } = error;
+    return { code, message: excerpt(message, 2000), retryAfter };
+  }
+  if (error instanceof LogError) {
     return { code: error.code, message: excerpt(error.message, 2000) };
   }
   // A defect of ours. Its text is not passed on, because it could hold anything.

@@ -9,7 +9,7 @@ import {
   sameLeaf,
   type RawEntry,
 } from "../../log/rekor-v1.ts";
-import { MAX_ENTRIES } from "../protocol.ts";
+import { MAX_INDEXED } from "../protocol.ts";
 import { fieldsOf } from "./json-fields.ts";
 
 /** What is to be found. */
@@ -20,6 +20,8 @@ export interface Finding extends LogCall {
   readonly identity?: string | undefined;
   /** The UUID of an entry that was just written. */
   readonly including?: string | undefined;
+  /** Hears how many entries the index has, and throws when they are too many. */
+  readonly onListed?: (count: number) => void;
 }
 
 /** How long a log may take to show what it has accepted: it fills its index and its attestations afterwards. */
@@ -43,17 +45,20 @@ const SLOWEST_LOOK_MS = 400;
  */
 export async function findEntries(
   ask: AskLog,
-  { log, hash, identity, including, signal }: Finding,
+  { log, hash, identity, including, onListed, signal }: Finding,
   take: (entries: readonly RawEntry[]) => void | Promise<void>,
 ): Promise<void> {
   const settlingEnd = () => performance.now() + SETTLING_MS;
-  const index = () => findUuids(ask, { log, hash, identity, max: MAX_ENTRIES, signal });
+  const index = () => findUuids(ask, { log, hash, identity, max: MAX_INDEXED, signal });
   if (including === undefined) {
-    await retrieveEntries(ask, { log, uuids: await index(), signal }, take);
+    const uuids = await index();
+    onListed?.(uuids.length);
+    await retrieveEntries(ask, { log, uuids, signal }, take);
     return;
   }
   const isNew = (uuid: string) => sameLeaf(uuid, including);
   const uuids = await settled(index, (found) => found.some(isNew), { signal, end: settlingEnd() });
+  onListed?.(uuids.length);
 
   const end = settlingEnd();
   const read = (uuid: string) =>

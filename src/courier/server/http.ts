@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage } from "node:http";
-import { request as requestHttps } from "node:https";
+import type { LookupFunction } from "node:net";
+import { request as requestHttps, Agent as HttpsAgent } from "node:https";
 import { setTimeout as pause } from "node:timers/promises";
 import { excerpt } from "../../log/excerpt.ts";
 import { Failure } from "./failure.ts";
 
 // An import would touch every export of node:http, and its WebSocket loads all of undici: 25 ms at every start.
-const { request: requestHttp } = process.getBuiltinModule("node:http");
+const { Agent: HttpAgent, request: requestHttp } = process.getBuiltinModule("node:http");
 
 /** One HTTP request with all its bounds. */
 export interface HttpRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "HEAD" | "POST";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -20,9 +21,32 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /**
    * How often it is asked at most, when there is no answer, or 429 or 5xx. Only what may be asked twice without
-   * harm may have more than 1. Default: 4 for GET, 1 for POST.
+   * harm may have more than 1. Default: 4 for GET and HEAD, 1 for POST.
    */
   readonly attempts?: number;
+  /** Whether an answer of 429 is taken for one, and not asked again. */
+  readonly isPolite?: boolean;
+  /** The connections that it goes over; those that are shared by all when left out. */
+  readonly connections?: Connections;
+}
+
+/** Connections that are used for nothing else. */
+export interface Connections {
+  readonly http: InstanceType<typeof HttpAgent>;
+  readonly https: HttpsAgent;
+}
+
+/** Opens connections whose names are looked up by this function; proxies and certificates are those of all others. */
+export function openConnections(lookup: LookupFunction): Connections & { close(): void } {
+  const { globalAgent: shared } = process.getBuiltinModule("node:https");
+  const connections = {
+    http: new HttpAgent({ keepAlive: true, proxyEnv: shared.options.proxyEnv, lookup }),
+    https: new HttpsAgent({ ...shared.options, lookup }),
+  };
+  return {
+    ...connections,
+    close: () => [connections.http, connections.https].forEach((agent) => agent.destroy()),
+  };
 }
 
 /** What a server answered, of whatever status. */
@@ -47,6 +71,16 @@ export class HttpError extends Failure {
   }
 }
 
+/** A name that leads to no public address where one is wanted: what a lookup fails with. Nothing was sent there. */
+export class NotPublicError extends Failure {
+  override readonly name = "NotPublicError";
+  readonly hostname: string;
+  constructor(hostname: string) {
+    super("not-public", `"${excerpt(hostname, 300)}" leads to no public address`);
+    this.hostname = hostname;
+  }
+}
+
 /** An answer that is no redirect, and the URL that gave it. */
 export interface FollowedAnswer {
   readonly answer: HttpAnswer;
@@ -62,14 +96,14 @@ const MAX_REDIRECTS = 3;
  * as answers; redirects are not followed. Throws HttpError.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
-  const attempts = request.attempts ?? (request.method === "GET" ? 4 : 1);
+  const attempts = request.attempts ?? (request.method === "POST" ? 1 : 4);
   for (let attempt = 1; ; attempt++) {
     const outcome = await sendOnce(request).catch((error: unknown) => {
       if (error instanceof HttpError) return error;
       throw error;
     });
     const again =
-      attempt < attempts && isPassing(outcome) && (await waited(attempt, outcome, request.signal));
+      attempt < attempts && isPassing(outcome, request) && (await waited(attempt, outcome, request.signal));
     if (again) continue;
     if (outcome instanceof HttpError) throw outcome;
     return outcome;
@@ -77,33 +111,34 @@ export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
 }
 
 /**
- * GET, with at most three redirects, each to a URL of which `objection` says nothing; what it says goes on from the URL.
+ * GET or HEAD, with at most three redirects, each to a URL of which `objection` says nothing; what it says goes on from the URL.
  * `authorization` is for the first URL's origin and sent to no other. Throws HttpError, and Failure `bad-answer` for a
  * redirect that is not followed.
  */
 export async function followRedirects(
-  {
-    authorization,
-    ...request
-  }: Omit<HttpRequest, "method"> & { readonly authorization?: string | undefined },
+  { authorization, ...request }: HttpRequest & { readonly authorization?: string | undefined },
   objection: (next: URL) => string | undefined,
 ): Promise<FollowedAnswer> {
   let { url } = request;
   for (let redirects = 0; ; redirects++) {
     const known = authorization !== undefined && url.origin === request.url.origin;
     const headers = { ...request.headers, ...(known && { authorization }) };
-    const answer = await sendHttp({ ...request, method: "GET", url, headers });
+    const answer = await sendHttp({ ...request, url, headers });
     const location = answer.headers["location"];
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) {
       return { answer, from: url };
     }
     const refused = (why: string) =>
-      new Failure("bad-answer", `GET ${shownUrl(url)}: status ${answer.status}: redirects ${why}`);
+      new Failure(
+        "bad-answer",
+        `${request.method} ${shownUrl(url)}: status ${answer.status}: redirects ${why}`,
+      );
     const next = URL.parse(location, url.href);
     if (next === null) throw refused("to what is no URL");
     if (redirects === MAX_REDIRECTS) throw refused(`more than ${MAX_REDIRECTS} times`);
     const wrong = objection(next);
-    if (wrong !== undefined) throw refused(`to "${shownUrl(next)}", ${wrong}`);
+    // The host alone: whatever else of it the server chose is not for anybody's screen.
+    if (wrong !== undefined) throw refused(`to "${excerpt(next.host, 300)}", ${wrong}`);
     url = next;
   }
 }
@@ -118,10 +153,10 @@ export function mediaTypeOf(answer: HttpAnswer): string {
   return (answer.headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
-function isPassing(outcome: HttpAnswer | HttpError): boolean {
+function isPassing(outcome: HttpAnswer | HttpError, { isPolite = false }: HttpRequest): boolean {
   if (outcome instanceof HttpError)
     return outcome.reason === "no-connection" || outcome.reason === "truncated";
-  return outcome.status === 429 || outcome.status >= 500;
+  return (outcome.status === 429 && !isPolite) || outcome.status >= 500;
 }
 
 /** False when the deadline came first: then the last outcome says more than "too late". */
@@ -143,10 +178,11 @@ async function waited(
 }
 
 function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
-  const { method, url, body, signal } = request;
+  const { method, url, body, signal, connections } = request;
   const what = `${method} ${shownUrl(url)}`;
   return new Promise((resolve, reject) => {
-    const fail = (error: unknown) => reject(asHttpError(error, what, signal));
+    const fail = (error: unknown) =>
+      reject(error instanceof NotPublicError ? error : asHttpError(error, what, signal));
     if (url.protocol !== "https:" && url.protocol !== "http:") {
       fail(new HttpError("no-connection", `${what}: "${excerpt(url.protocol)}" is not https: or http:`));
       return;
@@ -162,6 +198,7 @@ function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
         method,
         headers,
         signal,
+        agent: connections && (url.protocol === "https:" ? connections.https : connections.http),
       });
       outgoing.on("error", fail);
       outgoing.on("response", (incoming) => {
@@ -183,7 +220,8 @@ function readBody(incoming: IncomingMessage, maxBytes: number, what: string): Pr
       reject(new HttpError("too-large", `${what}: the answer is larger than ${maxBytes} bytes`));
       incoming.destroy();
     };
-    if (Number(incoming.headers["content-length"] ?? 0) > maxBytes) {
+    // Of an answer to HEAD it is the length of what is not sent.
+    if (!what.startsWith("HEAD ") && Number(incoming.headers["content-length"] ?? 0) > maxBytes) {
       tooLarge();
       return;
     }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import { once } from "node:events";
 import { excerpt } from "../../log/excerpt.ts";
 import { ProtocolError, splitLines } from "../protocol.ts";
 import { serve } from "./service.ts";
@@ -46,6 +47,14 @@ process.on("uncaughtException", (error: unknown) => {
 // The frontend is gone: there is nothing left to say or to do.
 process.stdout.on("error", () => process.exit(1));
 
+let draining: Promise<void> | undefined;
+/** Resolves when standard output takes more. */
+function drained(): Promise<void> {
+  return (draining ??= once(process.stdout, "drain").then(() => {
+    draining = undefined;
+  }));
+}
+
 const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
 useProxies();
 const secret = readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
@@ -55,7 +64,7 @@ const secret = readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-d
 try {
   await serve({
     lines: splitLines(process.stdin),
-    say: (line) => process.stdout.write(line),
+    say: (line) => (process.stdout.write(line) ? undefined : drained()),
     secret,
     deadlineMs,
   });

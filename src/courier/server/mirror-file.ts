@@ -24,10 +24,12 @@ const LOOPBACK = /^(?:localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/;
  */
 export async function fetchMirrorFile(file: MirrorFile, signal: AbortSignal): Promise<Buffer | undefined> {
   const url = fileUrl(file);
-  const { answer, from } = await followRedirects({ url, maxBytes: file.maxBytes, signal }, (next) =>
-    next.origin === url.origin && next.username === "" && next.password === ""
-      ? undefined
-      : "which is not the mirror that was named",
+  const { answer, from } = await followRedirects(
+    { method: "GET", url, maxBytes: file.maxBytes, signal },
+    (next) =>
+      next.origin === url.origin && next.username === "" && next.password === ""
+        ? undefined
+        : "which is not the mirror that was named",
   );
   const { status, bytes } = answer;
   if (status === 200) return bytes;

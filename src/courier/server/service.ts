@@ -1,22 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { logUrl } from "../../log/json-api.ts";
-import type { RawEntry } from "../../log/rekor-v1.ts";
-import { MAX_LINE_BYTES, ProtocolError, Request, type Answer } from "../protocol.ts";
+import { type RawEntry, sameLeaf } from "../../log/rekor-v1.ts";
+import {
+  MAX_FOUND,
+  MAX_LINE_BYTES,
+  ProtocolError,
+  Request,
+  type Answer,
+  type DropReason,
+} from "../protocol.ts";
+import { Budget } from "./budget.ts";
+import { openCollector } from "./collector.ts";
 import { failureOf } from "./failure.ts";
 import { findEntries } from "./find-entries.ts";
-import { sendHttp } from "./http.ts";
+import { type HttpRequest, sendHttp } from "./http.ts";
 import { fetchMirrorFile } from "./mirror-file.ts";
-import { fetchBlob, fetchManifest } from "./registry.ts";
+import { fetchBlob, fetchIfNamed, fetchManifest } from "./registry.ts";
+import { sieveOf } from "./sieve.ts";
 import type { SignerFor } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
+import { Turns } from "./turns.ts";
 
 /** What serving needs. */
 export interface Service {
   /** Requests, a line each, without LF. */
   readonly lines: AsyncIterable<string>;
-  /** Takes each line of answers, LF included. */
-  readonly say: (line: string) => void;
+  /** Takes each line of answers, LF included; resolves when it takes more. */
+  readonly say: (line: string) => void | Promise<void>;
   /** Requests are answered once it is there; the end of the lines does not wait for it. */
   readonly secret: Promise<SigningSecret>;
   /** The time one request has, its repetitions included; from when it is begun. */
@@ -25,13 +36,22 @@ export interface Service {
 
 const AT_ONCE = 8;
 const MAX_WAITING = 10_000;
+/** How often the time of one request all searches of a tag, and those of a build, may take. */
+const TAG_TIMES = 2;
+const BUILD_TIMES = 5;
 
 /**
  * Says `ready`, and answers requests until the lines end; what is not answered then is given up. Throws
  * ProtocolError, and what `lines` throws.
  */
 export async function serve({ lines, say, secret, deadlineMs }: Service): Promise<void> {
-  const send = (said: Answer) => say(`${JSON.stringify(said)}\n`);
+  const send = (said: Answer) => void say(`${JSON.stringify(said)}\n`);
+  const budget = new Budget({
+    tag: { ...MAX_FOUND.tag, ms: TAG_TIMES * deadlineMs },
+    build: { ...MAX_FOUND.build, ms: BUILD_TIMES * deadlineMs },
+  });
+  const turns = new Turns(AT_ONCE);
+  const haveRead = openCollector();
   const over = new AbortController();
   const open = new Set<number>();
   const waiting: Request[] = [];
@@ -52,17 +72,19 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
       }),
     ));
 
+  const finish = async (request: Request): Promise<void> => {
+    const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
+    const lastLine = await answer(request, { say, openSigners, budget, turns, haveRead, signal }).catch(
+      (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
+    );
+    open.delete(request.id);
+    if (!over.signal.aborted) send(lastLine);
+  };
   const work = async () => {
     busy++;
     await begun;
-    for (let request = waiting.shift(); request !== undefined; request = waiting.shift()) {
-      const signal = AbortSignal.any([over.signal, AbortSignal.timeout(deadlineMs)]);
-      const lastLine = await answer(request, { say, openSigners, signal }).catch(
-        (error: unknown): Answer => ({ say: "failed", id: request.id, ...failureOf(error) }),
-      );
-      open.delete(request.id);
-      if (!over.signal.aborted) send(lastLine);
-    }
+    for (let request = waiting.shift(); request !== undefined; request = waiting.shift())
+      await finish(request);
     busy--;
   };
 
@@ -70,8 +92,13 @@ export async function serve({ lines, say, secret, deadlineMs }: Service): Promis
     for await (const line of lines) {
       const request = readRequest(line);
       if (open.has(request.id)) throw new ProtocolError(`request ${request.id} is open already`);
-      if (waiting.length >= MAX_WAITING) throw new ProtocolError(`more than ${MAX_WAITING} requests wait`);
+      if (open.size >= MAX_WAITING) throw new ProtocolError(`more than ${MAX_WAITING} requests are open`);
       open.add(request.id);
+      // Searches take turns with each question that they have for a log, so none keeps others waiting.
+      if (request.ask === "find") {
+        void begun.then(() => finish(request));
+        continue;
+      }
       waiting.push(request);
       if (busy < AT_ONCE) void work();
     }
@@ -93,30 +120,27 @@ function readRequest(line: string): Request {
   throw new ProtocolError(`a line is no request: ${v.getDotPath(request.issues[0]) ?? "not an object"}`);
 }
 
-async function answer(
-  request: Request,
-  {
-    say,
-    openSigners,
-    signal,
-  }: Pick<Service, "say"> & {
-    readonly openSigners: () => Promise<SignerFor>;
-    readonly signal: AbortSignal;
-  },
-): Promise<Answer> {
+/** What answering takes. */
+interface Answering extends Pick<Service, "say"> {
+  readonly openSigners: () => Promise<SignerFor>;
+  readonly budget: Budget;
+  readonly turns: Turns;
+  readonly haveRead: (bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+async function answer(request: Request, { openSigners, signal, ...searching }: Answering): Promise<Answer> {
   const { id } = request;
   switch (request.ask) {
-    case "find": {
-      const { hash, identity, including } = request;
-      const what = { log: logUrl(request.log), hash, identity, including, signal };
-      await findEntries(sendHttp, what, (entries) => {
-        if (!signal.aborted) entryLines(id, entries).forEach((line) => say(line));
-      });
-      return { say: "found", id };
-    }
+    case "find":
+      return { say: "found", id, dropped: await find(request, { ...searching, signal }) };
     case "manifest": {
-      const { bytes, mediaType } = await fetchManifest(request, signal);
-      return { say: "manifest", id, bytes: bytes.toString("base64"), mediaType };
+      const { digest } = request;
+      const served = await (digest === undefined
+        ? fetchManifest(request, signal)
+        : fetchIfNamed({ ...request, digest }, signal));
+      if ("digest" in served) return { say: "names", id, digest: served.digest };
+      return { say: "manifest", id, bytes: served.bytes.toString("base64"), mediaType: served.mediaType };
     }
     case "blob": {
       const bytes = await fetchBlob(request, signal);
@@ -137,6 +161,42 @@ async function answer(
       return { say: "file", id, bytes: bytes?.toString("base64") ?? null };
     }
   }
+}
+
+/** Says the entries that may count as they come, within the budget; gives how many others there were, and why. */
+async function find(
+  { id, log, hash, identity, including, tag = hash, counting }: Request & { readonly ask: "find" },
+  { say, budget, turns, haveRead, signal: until }: Omit<Answering, "openSigners">,
+): Promise<[DropReason, number][]> {
+  const spending = budget.begin(tag);
+  const signal = AbortSignal.any([until, AbortSignal.timeout(spending.leftMs)]);
+  const dropped = new Map<DropReason, number>();
+  const reasonFor = counting === undefined ? () => undefined : sieveOf(counting);
+  const ask = (request: HttpRequest) =>
+    turns.take(tag, request.signal, async () => {
+      const said = await sendHttp(request);
+      haveRead(said.bytes.length);
+      return said;
+    });
+  const isWanted = (one: RawEntry): boolean => {
+    if (including !== undefined && sameLeaf(one.uuid, including)) return true;
+    const reason = reasonFor(one);
+    if (reason !== undefined) dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
+    return reason === undefined;
+  };
+  try {
+    const what = { log: logUrl(log), hash, identity, including, onListed: spending.list, signal };
+    await findEntries(ask, what, async (entries) => {
+      if (signal.aborted) return;
+      const wanted = entries.filter(isWanted);
+      const lines = entryLines(id, wanted);
+      spending.spend(wanted.length, Buffer.byteLength(lines.join("")));
+      for (const line of lines) await say(line);
+    });
+  } finally {
+    spending.end();
+  }
+  return [...dropped];
 }
 
 /**

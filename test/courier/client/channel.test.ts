@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { CourierChannel, type CourierPipe } from "../../../src/courier/client/channel.ts";
 import {
   MAX_BUNDLE_LENGTH,
-  MAX_ENTRIES,
   MAX_FILE_BYTES,
   MAX_LINE_BYTES,
   MAX_MANIFEST_BYTES,
@@ -28,6 +27,7 @@ const recording = (api: 1 | 2) => ({
   statement: Buffer.from("{}"),
 });
 const signal = new AbortController().signal;
+const NOTHING = { entries: [], dropped: new Map() };
 
 /** A courier whose lines the test says itself. */
 interface PuppetCourier {
@@ -100,12 +100,15 @@ describe("a request is answered", () => {
       ],
     });
     say({ say: "entries", id: 1, entries: [{ uuid: uuid(9), entry: 3 }] });
-    say({ say: "found", id: 1 });
-    expect(await found).toEqual([
-      { uuid: uuid(1), entry: { a: 1 } },
-      { uuid: uuid(2), entry: null },
-      { uuid: uuid(9), entry: 3 },
-    ]);
+    say({ say: "found", id: 1, dropped: [["untrusted-signer", 50_000]] });
+    expect(await found).toEqual({
+      entries: [
+        { uuid: uuid(1), entry: { a: 1 } },
+        { uuid: uuid(2), entry: null },
+        { uuid: uuid(9), entry: 3 },
+      ],
+      dropped: new Map([["untrusted-signer", 50_000]]),
+    });
     expect(told).toEqual([{ id: 1, ask: "find", ...what, including: uuid(9) }]);
   });
 
@@ -114,10 +117,24 @@ describe("a request is answered", () => {
     const bytes = Buffer.alloc(MAX_MANIFEST_BYTES, 0xfb);
     const manifest = channel.manifest(tag, { signal });
     say({ say: "manifest", id: 1, bytes: bytes.toString("base64"), mediaType: "a/b" });
-    const served = await manifest;
-    expect(served.mediaType).toBe("a/b");
-    expect(served.bytes.equals(bytes)).toBe(true);
+    expect(await manifest).toEqual({ bytes, mediaType: "a/b" });
     expect(told).toEqual([{ id: 1, ask: "manifest", ...tag }]);
+  });
+
+  test("with the digest that a tag names instead of the one that it was to name", async () => {
+    const { channel, told, say } = opened();
+    const [wanted, named] = [`sha256:${"ab".repeat(32)}`, `sha256:${"cd".repeat(32)}`];
+    const manifest = channel.manifest({ ...tag, digest: wanted, public: true }, { signal });
+    say({ say: "names", id: 1, digest: named });
+    expect(await manifest).toEqual({ digest: named });
+    expect(told).toEqual([{ id: 1, ask: "manifest", ...tag, digest: wanted, public: true }]);
+  });
+
+  test("with when to ask again", async () => {
+    const { channel, say } = opened();
+    const manifest = channel.manifest(tag, { signal });
+    say({ say: "failed", id: 1, code: "rate-limited", message: "status 429", retryAfter: 9 });
+    await expect(manifest).rejects.toMatchObject({ code: "rate-limited", retryAfter: 9 });
   });
 
   test("with the UUID of a record", async () => {
@@ -164,7 +181,7 @@ describe("a request is answered", () => {
     say({ say: "recorded", id: 2, uuid: uuid(5) });
     say({ say: "entries", id: 1, entries: [] });
     say({ say: "found", id: 1 });
-    expect(await Promise.all([one, two])).toEqual([[], { uuid: uuid(5) }]);
+    expect(await Promise.all([one, two])).toEqual([NOTHING, { uuid: uuid(5) }]);
   });
 
   test.for(["unreachable", "refused", "bad-answer", "not-found", "needs-credentials", "no-signer"])(
@@ -188,7 +205,7 @@ describe("a request is answered", () => {
     say({ say: "failed", id: 1, code: "unreachable", message: "down" });
     say({ say: "found", id: 2 });
     await expect(one).rejects.toMatchObject({ code: "unreachable" });
-    expect(await two).toEqual([]);
+    expect(await two).toEqual(NOTHING);
   });
 });
 
@@ -204,7 +221,7 @@ describe("after its deadline a request", () => {
     say({ say: "entries", id: 1, entries: [{ uuid: uuid(1), entry: 1 }] });
     say({ say: "found", id: 1 });
     say({ say: "found", id: 2 });
-    expect(await other).toEqual([]);
+    expect(await other).toEqual(NOTHING);
   });
 
   test("fails at once when the deadline was over before", async () => {
@@ -331,6 +348,12 @@ describe("the channel breaks for all, and the courier is ended", () => {
       ask: "blob",
       text: "brought a blob of 1001 bytes where at most 1000 were asked for",
     },
+    {
+      row: "a digest where none was to be named",
+      lines: [{ say: "names", id: 3, digest: `sha256:${"ab".repeat(32)}` }],
+      ask: "manifest",
+      text: "said names where manifest was due",
+    },
     { row: "ready twice", lines: [{ say: "ready" }], text: "said ready twice" },
     {
       row: "an unknown failure",
@@ -371,13 +394,13 @@ describe("the channel breaks for all, and the courier is ended", () => {
     },
     {
       row: "more entries than there may be",
-      lines: [entries(MAX_ENTRIES), entries(1)],
-      text: "brought more than 10000 entries",
+      lines: [entries(2_000), entries(1)],
+      text: "brought more than 2000 entries to one search",
     },
     {
       row: "more bytes than there may be",
-      lines: Array.from({ length: 17 }, () => entries(1, "a".repeat(4 * 1024 * 1024))),
-      text: "answered more than 67108864 bytes to one request",
+      lines: Array.from({ length: 5 }, () => entries(1, "a".repeat(4 * 1024 * 1024))),
+      text: "brought more than 16777216 bytes of entries to one search",
     },
   ])("after $row", async ({ lines, text, ask }) => {
     const { channel, say, sayText, closed } = opened();

@@ -51,7 +51,7 @@ test("the courier is asked over its container's standard input and output", asyn
   const channel = await couriers.open(WISH);
   expect(await couriers.open(WISH), "one for all").toBe(channel);
   expect(await channel.ready({ signal })).toEqual({});
-  expect(await channel.find(WHAT, { signal })).toEqual([]);
+  expect(await channel.find(WHAT, { signal })).toEqual({ entries: [], dropped: new Map() });
   await couriers.close();
   expect(heard.containers).toHaveLength(1);
   await expect.poll(() => heard.released).toEqual([heard.containers[0]?.ContainerID]);

@@ -68,7 +68,7 @@ describe("no blob comes", () => {
       row: "from storage over plain http",
       said: answer(307, { location: "http://storage.example/blob" }),
       code: "bad-answer",
-      text: 'redirects to "http://storage.example/blob", which is not asked: it is not https',
+      text: 'redirects to "storage.example", which is not asked: it is not https',
     },
     {
       row: "from an address with somebody's password in it",

@@ -254,7 +254,7 @@ describe.concurrent("nothing is brought, and it is an error", () => {
     },
     {
       row: "an endless answer",
-      fault: { kind: "oversize", bytes: 5 * 1024 * 1024 },
+      fault: { kind: "oversize", bytes: 10 * 1024 * 1024 },
       name: "HttpError",
       code: "bad-answer",
       says: "the answer is larger than",

@@ -43,7 +43,7 @@ async function recordAndRead(
 ): Promise<ReturnType<typeof readHistory>> {
   const { channel } = open(secrets);
   const uuid = await recordIn(server.url, { channel, statement: statementNow(), ...deadline() });
-  const entries = await channel.find({ log: server.url, hash, including: uuid }, deadline());
+  const { entries } = await channel.find({ log: server.url, hash, including: uuid }, deadline());
   const trustedRoot = parseTrustedRoot(JSON.stringify(server.trustedRoot), "trusted_root.json");
   return readHistory(entries.map(asEvidence), { subject, trust: trusting(parseIdentity(who)), trustedRoot });
 }

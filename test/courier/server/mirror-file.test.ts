@@ -67,7 +67,7 @@ describe("no file comes", () => {
       row: "redirects to another host",
       said: answer(302, { location: "https://127.0.0.2/evil" }),
       code: "bad-answer",
-      text: 'redirects to "https://127.0.0.2/evil", which is not the mirror that was named',
+      text: 'redirects to "127.0.0.2", which is not the mirror that was named',
     },
     {
       row: "redirects to another port",

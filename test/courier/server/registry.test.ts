@@ -177,9 +177,8 @@ describe("no manifest", () => {
     {
       row: "the registry asks for less",
       said: answer(429, { "retry-after": "9" }),
-      code: "unreachable",
-      text: "too many requests",
-      ms: 500,
+      code: "rate-limited",
+      text: "too many requests from this address; try again in 9 seconds",
     },
     {
       row: "the registry fails",
@@ -230,7 +229,7 @@ describe("no manifest", () => {
       row: "it redirects to another host by plain http",
       said: answer(302, { location: "http://127.0.0.2/" }),
       code: "bad-answer",
-      text: 'redirects to "http://127.0.0.2/", which is not asked: it is not https',
+      text: 'redirects to "127.0.0.2", which is not asked: it is not https',
     },
     {
       row: "it redirects to a file",
@@ -248,17 +247,17 @@ describe("no manifest", () => {
       row: "the realm is another host by plain http",
       said: challenge("http://127.0.0.2/token"),
       code: "bad-answer",
-      text: 'wants a token of "http://127.0.0.2/token", which is not asked',
+      text: 'wants a token of "127.0.0.2", which is not asked',
     },
     {
       row: "the realm is no URL",
       said: challenge("/token"),
       code: "bad-answer",
-      text: 'realm "/token" is no URL',
+      text: "realm is no URL",
     },
-  ])("when $row ($code)", async ({ said, code, text, ms = 5_000 }) => {
+  ])("when $row ($code)", async ({ said, code, text }) => {
     const { host } = await localServer(said);
-    const done = fetchManifest(address(host), within(ms));
+    const done = fetchManifest(address(host), within(5_000));
     await expect(done).rejects.toMatchObject({ code });
     await expect(done).rejects.toThrow(text.replace("HOST", host));
     await expect(done).rejects.not.toThrow(/hunter2/);
