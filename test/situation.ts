@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
-import type { CheckContext } from "../src/check/context.ts";
 import type { RawEntry } from "../src/log/rekor-v1.ts";
 import { type Digest, sha256 } from "../src/image/digest.ts";
 import { parseReference, taggedName } from "../src/image/reference.ts";
@@ -69,6 +68,8 @@ export interface Situation {
   readonly names?: Image | undefined;
   /** What the registry shows to everybody, when that is something else. */
   readonly registry?: Image | Error;
+  /** Why the registry shows nobody what it has under digests. */
+  readonly comparing?: Error;
   readonly log?: readonly Logged[];
   /** Who signs in this build. */
   readonly signs?: Person | undefined;
@@ -88,7 +89,8 @@ export interface Situation {
   readonly shown?: (entries: readonly RawEntry[]) => readonly RawEntry[];
   /** What somebody else logs while this build does. */
   readonly meanwhile?: Logged;
-  readonly approval?: NonNullable<CheckContext["approval"]>["reason"];
+  /** Which image of the tag is approved, and why. */
+  readonly approval?: { readonly of: Image; readonly reason: string };
   /** Whether the image that was recorded cannot be had any more. */
   readonly isGone?: true;
 }

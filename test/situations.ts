@@ -13,6 +13,8 @@ const FIRST = [saw(0, "A")];
 const ASKED = "POST https://rekor.example.org/api/v1/index/retrieve: connect ECONNREFUSED 192.0.2.7:443";
 const UNREADABLE = "GET https://registry-1.docker.io/v2/library/busybox/manifests/1.36.1: status 503";
 const REFUSED = 'POST https://rekor.example.org/api/v1/log/entries: the log answered "(400) not here"';
+const TOO_MANY =
+  "GET https://registry-1.docker.io/v2/library/debian/manifests/…: status 429: too many requests from this address; try again later";
 const DENIED =
   'GET https://registry.example.org/v2/team/app/manifests/2.0.0: status 401: "team/app" does not exist or needs credentials';
 export const DOWN = new CourierError("unreachable", ASKED);
@@ -55,6 +57,13 @@ export const SITUATIONS: readonly Situation[] = [
     names: "A",
     log: [saw(0, "B", "stranger"), saw(1, "A"), saw(2, "C", "stranger")],
   },
+  {
+    image: "alpine:3.19.2",
+    happened: "seen for the first time by who is trusted; a stranger saw another image before",
+    names: "A",
+    log: [saw(3, "B", "stranger")],
+    signs: "ci",
+  },
   { image: "debian:bookworm-20240701", happened: "moved", names: "B", log: FIRST },
   { image: "alpine:3.20.0", happened: "moved", names: "B", log: FIRST },
   { image: "acme/app:1.4-immutable", happened: "moved", names: "B", log: FIRST },
@@ -78,6 +87,14 @@ export const SITUATIONS: readonly Situation[] = [
   { image: "acme/app:q4x7f9z2", happened: "moved", names: "B", log: FIRST },
   { image: "alpine", happened: "moved; the build can sign", names: "B", log: FIRST, signs: "ci" },
   { image: "node:22", happened: "moved; nothing to sign with", names: "B", log: FIRST },
+  {
+    image: "node:22",
+    happened: "moved; the build can sign, and the policy wants images that somebody recorded",
+    names: "B",
+    log: FIRST,
+    signs: "ci",
+    policy: "default: { unseen: block }\n",
+  },
   {
     image: "debian:bookworm",
     happened: "moved back to what it was first; the build can sign",
@@ -109,7 +126,16 @@ export const SITUATIONS: readonly Situation[] = [
     names: "B",
     log: FIRST,
     signs: "lead",
-    approval: "rebuilt for CVE-2024-0001",
+    approval: { of: "B", reason: "rebuilt for CVE-2024-0001" },
+  },
+  {
+    image: "acme/app:2.0.0",
+    happened: "another image was approved, which is taken back now: the Dockerfile has the old digest",
+    names: "B",
+    digest: { of: "A" },
+    log: [saw(0, "A"), approved(9, "B", "A")],
+    signs: "lead",
+    approval: { of: "A", reason: "the new one breaks TLS" },
   },
   {
     image: "alpine:3.20.0",
@@ -136,6 +162,13 @@ export const SITUATIONS: readonly Situation[] = [
     happened: "another index: only arm64 was built anew, and this build is for amd64",
     names: "A'",
     log: FIRST,
+  },
+  {
+    image: "debian:bookworm-20240701",
+    happened: "another index, and the registry answers no more questions today",
+    names: "A'",
+    log: FIRST,
+    comparing: new CourierError("unreachable", TOO_MANY),
   },
   { image: "alpine:3.20.0", happened: "the log is down", names: "A", log: FIRST, logIsDown: true },
   {
@@ -187,6 +220,25 @@ export const SITUATIONS: readonly Situation[] = [
     signs: "ci",
     registry: new CourierError("needs-credentials", DENIED),
     policy: 'rules: [{ match: "registry.example.org/team/**", private: true }]\n',
+  },
+  {
+    image: "localhost:5000/team/app:1.0.0",
+    happened: "seen for the first time; the build can sign",
+    names: "A",
+    signs: "ci",
+  },
+  {
+    image: "registry.corp/team/app:1.0.0",
+    happened: "seen for the first time; the build can sign, and the log is public",
+    names: "A",
+    signs: "ci",
+  },
+  {
+    image: "registry.corp/team/app:1.0.0",
+    happened: "the same, and the log is a private one",
+    names: "A",
+    signs: "ci",
+    logs: [{ url: "https://rekor.example.org", api: 1, private: true }],
   },
   { image: "team/app:1.0.0", happened: "built on this machine, in a store without digests", signs: "ci" },
   {
@@ -263,6 +315,13 @@ export const SITUATIONS: readonly Situation[] = [
     policy: 'rules: [{ match: "acme/tools", action: warn }]\n',
   },
   { image: "alpine", happened: "named by digest alone", names: "A", digest: { of: "A", only: true } },
+  {
+    image: "alpine",
+    happened: 'named by digest alone, and the policy says "by-digest: block"',
+    names: "A",
+    digest: { of: "A", only: true },
+    policy: "default: { by-digest: block }\n",
+  },
   {
     image: "mcr.microsoft.com/dotnet/sdk:8.0.302-jammy",
     happened: "recorded by others; the policy names nobody, and there is nothing to sign with",

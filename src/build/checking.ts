@@ -169,7 +169,7 @@ function contextOf({
     trustedRoot: () => (root ??= openRoot()),
     newerRoot: () => (renewed ??= newerRoot(AbortSignal.timeout(NEWER_ROOT_MS))),
     courier: ({ signing }) => courier(signing),
-    ...(commands.approve && { approval: { tag: commands.approve, reason: commands.reason } }),
+    ...(commands.approve && { approval: { image: commands.approve, reason: commands.reason } }),
   };
 }
 

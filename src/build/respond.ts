@@ -8,7 +8,7 @@ import { requireSbom } from "../gate/sbom.ts";
 import { type BuildOptions, isProvenanceWanted } from "../gateway/options.ts";
 import { withMetadata } from "../gateway/result-additions.ts";
 import { readResult } from "../gateway/result.ts";
-import { taggedName } from "../image/reference.ts";
+import { type Reference, taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
 import { updateLock } from "../lock/update.ts";
 import type { Commands } from "../policy/commands.ts";
@@ -112,6 +112,7 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   const isDated = policy.recheck === "daily";
   const update = updateLock({
     old: lock,
+    used: tagsOf(found.judgements),
     checked: isDated ? dayOf(check.now()) : undefined,
     records: found.judgements.flatMap(({ records }) => records),
   });
@@ -127,12 +128,27 @@ async function refusal(bridge: Bridge, build: ShownBuild): Promise<BuildRefused>
   return new BuildRefused(build, build.told);
 }
 
-function requireUsed(tag: NonNullable<Commands["approve"]>, judgements: readonly Judgement[]): void {
-  const used = judgements.flatMap(({ reference }) =>
-    reference.tag === undefined ? [] : [taggedName(reference)],
+/** The tags that a build uses, by their canonical names. */
+function tagsOf(judgements: readonly Judgement[]): ReadonlySet<string> {
+  const tagged = judgements.filter(({ reference }) => reference.tag !== undefined);
+  return new Set(tagged.map(({ reference }) => taggedName(reference)));
+}
+
+/** Throws CheckError unless the build uses the image that is approved. Of its tag's other digests nothing was signed. */
+function requireUsed(approved: Reference, judgements: readonly Judgement[]): void {
+  const name = taggedName(approved);
+  const used = tagsOf(judgements);
+  if (!used.has(name)) {
+    const list = used.size === 0 ? "it uses no image by a tag" : `its images are ${[...used].join(", ")}`;
+    throw new CheckError(`approve "${name}": the build does not use it; ${list}`);
+  }
+  // A pinned image is not the one that its tag names.
+  const named = judgements
+    .filter(({ reference }) => reference.tag !== undefined && taggedName(reference) === name)
+    .map(({ reference, verdict }) => (verdict.kind === "pinned" ? verdict.served : reference.digest));
+  if (named.includes(approved.digest)) return;
+  const now = [...new Set(named)].map((digest) => digest ?? "no digest").join(" and ");
+  throw new CheckError(
+    `approve "${name}": it names ${now} now, and ${approved.digest} was reviewed; nothing was signed`,
   );
-  if (used.includes(taggedName(tag))) return;
-  const list =
-    used.length === 0 ? "it uses no image by a tag" : `its images are ${[...new Set(used)].join(", ")}`;
-  throw new CheckError(`approve "${taggedName(tag)}": the build does not use it; ${list}`);
 }

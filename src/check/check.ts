@@ -3,6 +3,7 @@ import { taggedName } from "../image/reference.ts";
 import { ruleFor } from "../policy/rule-for.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type History, latest, type Standing } from "../record/history.ts";
+import { ManifestError } from "../record/manifest.ts";
 import { approve, toBeSuperseded } from "./approval.ts";
 import type { CheckContext, ConsumedImage } from "./context.ts";
 import { type Judgement, outcomeOf } from "./judgement.ts";
@@ -13,14 +14,19 @@ import {
   decideOn,
   type DecisionResult,
   type ImageCheck,
+  isToBeApproved,
+  messageOf,
   NOTHING,
 } from "./lookup.ts";
-import { recordSighting, servedManifest } from "./recording.ts";
+import { codeOf, recordSighting, servedManifest, whyNotNamed } from "./recording.ts";
 import { samePlatforms } from "./same-platforms.ts";
 import { openSigners } from "./signers.ts";
 import { type Lookup, oldEnough, type TooNew, type Unchanged, type Verdict } from "./verdict.ts";
 
+const MAX_FOREIGN_SHOWN = 3;
+
 type Moved = Extract<Verdict, { kind: "moved" }>;
+type Unknown = Extract<Verdict, { kind: "unknown" }>;
 type Unrecorded = Extract<Verdict, { kind: "unrecorded" }>;
 
 /** Judges images: one judgement for each, in their order. Throws CheckError, TrustError, and what starting a courier throws. */
@@ -62,6 +68,11 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
     rule,
     outcome,
     rejected: history.rejected,
+    // A tag that is followed has named others before.
+    foreign:
+      rule.action === "follow"
+        ? []
+        : history.foreign.filter(({ digest }) => digest !== reference.digest).slice(0, MAX_FOREIGN_SHOWN),
     records,
   };
 }
@@ -92,18 +103,30 @@ async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult>
   const standing = toBeSuperseded(one, asked);
   if (standing !== undefined) return approve(one, asked, standing);
   switch (decision.kind) {
-    case "unseen":
-      return one.rule.unseen === "record" ? recordTag(one, asked) : asked;
-    case "moved":
+    case "unseen": {
+      const hidden = one.rule.unseen === "allow" ? undefined : whyNotNamed(one);
+      if (hidden !== undefined)
+        return { ...asked, decision: { kind: "unrecorded", reason: "internal-name", detail: hidden } };
+      return mayRecord(one) ? recordTag(one, asked) : asked;
+    }
+    case "moved": {
       if (one.rule.action === "follow") return follow(one, asked, decision);
-      if (!(await isSameForPlatforms(one, decision.record))) return asked;
+      const compared = await isSameForPlatforms(one, decision.record);
+      if (compared === false) return asked;
+      const { record } = decision;
       return {
         ...asked,
-        decision: aged(one, asked.lookup, { record: decision.record, note: "same-platforms" }),
+        decision: compared === true ? aged(one, asked.lookup, { record, note: "same-platforms" }) : compared,
       };
+    }
     default:
       return asked;
   }
+}
+
+/** Whether new images of the tag are recorded. Whoever approves reviewed one of them, and nothing is signed of another. */
+function mayRecord(one: ImageCheck): boolean {
+  return one.rule.unseen === "record" && isToBeApproved(one) !== "other";
 }
 
 /** Records a tag that has no record. */
@@ -128,15 +151,20 @@ async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionR
   return { lookup, decision };
 }
 
-/** Records that a followed tag names another image now, when that can be recorded; it is followed in any case. */
+/**
+ * Records that a followed tag names another image now, when that can be recorded. It is followed in any case but one: where
+ * tags without a record are blocked, an image of the tag needs one too.
+ */
 async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Promise<DecisionResult> {
-  const { rule, signers } = one;
-  if (rule.unseen !== "record") return unwritten(one, asked.lookup, { moved, reason: "policy", detail: "" });
+  if (!mayRecord(one)) return unwritten(one, asked.lookup, { moved, reason: "policy", detail: "" });
   // A lock file does not know what was recorded since, and each change is recorded once.
-  if (asked.lookup.isOffline && (await signers.signing()) !== undefined) {
-    const again = await ask(one, { recheck: true });
-    return again.decision.kind === "moved" ? follow(one, again, again.decision) : again;
-  }
+  if (!asked.lookup.isOffline || (await one.signers.signing()) === undefined)
+    return recordMoved(one, asked, moved);
+  const again = await ask(one, { recheck: true });
+  return again.decision.kind === "moved" ? recordMoved(one, again, again.decision) : again;
+}
+
+async function recordMoved(one: ImageCheck, asked: DecisionResult, moved: Moved): Promise<DecisionResult> {
   const wrote = await recordSighting(one, asked);
   if ("decision" in wrote) {
     const { decision } = wrote;
@@ -153,16 +181,17 @@ async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Pro
   return { lookup, decision: decision.kind === "too-new" ? decision : { ...moved, newer } };
 }
 
-/** The decision on a followed image that is not recorded. Where the rule wants an age, a record has to prove it. */
+/** The decision on a followed image that is not recorded now. Where the rule wants a record or an age, one has to prove it. */
 function unwritten(
   one: ImageCheck,
   lookup: Lookup,
   { moved, ...why }: Omit<Unrecorded, "kind"> & { readonly moved: Moved },
 ): DecisionResult {
-  if (one.rule.minAge === undefined) return { lookup, decision: moved };
-  const { digest } = one.image.reference;
-  const seen = lookup.history.records.findLast((each) => each.digest === digest && each.may.has("record"));
-  if (seen === undefined) return { lookup, decision: { kind: "unrecorded", ...why } };
+  const { minAge, unseen } = one.rule;
+  const seen = latest(lookup.history, one.image.reference.digest);
+  if (seen === undefined && (minAge !== undefined || unseen === "block"))
+    return { lookup, decision: { kind: "unrecorded", ...why } };
+  if (seen === undefined || minAge === undefined) return { lookup, decision: moved };
   const decision = aged(one, lookup, { record: seen });
   return { lookup, decision: decision.kind === "too-new" ? decision : moved };
 }
@@ -176,11 +205,14 @@ function aged(
   return oldEnough({ kind: "unchanged", ...unchanged }, history.records, { rule, now: context.now() });
 }
 
-/** Whether the image, another index than the recorded one, is the same for the platforms that are built. */
+/**
+ * Whether the image, another index than the recorded one, is the same for the platforms that are built; `unknown` when
+ * the registry could not be asked. An image that it does not have, or does not show to everybody, is another one.
+ */
 async function isSameForPlatforms(
-  { image: { reference, platforms }, signers, context }: ImageCheck,
+  { image: { reference, platforms }, signers, context, rule }: ImageCheck,
   recorded: Moved["record"],
-): Promise<boolean> {
+): Promise<boolean | Unknown> {
   const { digest } = reference;
   if (recorded.platforms.length === 0 || platforms.length === 0 || digest === undefined) return false;
   try {
@@ -190,8 +222,12 @@ async function isSameForPlatforms(
       served.digest === digest &&
       samePlatforms(recorded.platforms, served.platforms, platforms)
     );
-  } catch {
-    // An image that could not be fetched counts as another one.
-    return false;
+  } catch (error) {
+    const code = codeOf(error);
+    const isAnswer = code === "not-found" || code === "needs-credentials" || error instanceof ManifestError;
+    // With `pin` the recorded image is built, whatever the registry would answer.
+    if (isAnswer || rule.action === "pin") return false;
+    const detail = `the tag names another digest than recorded, and the registry could not be asked whether that is the same image for ${platforms.join(", ")}: ${messageOf(error)}`;
+    return { kind: "unknown", reason: "not-compared", detail };
   }
 }

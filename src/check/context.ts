@@ -34,8 +34,8 @@ export interface CheckContext {
    * have it, and only then is anything written to such a log.
    */
   readonly keepsRecords: boolean;
-  /** The tag whose standing record is to be superseded by what it names now, and why. */
-  readonly approval?: { readonly tag: Reference; readonly reason?: string | undefined } | undefined;
+  /** The image, by tag and digest, that is to supersede its tag's standing record, and why. */
+  readonly approval?: { readonly image: Reference; readonly reason?: string | undefined } | undefined;
   readonly now: () => Date;
   /** A signal that ends one request. */
   readonly deadline: () => AbortSignal;

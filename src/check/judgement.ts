@@ -22,6 +22,8 @@ export interface Judgement {
   readonly outcome: Outcome;
   /** Entries under the tag's name in the log that do not count, by reason. */
   readonly rejected: ReadonlyMap<string, number>;
+  /** What signers who are not trusted saw the tag name besides, the newest first, three at most; it decides nothing. */
+  readonly foreign: readonly TagRecord[];
   /** The records that the verdict rests on, in log order; empty when there is none. */
   readonly records: readonly TagRecord[];
 }
@@ -63,7 +65,8 @@ function strictOutcome(verdict: Verdict, rule: Rule): Outcome {
     case "first-seen":
     case "approved":
     case "exempt":
-    case "by-digest":
       return "pass";
+    case "by-digest":
+      return rule.byDigest === "block" ? "refuse" : "pass";
   }
 }

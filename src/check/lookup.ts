@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
+import { isLoopbackRegistry } from "../image/registry.ts";
 import { namedLogs } from "../policy/policy.ts";
 import { type RecordErrorCode, ROOT_TOO_OLD, UNPROVEN } from "../record/error.ts";
 import { type History, joinHistories, readHistory, standing } from "../record/history.ts";
@@ -34,9 +35,13 @@ export function decideOn({ image, rule, context }: ImageCheck, lookup: Lookup): 
   return decide({ ...image, rule, now: context.now() }, lookup);
 }
 
-/** Whether this check is to approve what the image's tag names now. */
-export function isToBeApproved({ image, context: { approval } }: ImageCheck): boolean {
-  return approval !== undefined && taggedName(approval.tag) === taggedName(image.reference);
+/**
+ * Whether this check is to approve the image: its tag with exactly this digest. `other`: it is to approve another
+ * digest of that tag, the one that was reviewed.
+ */
+export function isToBeApproved({ image, context: { approval } }: ImageCheck): boolean | "other" {
+  if (approval === undefined || taggedName(approval.image) !== taggedName(image.reference)) return false;
+  return approval.image.digest === image.reference.digest || "other";
 }
 
 /** What was decided, and upon what. */
@@ -52,7 +57,7 @@ export interface AskedResult extends DecisionResult {
 }
 
 /** What is known about a tag before a log is asked. */
-export const NOTHING: Lookup = { history: { records: [], rejected: new Map() } };
+export const NOTHING: Lookup = { history: { records: [], rejected: new Map(), foreign: [] } };
 
 /** Looks for the tag's records in all places, and decides; `recheck` asks the log even if a lock file has the answer. */
 export async function ask(
@@ -61,7 +66,7 @@ export async function ask(
 ): Promise<AskedResult> {
   const trust = await one.signers.known();
   // An approval is of no use beside one that the lock file does not know.
-  const lookup = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) });
+  const lookup = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) !== false });
   return { lookup, decision: decideOn(one, lookup), trust };
 }
 
@@ -73,14 +78,18 @@ async function lookUp(
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
+  // It is another registry on each machine, so no log's record of it is about this one. A name that is not public for another
+  // reason is asked about: that protects those who recorded it once, and only its hash is in the question.
+  const isLocal = isLoopbackRegistry(reference.registry) && !one.rule.private;
   // What this check has read or written is not asked for again; a log without search could not even answer.
   const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
   // Without a trusted signer no entry counts, whatever the log holds.
   if (trust.length === 0) return NOTHING;
   // Records that do not stand, such as an observer's, do not replace asking for the one that does.
   const isDecided = locked !== undefined && standing(locked) !== undefined;
-  if (isDecided && (context.onlyBrought || !recheck)) return { ...found(locked), isOffline: true };
-  if (context.onlyBrought) return failed({ reason: "unreachable", detail: notBrought(locked) });
+  if (isDecided && (context.onlyBrought || !recheck || isLocal)) return { ...found(locked), isOffline: true };
+  if (context.onlyBrought) return failed({ reason: "no-evidence", detail: notBrought(locked) });
+  if (isLocal) return locked === undefined ? NOTHING : found(locked);
 
   const searchable = logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
@@ -124,8 +133,8 @@ async function lookUp(
 function notBrought(brought: History | undefined): string {
   const counts = [...(brought?.rejected ?? [])].map(([reason, count]) => `${count} ${reason}`).join(", ");
   return counts === ""
-    ? "the image carries no record of it, and a log is not asked"
-    : `the image carries no record of it that counts (${counts}), and a log is not asked`;
+    ? "the image carries no record of this tag"
+    : `the image carries no record of this tag that counts (${counts})`;
 }
 
 /** What searches brought: evidence, and how much more there is that cannot count. */
@@ -229,7 +238,7 @@ function failed(
   failure: NonNullable<Lookup["failure"]>,
   rejected: History["rejected"] = NOTHING.history.rejected,
 ): Lookup {
-  return { history: { records: [], rejected }, failure };
+  return { history: { ...NOTHING.history, rejected }, failure };
 }
 
 function sumOf(counts: readonly History["rejected"][]): History["rejected"] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
+import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
 import { allowsPlainHttp } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
@@ -35,6 +36,20 @@ export function isLost({ context }: ImageCheck): boolean {
 }
 
 /**
+ * Why a log does not hear of this image: its registry has another name, or no name, elsewhere, and what is in a public log
+ * stays there. Undefined when it may be named.
+ */
+export function whyNotNamed({ image, rule, context }: ImageCheck): string | undefined {
+  const { registry } = image.reference;
+  if (rule.private || isPublicRegistry(registry)) return undefined;
+  const allowed = 'a policy baked into the frontend may say "private: true" for it';
+  if (isLoopbackRegistry(registry))
+    return `the registry "${registry}" is another one on each machine, so it has no history in a log; ${allowed}`;
+  if (context.policy.logs[0]?.private) return undefined;
+  return `the registry "${registry}" is not of the public internet, and the log is public; ${allowed}, or name a log with "private: true"`;
+}
+
+/**
  * Records what the tag names, as `writeSighting`. What was decided instead when nothing was written, or what was
  * written is not proven.
  */
@@ -59,17 +74,19 @@ export async function recordSighting(
 export async function writeSighting(
   one: ImageCheck,
   known: History,
-  approval: Pick<Sighting, "supersedes" | "reason"> = {},
+  { approval = {}, seen }: Approving = {},
 ): Promise<WriteResult | NotWritten> {
   const { image, signers, context } = one;
   const { reference } = image;
   const { policy, now, deadline } = context;
+  const hidden = whyNotNamed(one);
+  if (hidden !== undefined) return { kind: "unrecorded", reason: "internal-name", detail: hidden };
   const courier = isLost(one) ? undefined : await signers.signing();
   if (courier === undefined) return { kind: "unrecorded", reason: "no-signer", detail: "" };
   const [log] = policy.logs;
   if (log === undefined)
     return { kind: "unknown", reason: "unwritten", detail: "not recorded: the policy names no log" };
-  const served = await askRegistry(one, courier);
+  const served = seen === undefined ? await askRegistry(one, courier) : contentOf(seen);
   if ("kind" in served) return served;
   let statement: Uint8Array;
   let written: Written;
@@ -115,6 +132,18 @@ export async function writeSighting(
   return { lookup, isOwn: ({ bundle }) => bundle?.dsseEnvelope.payload === payload };
 }
 
+interface Approving {
+  readonly approval?: Pick<Sighting, "supersedes" | "reason">;
+  /** A trusted record of this image under the tag. The registry, where the tag may name another one now, is not asked then. */
+  readonly seen?: TagRecord | undefined;
+}
+
+type Content = Pick<Sighting, "digest" | "mediaType" | "platforms">;
+
+function contentOf({ digest, mediaType, platforms }: Content): Content {
+  return { digest, ...(mediaType !== undefined && { mediaType }), platforms };
+}
+
 function onlyBundle(bundle: unknown, url: string): Brought {
   return { evidence: [{ kind: "bundle", bundle, place: `the answer of ${url}` }], dropped: new Map() };
 }
@@ -142,7 +171,8 @@ async function readBack(
 
 /**
  * The manifest that the registry shows to everybody under a tag or a digest; where the tag is to be `named`, and is
- * not, the digest that it names. Throws as couriers do, and ManifestError.
+ * not, the digest that it names. With `isPublic` a registry at an address that is not public fails as `not-public`. Throws
+ * as couriers do, and ManifestError.
  */
 export async function servedManifest(
   courier: Courier,
@@ -151,11 +181,23 @@ export async function servedManifest(
     repository,
     tag,
     named,
-  }: Pick<Reference, "registry" | "repository"> & { readonly tag: string; readonly named?: string },
+    isPublic = false,
+  }: Pick<Reference, "registry" | "repository"> & {
+    readonly tag: string;
+    readonly named?: string;
+    readonly isPublic?: boolean;
+  },
   { policy, deadline }: Pick<CheckContext, "policy" | "deadline">,
 ): Promise<Manifest | { readonly digest: string }> {
   const plainHttp = allowsPlainHttp(policy, registry);
-  const what = { registry, repository, tag, plainHttp, ...(named !== undefined && { digest: named }) };
+  const what = {
+    registry,
+    repository,
+    tag,
+    plainHttp,
+    ...(named !== undefined && { digest: named }),
+    ...(isPublic && { public: true }),
+  };
   const served = await courier.manifest(what, { signal: deadline() });
   return "bytes" in served ? readManifest(served.bytes, served.mediaType) : served;
 }
@@ -164,19 +206,25 @@ export async function servedManifest(
 async function askRegistry(
   { image: { reference }, rule, context }: ImageCheck,
   courier: Courier,
-): Promise<Pick<Sighting, "digest" | "mediaType" | "platforms"> | NotWritten> {
+): Promise<Content | NotWritten> {
   const { tag = "", digest } = reference;
   try {
     const named = digest === undefined ? {} : { named: digest };
-    const served = await servedManifest(courier, { ...reference, tag, ...named }, context);
+    // What may be named all the same need not be at a public address.
+    const isPublic = !rule.private && !context.policy.logs[0]?.private;
+    const served = await servedManifest(courier, { ...reference, tag, ...named, isPublic }, context);
     if ("platforms" in served && served.digest === digest) return served;
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
   } catch (error) {
     const code = codeOf(error);
-    if (code !== "not-found" && code !== "needs-credentials") return notRecorded(error);
+    // Nothing is at that name, or it is nothing for everybody, or the name leads into a network of somebody's own.
+    if (code !== "not-found" && code !== "needs-credentials" && code !== "not-public")
+      return notRecorded(error);
+    const isNamed = rule.private || (code === "not-public" && context.policy.logs[0]?.private);
     // The image is not public, so only its digest is recorded.
-    if (rule.private && digest !== undefined) return { digest, platforms: [] };
-    return { kind: "unrecorded", reason: "not-public", detail: messageOf(error) };
+    if (isNamed && digest !== undefined) return { digest, platforms: [] };
+    const reason = code === "not-public" ? "internal-name" : "not-public";
+    return { kind: "unrecorded", reason, detail: messageOf(error) };
   }
 }
 
@@ -189,7 +237,8 @@ function notRecorded(error: unknown): Extract<NotWritten, { kind: "unknown" }> {
   return { kind: "unknown", reason, detail: `not recorded: ${messageOf(error)}` };
 }
 
-function codeOf(error: unknown): unknown {
+/** The code of whatever was thrown, if it has one. */
+export function codeOf(error: unknown): unknown {
   return error instanceof Error && "code" in error ? error.code : undefined;
 }
 

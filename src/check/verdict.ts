@@ -45,9 +45,16 @@ export type UnchangedNote = "same-platforms" | "superseded";
  * - `no-signer`: there was nothing to sign with
  * - `policy`: the policy lets new tags through, or refuses them, and does not record them
  * - `not-public`: the registry does not show the tag to everybody, so it has no place in a public log
+ * - `internal-name`: the registry's name is not of the public internet, so it has no place there either
  * - `registry-differs`: the registry names another image than BuildKit would use: a local image or a mirror
  */
-export const UNRECORDED_REASONS = ["no-signer", "policy", "not-public", "registry-differs"] as const;
+export const UNRECORDED_REASONS = [
+  "no-signer",
+  "policy",
+  "not-public",
+  "internal-name",
+  "registry-differs",
+] as const;
 export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
 
 /**
@@ -55,6 +62,9 @@ export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
  *
  * - `unreachable`: the log gave no answer; or the log, the registry or an authority gave none when one was to be
  *   recorded. Retrying may help
+ * - `no-evidence`: an image is verified that carries no record of the tag
+ * - `not-compared`: the tag names another index, and the registry could not be asked whether it is the same for the
+ *   platforms that are built. Retrying may help
  * - `unproven`: the log has an entry by a trusted signer, or the one that this build wrote, and does not prove it
  * - `unsearchable`: no lock file has a record, and the log has no search
  * - `contradicted`: the lock file leaves out an earlier record that the log has
@@ -62,6 +72,8 @@ export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
  */
 export const UNKNOWN_REASONS = [
   "unreachable",
+  "no-evidence",
+  "not-compared",
   "unproven",
   "unsearchable",
   "contradicted",

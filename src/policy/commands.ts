@@ -7,7 +7,7 @@ import type { Setting } from "./rule.ts";
 
 /** What a build is asked to do beyond building; no part of the policy. */
 export interface Commands {
-  /** The tag whose new digest is approved: `name:tag`, without a digest. */
+  /** The tag that is approved, and the digest that was reviewed: `name:tag@digest`. */
   readonly approve?: Reference;
   /** Why it is approved, for whoever reads the log: one line. */
   readonly reason?: string;
@@ -53,9 +53,14 @@ export function readCommands(args: Args): Commands {
   const read = argReader(args, problems);
   const approve = read("TLOG_APPROVE", (value) => {
     const reference = parseReference(value);
-    if (reference.digest === undefined) return reference;
+    const { tag, digest } = reference;
+    if (tag !== undefined && digest !== undefined) return reference;
+    const missing =
+      digest === undefined
+        ? "no digest; the digest that was reviewed belongs there"
+        : "no tag; the tag that is approved belongs there";
     throw new WrongValue(
-      `"${excerpt(value, 200)}" has a digest; name the tag alone, the digest is looked up`,
+      `"${excerpt(value, 200)}" has ${missing}, as in name:tag@sha256:…; "docker buildx build --call tlog" prints the line`,
     );
   });
   const reason = read("TLOG_REASON", (value) => {

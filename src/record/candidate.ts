@@ -16,7 +16,7 @@ import { checkLogIsNamed, claimedTime, proveCertificate, proveSigned, readTreeHe
 import type { Candidate, Claim, Evidence, RecordContext } from "./record.ts";
 import { type Permission, type Signer, signerId, type TrustedIdentity } from "./signer.ts";
 import { IN_TOTO_PAYLOAD_TYPE, parseSighting } from "./statement.ts";
-import { findSigner, type Granted, identityOf, type Verifier } from "./trusted-signer.ts";
+import { anySigner, findSigner, type Granted, identityOf, type Verifier } from "./trusted-signer.ts";
 
 /**
  * How far the proven time may be from the time of observation, either way.
@@ -103,9 +103,9 @@ export function statementId({ signer, bundle }: Claim): string {
   return `${signerId(signer)} ${sha256(Buffer.from(bundle.dsseEnvelope.payload, "base64"))}`;
 }
 
-/** The trusted signer. Throws RecordError ("untrusted-signer"). */
-function grantedSigner(place: string, verifier: Verifier, { trust }: RecordContext): Granted {
-  const found = findSigner(verifier, trust);
+/** The signer, if it counts. Throws RecordError ("untrusted-signer"). */
+function grantedSigner(place: string, verifier: Verifier, { trust, strangers }: RecordContext): Granted {
+  const found = strangers ? anySigner(verifier) : findSigner(verifier, trust);
   if (!("stranger" in found)) return found;
   throw refusal(place, "untrusted-signer", `it is signed with ${found.stranger}, which is not trusted here`);
 }

@@ -14,7 +14,18 @@ export interface History {
   readonly records: readonly TagRecord[];
   /** How many of the other entries were refused for what reason. */
   readonly rejected: ReadonlyMap<RecordErrorCode, number>;
+  /**
+   * What signers who are not trusted saw the tag name, and no record has: the newest sighting of each digest, the newest
+   * first, MAX_FOREIGN at most. They are proven like records, and decide nothing.
+   */
+  readonly foreign: readonly TagRecord[];
 }
+
+/** One for the image that is judged, and three that are shown beside it. */
+const MAX_FOREIGN = 4;
+/** How much of what strangers logged is read for it, and how much of that proven: they can log without end. */
+const MAX_FOREIGN_READ = 256;
+const MAX_FOREIGN_PROVEN = 32;
 
 /** Evidence that proves no record. */
 interface Rejected {
@@ -30,14 +41,53 @@ interface Rejected {
 export function readHistory(evidence: Iterable<Evidence>, context: RecordContext): History {
   const rejected: Rejected[] = [];
   const claims: Claimed[] = [];
+  const strangers: Evidence[] = [];
   for (const each of evidence) {
     try {
       claims.push(readEvidence(each, context));
     } catch (error) {
-      rejected.push({ code: codeOf(error), leaf: each.kind === "entry" ? each.uuid : undefined });
+      const code = codeOf(error);
+      rejected.push({ code, leaf: each.kind === "entry" ? each.uuid : undefined });
+      if (code === "untrusted-signer") strangers.push(each);
     }
   }
-  return historyOf(claims, rejected);
+  const history = historyOf(claims, rejected);
+  return { ...history, foreign: foreignRecords(strangers, history.records, context) };
+}
+
+/** What strangers saw, as far as it is proven like a record. */
+function foreignRecords(
+  evidence: readonly Evidence[],
+  records: readonly TagRecord[],
+  context: RecordContext,
+): readonly TagRecord[] {
+  const known = new Set(records.map(({ digest }) => digest));
+  const claims = evidence.slice(-MAX_FOREIGN_READ).flatMap((each) => {
+    const claim = refusedAsNone(() => readEvidence(each, { ...context, strangers: true }));
+    return claim === undefined || known.has(claim.digest) ? [] : [claim];
+  });
+  const foreign: TagRecord[] = [];
+  let proofs = 0;
+  for (const { digest, prove } of claims.toSorted(byClaimedTime).toReversed()) {
+    if (foreign.length === MAX_FOREIGN || proofs === MAX_FOREIGN_PROVEN) break;
+    if (known.has(digest)) continue;
+    proofs += 1;
+    const record = refusedAsNone(prove);
+    if (record === undefined) continue;
+    known.add(digest);
+    foreign.push(record);
+  }
+  return foreign;
+}
+
+/** What is read, or undefined when it is refused. */
+function refusedAsNone<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    codeOf(error);
+    return undefined;
+  }
 }
 
 /** Reasons that the policy has, and that say nothing against the evidence itself. */
@@ -92,7 +142,7 @@ function historyOf(claims: readonly Claimed[], rejected: Rejected[]): History {
       }
     }
   }
-  return { records: inLogOrder(records), rejected: countRejected(rejected, records) };
+  return { records: inLogOrder(records), rejected: countRejected(rejected, records), foreign: [] };
 }
 
 /** What evidence claims. Throws RecordError, and LogEntryError for an entry that is none; so does its `prove`. */
@@ -110,9 +160,10 @@ export function readEvidence(evidence: Evidence, context: RecordContext): Claime
 }
 
 function claimOf(candidate: Candidate, { trustedRoot }: RecordContext): Claimed {
-  const { claim, loggedAt } = candidate;
+  const { claim, sighting, loggedAt } = candidate;
   return {
     id: statementId(claim),
+    digest: sighting.digest,
     loggedAt,
     logIndex: BigInt(claim.bundle.verificationMaterial.tlogEntries[0].logIndex),
     prove: () => proveRecord(candidate, trustedRoot),
@@ -128,9 +179,14 @@ function codeOf(error: unknown): RecordErrorCode {
 /** Groups copies of one signer's statement; the copy that claims the earliest time comes first. */
 function groupCopies(claims: readonly Claimed[]): Iterable<readonly Claimed[]> {
   const groups = Map.groupBy(claims, ({ id }) => id);
-  return [...groups.values()].map((copies) =>
-    copies.toSorted((a, b) => a.loggedAt.getTime() - b.loggedAt.getTime() || Number(a.logIndex - b.logIndex)),
-  );
+  return [...groups.values()].map((copies) => copies.toSorted(byClaimedTime));
+}
+
+function byClaimedTime(
+  a: Pick<Claimed, "loggedAt" | "logIndex">,
+  b: Pick<Claimed, "loggedAt" | "logIndex">,
+): number {
+  return a.loggedAt.getTime() - b.loggedAt.getTime() || compare(a.logIndex, b.logIndex);
 }
 
 /** Leaves out entries that the log shows without proof when a bundle has proven the same entry. */
@@ -187,7 +243,13 @@ export function joinHistories(one: History, other: History): History {
   });
   const rejected = new Map(one.rejected);
   for (const [code, count] of other.rejected) rejected.set(code, Math.max(rejected.get(code) ?? 0, count));
-  return { records, rejected };
+  const known = new Set(records.map(({ digest }) => digest));
+  const foreign = [...one.foreign, ...other.foreign]
+    .toSorted(byClaimedTime)
+    .toReversed()
+    .filter(({ digest }) => !known.has(digest) && known.add(digest))
+    .slice(0, MAX_FOREIGN);
+  return { records, rejected, foreign };
 }
 
 /** What tells sightings apart: two records with the same text are copies of one envelope. */
@@ -227,12 +289,14 @@ export function standing({ records }: History): Standing | undefined {
 }
 
 /**
- * The newest sighting by who may record, approvals by who may approve among them; undefined when there is none. It is
- * what counts for a tag that is followed wherever it goes.
+ * The newest sighting, of this digest if there is one, by who may record, approvals by who may approve among them; undefined
+ * when there is none. It is what counts for a tag that is followed wherever it goes.
  */
-export function latest({ records }: History): TagRecord | undefined {
+export function latest({ records }: Pick<History, "records">, digest?: Digest): TagRecord | undefined {
   return records.findLast(
-    (record) => record.may.has("record") || (isApproval(record) && record.may.has("approve")),
+    (record) =>
+      (digest === undefined || record.digest === digest) &&
+      (record.may.has("record") || (isApproval(record) && record.may.has("approve"))),
   );
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Bundle } from "./bundle.ts";
@@ -35,6 +36,8 @@ export interface RecordContext {
   readonly trustedRoot: TrustedRoot;
   /** The base URLs of the logs that count; undefined: all logs of the trusted root. */
   readonly logs?: readonly string[] | undefined;
+  /** Whether every signer counts, and may do nothing: to see what those who are not trusted saw. */
+  readonly strangers?: true;
 }
 
 /**
@@ -71,6 +74,7 @@ export type Evidence =
 export interface Claimed {
   /** The same in copies of one statement. */
   readonly id: string;
+  readonly digest: Digest;
   readonly loggedAt: Date;
   readonly logIndex: bigint;
   /** Throws RecordError. */

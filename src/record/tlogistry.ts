@@ -80,6 +80,7 @@ export function readLegacy(entry: LogEntry, { value }: NamedBody, context: Recor
   checkLogIsNamed({ place, entry: bundled }, context.logs, trustedRoot);
   return {
     id: `${signerId(signer)} ${payloadHash}`,
+    digest,
     loggedAt,
     logIndex: BigInt(entry.logIndex),
     prove() {

@@ -54,5 +54,7 @@ function evidenceOf(judgement: Judgement, platforms: readonly string[]): Evidenc
 /** The record of a public image has a media type, and that of a private image has none. */
 function isPrivate({ rule, verdict, records }: Judgement): boolean {
   const isShown = records.some(({ mediaType }) => mediaType !== undefined);
-  return (rule.private && !isShown) || (verdict.kind === "unrecorded" && verdict.reason === "not-public");
+  const isInternal =
+    verdict.kind === "unrecorded" && (verdict.reason === "not-public" || verdict.reason === "internal-name");
+  return (rule.private && !isShown) || isInternal;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { UnknownReason, UnrecordedReason, Verdict } from "../check/verdict.ts";
+import type { Verdict } from "../check/verdict.ts";
 import type { Digest } from "../image/digest.ts";
-import { formatReference } from "../image/reference.ts";
+import { familiarName, formatReference } from "../image/reference.ts";
 import type { TagRecord } from "../record/record.ts";
+import type { MessageName } from "./message-names.ts";
 import {
   ageLine,
-  BY_DIGEST,
   day,
   digestOf,
   evidence,
@@ -18,36 +18,8 @@ import {
   ruleLine,
   unseenLine,
 } from "./phrases.ts";
-import type { WayOut } from "./ways-out.ts";
-
-/** The names of all messages. People search for them and tools compare them: a name never changes; docs/messages.md has a section for each, in this order. */
-export const MESSAGE_NAMES = [
-  "TagUnchanged",
-  "SamePlatforms",
-  "Superseded",
-  "FirstSeen",
-  "TagApproved",
-  "TagFollowed",
-  "TagPinned",
-  "PinnedImageGone",
-  "TagMoved",
-  "MovedWarned",
-  "TooNew",
-  "UnrecordedNoSigner",
-  "UnrecordedByPolicy",
-  "UnrecordedNotPublic",
-  "UnrecordedRegistryDiffers",
-  "LogUnreachable",
-  "LogUnproven",
-  "NotInLockFile",
-  "LockContradicted",
-  "RecordingFailed",
-  "Unpinned",
-  "ByDigest",
-  "Exempt",
-] as const;
-
-export type MessageName = (typeof MESSAGE_NAMES)[number];
+import { UNKNOWN, UNRECORDED } from "./reason-texts.ts";
+import { orByDigest, type WayOut } from "./ways-out.ts";
 
 /** Every text about one image. */
 export interface Texts {
@@ -112,18 +84,20 @@ const TEXTS: {
     trouble: {
       short: `tag "${nameOf(reference)}" is too new until ${isoTime(until)}`,
       details: [...evidenceLines(record), ...minAgeLine(rule)],
-      ways: [byDigest(`build again after that time, ${BY_DIGEST}`)],
+      ways: [orByDigest("build again after that time")],
     },
   }),
   unrecorded: (judgement, verdict) => {
     const { reference, rule, outcome } = judgement;
     const { name, why, details, ways = [] } = UNRECORDED[verdict.reason](judgement, verdict.detail);
     const refused = outcome === "refuse" ? ", and the policy refuses such tags" : "";
+    // Of a tag that is followed there may be records of other images.
+    const what = rule.action === "follow" ? "names an image without a record" : "has no record";
     return {
       name,
       line: `${nameOf(reference)} NOT RECORDED: ${digestOf(reference)} (${why})`,
       trouble: {
-        short: `tag "${nameOf(reference)}" has no record in the log${refused}`,
+        short: `tag "${nameOf(reference)}" ${what} in the log${refused}`,
         details: [...details, ...unseenLine(rule)],
         ways,
       },
@@ -131,11 +105,13 @@ const TEXTS: {
   },
   unknown: ({ reference, rule, outcome }, { reason, detail }) => {
     const { name, matter, isOurs, steps = [], lock, remedy } = UNKNOWN[reason];
+    // An image that is verified is built already.
+    const stops = outcome === "refuse" && reason !== "no-evidence";
     return {
       name,
       line: `${nameOf(reference)} UNKNOWN: ${digestOf(reference)} could not be checked: ${detail}`,
       trouble: {
-        short: `tag "${nameOf(reference)}" ${matter}${outcome === "refuse" ? ", so the build stops before it is used" : ""}`,
+        short: `tag "${nameOf(reference)}" ${matter}${stops ? ", so the build stops before it is used" : ""}`,
         details: [
           // What a server said stays on one line, so that people can search for it.
           ...(isOurs ? folded(detail) : [detail]),
@@ -146,7 +122,7 @@ const TEXTS: {
           ...(lock === undefined
             ? []
             : [{ kind: "lock", saying: lock, isSigned: reason === "unsearchable" } as const]),
-          byDigest(remedy),
+          ...(reason === "no-evidence" ? [] : [orByDigest(remedy)]),
         ],
       },
     };
@@ -164,10 +140,24 @@ const TEXTS: {
       ],
     },
   }),
-  "by-digest": ({ reference }) => ({
-    name: "ByDigest",
-    line: `${formatReference(reference)} is named by digest: there is no tag that could move`,
-  }),
+  "by-digest": ({ reference, rule }) =>
+    rule.byDigest === "block"
+      ? {
+          name: "ByDigestBlocked",
+          line: `${formatReference(reference)} NAMED BY DIGEST ALONE: no record of a tag speaks of it`,
+          trouble: {
+            short: `image "${formatReference(reference)}" is named by digest alone, and no record of a tag speaks of it`,
+            details: [
+              ...ruleLine(rule, "by-digest"),
+              "name it with its tag, whose record is then checked:",
+              `  ${familiarName({ ...reference, tag: "TAG" })}`,
+            ],
+          },
+        }
+      : {
+          name: "ByDigest",
+          line: `${formatReference(reference)} is named by digest: there is no tag that could move`,
+        },
   exempt: ({ reference, rule }) => ({
     name: "Exempt",
     line: `${formatReference(reference)} is not checked (${rule.source}: ${rule.why})`,
@@ -234,7 +224,7 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Moved)
       ways: [
         ...(gone === undefined ? [{ kind: "keep", digest: record.digest } as const] : []),
         ...(reference.digest === undefined ? [] : [approve(record, reference.digest)]),
-        byDigest("accept it in this Dockerfile alone"),
+        { kind: "by-digest", saying: "accept it in this Dockerfile alone" },
       ],
     },
   };
@@ -243,108 +233,3 @@ function moved({ reference, rule, outcome }: Judgement, { record, gone }: Moved)
 function approve({ signer }: TagRecord, digest: Digest): WayOut {
   return { kind: "approve", digest, signer: signer.kind };
 }
-
-function byDigest(saying: string): WayOut {
-  return { kind: "by-digest", saying };
-}
-
-/** Why a new tag is not recorded: in brackets behind its digest, and with what to do. */
-const UNRECORDED: Readonly<
-  Record<
-    UnrecordedReason,
-    (
-      judgement: Judgement,
-      detail: string,
-    ) => Pick<NonNullable<Texts["trouble"]>, "details" | "ways"> & {
-      readonly name: MessageName;
-      readonly why: string;
-    }
-  >
-> = {
-  "no-signer": () => ({
-    name: "UnrecordedNoSigner",
-    why: "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE",
-    details: [
-      "this build had nothing to sign a record with; give it one of these:",
-      "  --secret id=tlog-signing-key,src=key.pem    (a P-256 key)",
-      "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
-    ],
-  }),
-  policy: ({ rule }) => ({
-    name: "UnrecordedByPolicy",
-    why:
-      rule.unseen === "block"
-        ? "the policy does not let this build record new tags"
-        : "the policy allows new tags without recording them",
-    details: [],
-    ways: [byDigest(`record it first in a build that records new tags, ${BY_DIGEST}`)],
-  }),
-  "not-public": (_, detail) => ({
-    name: "UnrecordedNotPublic",
-    why: `only images that anyone can pull are recorded: ${detail}`,
-    details: [
-      "only images that anyone can pull are recorded:",
-      `  ${detail}`,
-      'to record it all the same, give it a rule with "private: true"',
-    ],
-  }),
-  "registry-differs": ({ reference }, detail) => ({
-    name: "UnrecordedRegistryDiffers",
-    why: `the registry serves ${detail} for this tag: a local image, or a mirror that differs`,
-    details: [
-      "it is a local image, or one of a mirror that differs from the registry:",
-      `  the build has        ${digestOf(reference)}`,
-      `  the registry serves  ${detail}`,
-      "build with --pull to use the registry's image instead of a local one",
-    ],
-  }),
-};
-
-/** What is wrong with a tag whose verdict is `unknown`, and what to do. */
-const UNKNOWN: Readonly<
-  Record<
-    UnknownReason,
-    {
-      readonly name: MessageName;
-      readonly matter: string;
-      /** Whether all words of the detail are ours, and may be broken into lines. */
-      readonly isOurs?: true;
-      readonly steps?: readonly string[];
-      /** What an update of the lock file does about it. */
-      readonly lock?: string;
-      readonly remedy: string;
-    }
-  >
-> = {
-  unreachable: {
-    name: "LogUnreachable",
-    matter: "could not be checked",
-    remedy: `build again when it answers, ${BY_DIGEST}`,
-  },
-  unproven: {
-    name: "LogUnproven",
-    matter: "has a record that is not proven",
-    isOurs: true,
-    remedy: `build again when that is fixed, ${BY_DIGEST}`,
-  },
-  unsearchable: {
-    name: "NotInLockFile",
-    matter: "has no record in a lock file",
-    isOurs: true,
-    lock: "add it, in a build that can sign",
-    remedy: BY_DIGEST,
-  },
-  contradicted: {
-    name: "LockContradicted",
-    matter: "has an earlier record in the log than in the lock file",
-    isOurs: true,
-    steps: ["find out who left it out; to have it back, delete the tag's lines there"],
-    lock: "and then update the file",
-    remedy: BY_DIGEST,
-  },
-  unwritten: {
-    name: "RecordingFailed",
-    matter: "could not be recorded",
-    remedy: `build again when that is fixed, ${BY_DIGEST}`,
-  },
-};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import { type MessageName, textsOf } from "./message-table.ts";
-import { ignoredEntries } from "./phrases.ts";
+import type { MessageName } from "./message-names.ts";
+import { textsOf } from "./message-table.ts";
+import { foreignLine, ignoredEntries } from "./phrases.ts";
 import { namedByLine, type PlacedJudgement } from "./place.ts";
 import { sharedKey, type ToldBuild, type WayOut, wayOutLines } from "./ways-out.ts";
 
@@ -23,7 +24,9 @@ export function messageUrl(name: MessageName): string {
 
 /** The progress line of a judgement. */
 export function progressLine(judgement: Judgement): string {
-  return [textsOf(judgement).line, ignoredEntries(judgement.rejected)].filter(Boolean).join("; ");
+  const { rejected, foreign } = judgement;
+  const parts = [textsOf(judgement).line, ...foreign.map(foreignLine), ignoredEntries(rejected)];
+  return parts.filter(Boolean).join("; ");
 }
 
 /** The warning about a judgement whose outcome is one. */
@@ -81,7 +84,8 @@ function urlLine(name: MessageName): string {
 }
 
 function detailsOf(judgement: PlacedJudgement): string[] {
-  return [...namedByLine(judgement), ...(textsOf(judgement).trouble?.details ?? [])];
+  const details = textsOf(judgement).trouble?.details ?? [];
+  return [...namedByLine(judgement), ...details, ...judgement.foreign.map(foreignLine)];
 }
 
 function waysOf(judgement: Judgement): readonly WayOut[] {

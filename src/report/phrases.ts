@@ -15,9 +15,6 @@ export function digestOf(image: Reference): string {
   return image.digest ?? "no digest";
 }
 
-/** The remedy that works for every image. */
-export const BY_DIGEST = "or name the image by digest";
-
 /** The width of an indented line in a terminal of 80 columns. */
 export const COLUMNS = 78;
 
@@ -29,6 +26,11 @@ export function folded(sentence: string): string[] {
 /** What a record rests on, in one line for the progress: where it is, since when, and by whom. */
 export function evidence(record: TagRecord): string {
   return `log index ${record.logIndex}, ${isoTime(record.loggedAt)}, by ${signerOf(record)}`;
+}
+
+/** What somebody saw whose records do not count. */
+export function foreignLine(record: TagRecord): string {
+  return `somebody else saw ${record.digest} (${evidence(record)}, who is not trusted here)`;
 }
 
 /** The same for an error: a line that says when and by whom, and one that says where. */
@@ -73,8 +75,12 @@ export function ignoredEntries(rejected: Iterable<[reason: string, count: number
 }
 
 /** What the policy says about such an image, in its own words, and where. */
-export function ruleLine(rule: Rule, key: "action" | "unseen" | "unknown" = "action"): string[] {
+export function ruleLine(
+  rule: Rule,
+  key: "action" | "unseen" | "unknown" | "by-digest" = "action",
+): string[] {
   // Only the action has a source and a reason.
+  if (key === "by-digest") return [`the policy says "by-digest: ${rule.byDigest}"`];
   if (key !== "action") return [`the policy says "${key}: ${rule[key]}"`];
   const line = `rule: "action: ${rule.action}" (${rule.source})`;
   const whole = `${line}: ${rule.why}`;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ignoredEntries, logHost, signerOf } from "./phrases.ts";
-import type { MessageName } from "./message-table.ts";
+import type { MessageName } from "./message-names.ts";
 import { refusalMessage } from "./messages.ts";
 import type { PlacedJudgement } from "./place.ts";
 import type { Report, ReportedImage, Unjudged } from "./report.ts";
@@ -67,8 +67,8 @@ export function aligned(rows: readonly (readonly string[])[], gap: string): stri
 }
 
 function details(image: ReportedImage): string[] {
-  const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy, rejected } =
-    image;
+  const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy } = image;
+  const { foreign = [], rejected } = image;
   // No rule is about an image without a tag or a digest.
   const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
@@ -86,6 +86,11 @@ function details(image: ReportedImage): string[] {
     ["why", isRuled ? rule?.why : undefined],
     ["note", NOTES[message]],
     ["detail", detail],
+    ...foreign.flatMap((other): typeof rows => [
+      ["others", other.digest],
+      ["", `seen ${other.loggedAt}, log index ${other.logIndex}`],
+      ["", `by ${signerOf(other)}, who is not trusted here`],
+    ]),
     ["log", ignoredEntries(Object.entries(rejected))],
   ];
   return rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(LABEL_WIDTH)} ${text}`] : []));

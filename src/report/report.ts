@@ -8,7 +8,8 @@ import { OUTCOMES, worstOf } from "../check/judgement.ts";
 import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
 import { described, text } from "../policy/key.ts";
 import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
-import { MESSAGE_NAMES, textsOf } from "./message-table.ts";
+import { MESSAGE_NAMES } from "./message-names.ts";
+import { textsOf } from "./message-table.ts";
 import { progressLine } from "./messages.ts";
 import { namedBy, type PlacedJudgement } from "./place.ts";
 
@@ -119,6 +120,12 @@ const ReportedImage = described(
       ),
     ),
     detail: v.exactOptional(text("Why it is unknown, unpinned or unrecorded, or cannot be pinned")),
+    foreign: v.exactOptional(
+      list(
+        ReportedRecord,
+        "What signers who are not trusted saw the tag name besides, the newest first; it decides nothing",
+      ),
+    ),
     rejected: described(
       v.record(v.string(), v.number()),
       "Log entries under the tag's name that do not count, by reason",
@@ -205,7 +212,7 @@ export function makeReport(
 }
 
 function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined): ReportedImage {
-  const { reference, verdict, rule, outcome, rejected } = judgement;
+  const { reference, verdict, rule, outcome, foreign, rejected } = judgement;
   const by = namedBy(judgement);
   const { registry, repository, tag, digest } = reference;
   return {
@@ -220,6 +227,7 @@ function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined):
     lines: (image?.locations ?? []).map(({ filename, start, end }) => ({ file: filename, start, end })),
     ...(by && { namedBy: formatReference(by) }),
     ...reportVerdict(verdict),
+    ...(foreign.length > 0 && { foreign: foreign.map(reportRecord) }),
     rejected: Object.fromEntries(rejected),
   };
 }

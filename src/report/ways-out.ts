@@ -33,8 +33,18 @@ export type WayOut =
   | { readonly kind: "approve"; readonly digest: Digest; readonly signer: Signer["kind"] }
   /** Have all tags of the Dockerfile recorded, and their records beside it. */
   | { readonly kind: "lock"; readonly saying: string; readonly isSigned: boolean }
-  /** Name it by its digest alone: there is nothing to check then. */
-  | { readonly kind: "by-digest"; readonly saying: string };
+  /** Name it by its digest alone: there is nothing to check then. `otherwise`: what else to do, where its rule blocks that. */
+  | { readonly kind: "by-digest"; readonly saying: string; readonly otherwise?: string | undefined };
+
+/** The way out that nearly every image has, behind another one. */
+export function orByDigest(first?: string): WayOut {
+  const saying = "or name the image by digest";
+  return {
+    kind: "by-digest",
+    saying: first === undefined ? saying : `${first}, ${saying}`,
+    otherwise: first,
+  };
+}
 
 /** What goes below a line that announces it, such as a command. */
 const INDENT = "  ";
@@ -62,6 +72,7 @@ export function wayOutLines(
     case "by-digest": {
       const { digest } = judgement.reference;
       if (digest === undefined) return [];
+      if (judgement.rule.byDigest === "block") return way.otherwise === undefined ? [] : [way.otherwise];
       const saying = isInDockerfile(judgement) ? way.saying : way.saying.replace("Dockerfile", "build");
       return announced(`${saying}:`, writtenWith(judgement, digest, { withTag: false }));
     }

@@ -19,10 +19,9 @@ export function lockChangeLines({ changes, unlockable }: LockUpdate): string[] {
   return [...lines, ...weaker, lines.length === 0 ? `${summary}: it is as it should be` : summary];
 }
 
-function changeLine({ reference, kept, added, dropped }: LockChange): string {
+function changeLine({ reference, isUsed, kept, added, dropped }: LockChange): string {
   const digests = (list: LockChange["added"]) => list.map(({ digest }) => digest).join(", ");
-  if (added.length === 0 && kept.length === 0)
-    return `tlog.lock: - ${reference}: no stage uses it any more (${digests(dropped)})`;
+  if (!isUsed) return `tlog.lock: - ${reference}: no stage uses it any more (${digests(dropped)})`;
   const parts = [
     ...(added.length > 0 ? [`adds ${digests(added)}`] : []),
     ...(dropped.length > 0 ? [`drops ${digests(dropped)}`] : []),
@@ -34,8 +33,9 @@ function changeLine({ reference, kept, added, dropped }: LockChange): string {
 export function printLock(update: LockUpdate, { isCheck }: { readonly isCheck: boolean }): Uint8Array {
   const json = {
     changed: isChanged(update.changes),
-    tags: update.changes.map(({ reference, kept, added, dropped }) => ({
+    tags: update.changes.map(({ reference, isUsed, kept, added, dropped }) => ({
       reference,
+      used: isUsed,
       kept: kept.length,
       added: added.map(({ digest }) => digest),
       dropped: dropped.map(({ digest }) => digest),

@@ -24,7 +24,7 @@ export const TEXT_REQUESTS = {
     description: "Check every image of the build against the transparency log, without building",
     options: [
       ...BUILT,
-      { name: "build-arg:TLOG_APPROVE", description: "Tag whose new image is approved in the log" },
+      { name: "build-arg:TLOG_APPROVE", description: "Image that is approved in the log: name:tag@digest" },
       { name: "build-arg:TLOG_REASON", description: "Why it is approved, for the log" },
     ],
   },
@@ -81,7 +81,7 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
   const own = request as OwnRequest | undefined;
   if (approve !== undefined && own !== "check" && lock !== "update") {
     throw new RequestError(
-      `TLOG_APPROVE=${formatReference(approve)} is for "docker buildx build --call tlog", or beside TLOG_LOCK=update: a build that had it among its arguments would approve whatever the tag names then`,
+      `TLOG_APPROVE=${formatReference(approve)} is for "docker buildx build --call tlog", or beside TLOG_LOCK=update: a build that had it among its arguments would approve the image again after somebody took that back`,
     );
   }
   if (image !== undefined && own !== "verify")

@@ -159,10 +159,13 @@ describe("evidence has no name and no record of what the policy keeps private", 
     ]);
   });
 
-  test("such as an image that its registry did not show, which was not recorded for that", async () => {
+  test.for([
+    { row: "that its registry did not show", reason: "not-public" },
+    { row: "whose registry has no public name", reason: "internal-name" },
+  ] as const)("such as an image $row, which was not recorded for that", async ({ reason }) => {
     const [one] = judgements;
     if (one === undefined) throw new Error("nothing was judged");
-    const verdict = { kind: "unrecorded", reason: "not-public", detail: "GET …: status 401" } as const;
+    const verdict = { kind: "unrecorded", reason, detail: "GET …: status 401" } as const;
     const { solves } = await attested({ judgements: [{ ...one, verdict, records: [] }] });
     const [text = ""] = Object.values(filesOf(solves));
     expect(text).not.toContain("library/good");

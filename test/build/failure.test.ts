@@ -107,6 +107,7 @@ describe("refused images point at the lines that ask for them", () => {
     outcome: "refuse",
     records: [],
     rejected: new Map(),
+    foreign: [],
   });
   const rangesOf = (error: BuildRefused) =>
     Status.decode(failureStatus(error)).details?.map(

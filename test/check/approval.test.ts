@@ -35,7 +35,7 @@ const may = ({ signer }: SampleKey, ...permissions: Permission[]): Trust => ({
   may: new Set(permissions),
 });
 const TRUST = [may(owner, "record", "approve"), may(recorder, "record"), may(observer, "vouch")];
-const APPROVAL = { tag: parseReference("alpine:3.16.0"), reason: "rebuilt for CVE-2022-30065" };
+const APPROVAL = { image: parseReference(`alpine:3.16.0@${NEW}`), reason: "rebuilt for CVE-2022-30065" };
 
 type Line = readonly [SampleKey, typeof OLD, typeof OLD?];
 
@@ -162,7 +162,7 @@ describe("an approval is logged, and the image stands from then on", () => {
   });
 
   test("without a reason, when none is given", async () => {
-    const around = approving({ setting: { context: { approval: { tag: APPROVAL.tag } } } });
+    const around = approving({ setting: { context: { approval: { image: APPROVAL.image } } } });
     const { verdict } = await judge(around);
     expect(verdict.kind === "approved" && "reason" in verdict.record).toBe(false);
   });
@@ -178,12 +178,12 @@ describe("nothing is approved and nothing written", () => {
     },
     {
       row: "of another tag than the one named",
-      setting: { context: { approval: { tag: parseReference("alpine:3.16.1") } } },
+      setting: { context: { approval: { image: parseReference(`alpine:3.16.1@${NEW}`) } } },
       verdict: { kind: "moved" },
     },
     {
       row: "of another repository's tag of that name",
-      setting: { context: { approval: { tag: parseReference("acme/alpine:3.16.0") } } },
+      setting: { context: { approval: { image: parseReference(`acme/alpine:3.16.0@${NEW}`) } } },
       verdict: { kind: "moved" },
     },
     { row: "of an exempt image", rule: { action: "ignore" }, verdict: { kind: "exempt" } },
@@ -193,20 +193,28 @@ describe("nothing is approved and nothing written", () => {
       verdict: { kind: "unknown", reason: "unreachable", detail: "ECONNREFUSED" },
     },
     {
-      row: "of an old digest that the Dockerfile names",
-      log: logOf([recorder, NEW], [owner, OLD, NEW]),
-      verdict: { kind: "unchanged", note: "superseded" },
+      row: "of another digest of the tag than the one that was reviewed",
+      setting: { context: { approval: { image: parseReference(`${ALPINE}@${OTHER}`) } } },
+      verdict: { kind: "moved" },
+    },
+    {
+      row: "of a new tag that names another digest than the one that was reviewed",
+      log: logOf(),
+      setting: { context: { approval: { image: parseReference(`${ALPINE}@${OTHER}`) } } },
+      verdict: { kind: "unrecorded" },
+    },
+    {
+      row: "of a followed tag that names another digest than the one that was reviewed",
+      setting: { context: { approval: { image: parseReference(`${ALPINE}@${OTHER}`) } } },
+      rule: { action: "follow" },
+      verdict: { kind: "moved" },
     },
   ])("$row", async ({ verdict, ...row }) => {
     const around = approving(row);
     const before = around.log.log.size;
-    const images = consumed(`${ALPINE}@${NEW}`).map((image) => ({
-      ...image,
-      claimed: row.row.includes("Dockerfile names"),
-    }));
-    const [judgement] = await openCheck(around.context)(images);
-    expect(judgement?.verdict).toMatchObject(verdict);
+    expect((await judge(around)).verdict).toMatchObject(verdict);
     expect(around.log.log.size).toBe(before);
+    expect(around.asked).not.toContain("record");
   });
 
   test("a followed tag that went back to what stands is followed, not approved", async () => {
@@ -223,6 +231,61 @@ describe("nothing is approved and nothing written", () => {
     const { verdict } = await judge(around);
     expect(verdict.kind).toBe("first-seen");
     expect(verdict.kind === "first-seen" && "supersedes" in verdict.record).toBe(false);
+  });
+});
+
+describe("an approval is taken back by another one: the old digest is named in the Dockerfile and approved again", () => {
+  const INDEX = "application/vnd.oci.image.index.v1+json";
+  const PLATFORMS = [{ platform: "linux/amd64", digest: OTHER }];
+
+  /** OLD was recorded as an index, NEW was approved, and the tag still names NEW. */
+  function replaced(): SampleLog {
+    const log = sampleLog();
+    const seen = { reference: ALPINE, digest: OLD, mediaType: INDEX, platforms: PLATFORMS };
+    log.record(sighting({ ...seen, observedAt: log.now }), recorder);
+    add(log, [owner, NEW, OLD]);
+    return log;
+  }
+
+  async function judgeWritten(log: SampleLog, digest: typeof OLD, approved?: typeof OLD): Promise<Judgement> {
+    const approval = approved && { image: parseReference(`${ALPINE}@${approved}`) };
+    const around = approving({ log, setting: { context: { approval } } });
+    const images = consumed(`${ALPINE}@${digest}`).map((image) => ({ ...image, claimed: true }));
+    const [judgement] = await openCheck(around.context)(images);
+    if (judgement === undefined) throw new Error("nothing was judged");
+    return judgement;
+  }
+
+  test("it stands again, as its record says it is, and the other one has moved", async () => {
+    const log = replaced();
+    expect((await judgeWritten(log, OLD)).verdict).toMatchObject({ kind: "unchanged", note: "superseded" });
+    expect(await judgeWritten(log, OLD, OLD)).toMatchObject({
+      outcome: "pass",
+      verdict: {
+        kind: "approved",
+        record: { digest: OLD, supersedes: NEW, mediaType: INDEX, platforms: PLATFORMS },
+        superseded: { digest: NEW },
+      },
+    });
+    expect(stands(log)).toBe(OLD);
+    const next = approving({ log, setting: { context: { approval: undefined } } });
+    expect(await judge(next)).toMatchObject({
+      outcome: "refuse",
+      verdict: { kind: "moved", record: { digest: OLD } },
+    });
+    // And that is no end either.
+    expect((await judge(approving({ log }))).verdict).toMatchObject({ kind: "approved" });
+    expect(stands(log)).toBe(NEW);
+  });
+
+  test("a digest that nobody who is trusted saw under the tag is not approved so", async () => {
+    for (const key of [observer, stranger]) {
+      const log = replaced();
+      add(log, [key, OTHER]);
+      const judged = judgeWritten(log, OTHER, OTHER);
+      await expect(judged).rejects.toThrow(`the registry does not confirm the image (${NEW})`);
+      expect(stands(log)).toBe(NEW);
+    }
   });
 });
 

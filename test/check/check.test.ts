@@ -458,12 +458,9 @@ describe("two builds that see a tag first at the same moment", () => {
 describe("several images in one build", () => {
   test("each gets its own judgement, in their order", async () => {
     const base = servedManifest("base");
-    const around = surroundings(
-      { key, served: { ...SERVED, "localhost:5000/base:1": base } },
-      recordedBy(key),
-    );
+    const around = surroundings({ key, served: { ...SERVED, "quay.io/acme/base:1": base } }, recordedBy(key));
     const judgements = await judge(
-      [MOVED, `localhost:5000/base:1@${base.digest}`, `alpine@${OTHER_DIGEST}`, IMAGE, "busybox"],
+      [MOVED, `quay.io/acme/base:1@${base.digest}`, `alpine@${OTHER_DIGEST}`, IMAGE, "busybox"],
       around,
     );
     expect(judgements.map(({ kind }) => kind)).toEqual([
@@ -649,6 +646,38 @@ test("entries that do not count are counted", async () => {
   expect(judgement?.rejected).toEqual(new Map([["untrusted-signer", 1]]));
 });
 
+describe("another image that a stranger saw", () => {
+  const THIRD = servedManifest("third").digest;
+  const seeing = (...digests: readonly (typeof OTHER_DIGEST)[]) => {
+    const log = recordedBy(key);
+    for (const digest of digests) log.record(sighting({ reference: ALPINE, digest }), stranger);
+    return log;
+  };
+  const told = async (image: string, around: Surroundings): Promise<readonly string[]> => {
+    const [judgement] = await openCheck(around.context)(consumed(image));
+    return judgement?.foreign.map(({ digest }) => digest) ?? [];
+  };
+
+  test("is told beside what is unchanged, and beside what moved, unless it is the same one", async () => {
+    const log = seeing(OTHER_DIGEST, THIRD);
+    const around = () => surroundings({ key, served: SERVED, policy: { trust: trusting(key.signer) } }, log);
+    expect(await told(IMAGE, around())).toEqual([THIRD, OTHER_DIGEST]);
+    expect(await told(MOVED, around())).toEqual([THIRD]);
+  });
+
+  test("is told beside a new tag that is recorded now, three at most", async () => {
+    const log = sampleLog();
+    const others = [1, 2, 3, 4, 5].map((number) => servedManifest(`other ${number}`).digest);
+    for (const digest of others) log.record(sighting({ reference: ALPINE, digest }), stranger);
+    expect(await told(IMAGE, surroundings({ key, served: SERVED }, log))).toHaveLength(3);
+  });
+
+  test("is not told of a tag that is followed, which had others before", async () => {
+    const policy = { trust: trusting(key.signer), rule: { action: "follow" as const } };
+    expect(await told(IMAGE, surroundings({ key, served: SERVED, policy }, seeing(THIRD)))).toEqual([]);
+  });
+});
+
 test.for([
   { host: "localhost:5000", registries: [], scheme: "http" },
   { host: "registry.example.org", registries: [], scheme: "https" },
@@ -658,7 +687,7 @@ test.for([
     scheme: "http",
   },
 ])("the registry $host is asked with $scheme", async ({ host, registries, scheme }) => {
-  const around = surroundings({ key, policy: { registries } });
+  const around = surroundings({ key, policy: { registries, rule: { private: true } } });
   await judge([`${host}/base:1@${manifest.digest}`], around);
   expect(around.asked).toContain(`manifest ${scheme} ${host}/base:1`);
 });

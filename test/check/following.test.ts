@@ -175,6 +175,36 @@ describe("a tag that is followed", () => {
     expect(around.log.log.size - before).toBe(recorded);
   });
 
+  test.for<Row & { row: string; verdict: object; outcome: Outcome }>([
+    {
+      row: "is refused when it moved to what nobody recorded",
+      verdict: { kind: "unrecorded", reason: "policy" },
+      outcome: "refuse",
+    },
+    {
+      row: "is refused when only a stranger or an observer saw what it names",
+      log: logOf([OLD], [NEW, stranger], [NEW, observer]),
+      verdict: { kind: "unrecorded", reason: "policy" },
+      outcome: "refuse",
+    },
+    {
+      row: "passes when it went back to what was recorded before",
+      log: logOf([NEW], [OLD]),
+      verdict: { kind: "moved", record: { digest: OLD } },
+      outcome: "pass",
+    },
+    {
+      row: "passes as it was seen last",
+      log: logOf([OLD], [NEW]),
+      verdict: { kind: "unchanged", record: { digest: NEW } },
+      outcome: "pass",
+    },
+  ])("where tags without a record are blocked, $row", async ({ verdict, outcome, ...row }) => {
+    const around = following({ ...row, rule: { unseen: "block" } });
+    expect(await judge(around)).toMatchObject({ verdict, outcome });
+    expect(around.asked).not.toContain("record");
+  });
+
   test("is recorded once for each change", async () => {
     const log = logOf([OLD]);
     for (const recorded of [1, 0, 0]) {

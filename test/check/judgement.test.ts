@@ -21,6 +21,12 @@ test.for<{
   { row: "recorded now", verdict: { kind: "first-seen", record }, outcome: "pass" },
   { row: "approved now", verdict: { kind: "approved", record, superseded: record }, outcome: "pass" },
   { row: "by digest", verdict: { kind: "by-digest" }, rule: { unseen: "block" }, outcome: "pass" },
+  {
+    row: "by digest alone, where that is blocked",
+    verdict: { kind: "by-digest" },
+    rule: { byDigest: "block" },
+    outcome: "refuse",
+  },
   { row: "exempt", verdict: { kind: "exempt" }, rule: { action: "ignore" }, outcome: "pass" },
   { row: "moved, write-once", verdict: moved, rule: { action: "block" }, outcome: "refuse" },
   { row: "moved, and could not be pinned", verdict: moved, rule: { action: "pin" }, outcome: "refuse" },

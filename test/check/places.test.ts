@@ -124,7 +124,7 @@ describe("a log without search", () => {
     expect(third).toMatchObject({ outcome: "refuse", verdict: { kind: "moved", record: { digest: GOOD } } });
     // And with what the lock file keeps, the next build needs nobody.
     const { records } = first ?? { records: [] };
-    const next = around([V2], { locked: async () => ({ records, rejected: new Map() }) });
+    const next = around([V2], { locked: async () => ({ records, rejected: new Map(), foreign: [] }) });
     expect((await judge(next)).verdict.kind).toBe("unchanged");
     expect(next.started).toEqual([]);
   });
@@ -145,7 +145,7 @@ describe("a log without search", () => {
     const old = await v2.record({ reference: ALPINE, digest: OTHER }, key);
     const first = around([V2], {
       keepsRecords: true,
-      approval: { tag: parseReference(ALPINE) },
+      approval: { image: parseReference(`${ALPINE}@${GOOD}`) },
       locked: async () => historyOf(old),
     });
     expect(await judge(first)).toMatchObject({

@@ -344,13 +344,19 @@ describe("an index that changed", () => {
       same: false,
     },
     {
-      row: "when the registry does not answer",
-      setting: servedAs(rebuiltArm.digest, new CourierError("unreachable", "down")),
+      row: "when the registry does not have it",
+      setting: { served: {} },
       same: false,
     },
     {
-      row: "when the registry does not have it",
-      setting: { served: {} },
+      row: "when the registry does not show it to everybody",
+      setting: servedAs(rebuiltArm.digest, new CourierError("needs-credentials", "status 401")),
+      same: false,
+    },
+    {
+      row: "when the registry does not answer, and the rule has the recorded one built in any case",
+      setting: servedAs(rebuiltArm.digest, new CourierError("unreachable", "down")),
+      rule: { action: "pin" },
       same: false,
     },
     {
@@ -373,6 +379,52 @@ describe("an index that changed", () => {
     expect(setting.log.log.size, "nothing is written").toBe(1);
   });
 
+  test.for<{ row: string; error: Error; rule?: Partial<Rule>; outcome: Outcome }>([
+    {
+      row: "too many requests",
+      error: new CourierError("unreachable", "status 429: too many requests"),
+      outcome: "refuse",
+    },
+    { row: "an error of its own", error: new CourierError("unreachable", "status 503"), outcome: "refuse" },
+    { row: "a refusal", error: new CourierError("refused", "status 400"), outcome: "refuse" },
+    {
+      row: "a page of something else",
+      error: new CourierError("bad-answer", "no manifest"),
+      outcome: "refuse",
+    },
+    {
+      row: "nothing in time",
+      error: new DOMException("it took too long", "TimeoutError"),
+      outcome: "refuse",
+    },
+    {
+      row: "nothing, where unknown images are warned about",
+      error: new CourierError("unreachable", "down"),
+      rule: { unknown: "warn" },
+      outcome: "warn",
+    },
+    {
+      row: "nothing, where moved images are warned about",
+      error: new CourierError("unreachable", "down"),
+      rule: { action: "warn" },
+      outcome: "refuse",
+    },
+  ])("is not told as moved when the registry answers $row", async ({ error, outcome, ...row }) => {
+    const setting = around({
+      ...row,
+      log: recordedAs(RECORDED),
+      setting: servedAs(rebuiltArm.digest, error),
+    });
+    expect(await judge(setting, { image: NEW })).toMatchObject({
+      outcome,
+      verdict: {
+        kind: "unknown",
+        reason: "not-compared",
+        detail: `the tag names another digest than recorded, and the registry could not be asked whether that is the same image for linux/amd64: ${error.message}`,
+      },
+    });
+  });
+
   test("and whose record is younger than the rule wants is too new", async () => {
     const setting = around({ setting: normal, log: recordedAs(RECORDED), rule: WEEK });
     expect(await judge(setting, { image: NEW })).toMatchObject({
@@ -385,7 +437,7 @@ describe("an index that changed", () => {
     const name = "localhost:5000/app:1.0.0";
     const log = sampleLog();
     log.record(sighting({ reference: name, digest: before.digest }), owner);
-    const setting = around({ log });
+    const setting = around({ log, rule: { private: true } });
     await judge(setting, { image: `${name}@${GOOD}` });
     expect(setting.asked).toContain(`manifest http localhost:5000/app:${GOOD}`);
   });

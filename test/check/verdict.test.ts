@@ -47,7 +47,7 @@ function found(...entries: readonly Logged[]): Lookup {
   return { history, ...(stands && { standing: stands }) };
 }
 
-const none: Lookup = { history: { records: [], rejected: new Map() } };
+const none: Lookup = { history: { records: [], rejected: new Map(), foreign: [] } };
 const failed: Lookup = { ...none, failure: { reason: "unreachable", detail: "no answer" } };
 const recorded = found({ digest: A });
 const approved = found({ digest: A }, { digest: B, by: "approver", supersedes: A });

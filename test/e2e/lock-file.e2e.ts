@@ -74,7 +74,7 @@ describe.each([
     const approved = await site.build({
       syntax: frontend(),
       dockerfile,
-      args: [...UPDATE, "--build-arg", `TLOG_APPROVE=${one.reference}`],
+      args: [...UPDATE, "--build-arg", `TLOG_APPROVE=${one.reference}@${two.digest}`],
       files: { "tlog.lock": lock },
     });
     const newer = await lockOf(approved);

@@ -145,7 +145,7 @@ describe("an approval", () => {
     expect(refused.code).not.toBe(0);
     expectNothingRan(refused);
 
-    const approval = await site.build({ dockerfile, args: approving(one.reference) });
+    const approval = await site.build({ dockerfile, args: approving(`${one.reference}@${two.digest}`) });
     expect(approval.code).toBe(0);
     expect(approval.output).toContain(two.digest);
     expect(site.entriesOf(one.reference)).toHaveLength(2);
@@ -168,30 +168,30 @@ describe("an approval", () => {
   });
 
   test("of what stands already writes nothing", async () => {
-    const { reference } = await site.pushSystem("approved-twice:1.0", "one");
+    const { reference, digest } = await site.pushSystem("approved-twice:1.0", "one");
     const dockerfile = `FROM ${reference}\nRUN cat /version\n`;
     expectBuilt(await site.build({ dockerfile }));
-    const approval = await site.build({ dockerfile, args: approving(reference) });
+    const approval = await site.build({ dockerfile, args: approving(`${reference}@${digest}`) });
     expect(approval.code).toBe(0);
     expect(site.entriesOf(reference)).toHaveLength(1);
   });
 
   test("of an image that the build does not use is an error", async () => {
-    const { reference } = await site.pushSystem("used:1.0", "one");
+    const { reference, digest } = await site.pushSystem("used:1.0", "one");
     const other = reference.replace("used", "unused");
     const failed = await site.build({
       dockerfile: `FROM ${reference}\nRUN cat /version\n`,
-      args: approving(other),
+      args: approving(`${other}@${digest}`),
     });
     expect(failed.code).not.toBe(0);
     expect(failed.output).toContain(`"${other}"`);
   });
 
   test("outside of a check is an error: it would approve everything that comes", async () => {
-    const { reference } = await site.pushSystem("approved-in-build:1.0", "one");
+    const { reference, digest } = await site.pushSystem("approved-in-build:1.0", "one");
     const failed = await site.build({
       dockerfile: `FROM ${reference}\nRUN cat /version\n`,
-      args: ["--build-arg", `TLOG_APPROVE=${reference}`],
+      args: ["--build-arg", `TLOG_APPROVE=${reference}@${digest}`],
     });
     expect(failed.code).not.toBe(0);
     expect(failed.output).toMatch(/--call tlog/);

@@ -33,6 +33,7 @@ async function judge({ reference, platforms }: ConsumedImage): Promise<Judgement
     rule: sampleRule(),
     outcome: isBad || moved ? "refuse" : "pass",
     rejected: new Map(),
+    foreign: [],
     records: [],
   };
 }

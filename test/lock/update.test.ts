@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
+import { sha256 } from "../../src/image/digest.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { type LockFile, parseLockFile } from "../../src/lock/file.ts";
@@ -25,10 +26,12 @@ const DEBIAN = "docker.io/library/debian:12.1";
 
 const alpine = logged({ reference: ALPINE });
 const moved = logged({ reference: ALPINE, digest: OTHER_DIGEST });
+const movedAgain = logged({ reference: ALPINE, digest: sha256("again") });
 const busybox = logged({ reference: BUSYBOX });
 const debian = logged({ reference: DEBIAN });
 const locked = { alpine: proven(alpine), busybox: proven(busybox) };
 const old = lockOf([locked.alpine, locked.busybox]);
+const ALL = new Set([ALPINE, BUSYBOX, DEBIAN]);
 
 function logged(change: Parameters<typeof sighting>[0]): LoggedEntry {
   return log.append(signEnvelope(sightingStatement(sighting(change)), key));
@@ -68,12 +71,12 @@ describe("an update", () => {
   test.for<{ row: string; content: LockContent; changes: Told }>([
     {
       row: "makes the first lock file",
-      content: { old: undefined, records: [locked.alpine] },
+      content: { old: undefined, used: ALL, records: [locked.alpine] },
       changes: { "alpine:3.16.0": "0 kept, 1 added, 0 dropped" },
     },
     {
       row: "changes nothing when nothing changed",
-      content: { old, records: [locked.busybox, locked.alpine] },
+      content: { old, used: ALL, records: [locked.busybox, locked.alpine] },
       changes: {
         "alpine:3.16.0": "1 kept, 0 added, 0 dropped",
         "busybox:1.36": "1 kept, 0 added, 0 dropped",
@@ -81,7 +84,7 @@ describe("an update", () => {
     },
     {
       row: "adds a new tag, and what is new about one that is locked",
-      content: { old, records: [locked.alpine, proven(moved), locked.busybox, proven(debian)] },
+      content: { old, used: ALL, records: [locked.alpine, proven(moved), locked.busybox, proven(debian)] },
       changes: {
         "alpine:3.16.0": "1 kept, 1 added, 0 dropped",
         "busybox:1.36": "1 kept, 0 added, 0 dropped",
@@ -90,15 +93,27 @@ describe("an update", () => {
     },
     {
       row: "drops a tag that no stage uses",
-      content: { old, records: [locked.alpine] },
+      content: { old, used: new Set([ALPINE]), records: [locked.alpine] },
       changes: {
         "alpine:3.16.0": "1 kept, 0 added, 0 dropped",
         "busybox:1.36": "0 kept, 0 added, 1 dropped",
       },
     },
     {
+      row: "keeps what was followed before, and what nothing rests on any more",
+      content: {
+        old: lockOf([locked.alpine, proven(moved), locked.busybox]),
+        used: ALL,
+        records: [locked.alpine, proven(movedAgain)],
+      },
+      changes: {
+        "alpine:3.16.0": "2 kept, 1 added, 0 dropped",
+        "busybox:1.36": "1 kept, 0 added, 0 dropped",
+      },
+    },
+    {
       row: "makes a lock file of another Dockerfile this one's",
-      content: { old, records: [proven(debian)] },
+      content: { old, used: new Set([DEBIAN]), records: [proven(debian)] },
       changes: {
         "alpine:3.16.0": "0 kept, 0 added, 1 dropped",
         "busybox:1.36": "0 kept, 0 added, 1 dropped",
@@ -113,7 +128,7 @@ describe("an update", () => {
 test("what is locked stays byte for byte, although the log has grown and proves it otherwise", () => {
   const now = [proven(alpine), proven(busybox)];
   expect(now[0]?.bundle).not.toEqual(locked.alpine.bundle);
-  const { text, changes } = updateLock({ old, records: now });
+  const { text, changes } = updateLock({ old, used: ALL, records: now });
   expect(text).toBe(formatLockFile([locked.alpine, locked.busybox]));
   expect(isChanged(changes)).toBe(false);
 });
@@ -123,33 +138,34 @@ test("a line whose digest or time is not the proven one is not kept", () => {
     { ...locked.alpine, digest: OTHER_DIGEST },
     { ...locked.busybox, loggedAt: new Date(0) },
   ]);
-  const { text, changes } = updateLock({ old: wrong, records: [locked.alpine, locked.busybox] });
+  const { text, changes } = updateLock({ old: wrong, used: ALL, records: [locked.alpine, locked.busybox] });
   expect(text).toBe(formatLockFile([locked.alpine, locked.busybox]));
   expect(isChanged(changes)).toBe(true);
 });
 
 test("of two proofs of one entry the first is written", () => {
-  const { text } = updateLock({ old: undefined, records: [locked.alpine, proven(alpine)] });
+  const { text } = updateLock({ old: undefined, used: ALL, records: [locked.alpine, proven(alpine)] });
   expect(text).toBe(formatLockFile([locked.alpine]));
 });
 
 test("what the update writes reads as what it says", () => {
-  const { text, changes } = updateLock({ old, records: [proven(moved), proven(debian)] });
+  const { text, changes } = updateLock({ old, used: ALL, records: [proven(moved), proven(debian)] });
   const written = parseLockFile(Buffer.from(text), "tlog.lock");
-  const lines = changes.flatMap(({ kept, added }) => [...kept, ...added]);
-  expect([...written.tags.values()].flat().toSorted((a, b) => a.number - b.number)).toEqual(lines);
+  const byNumber = (a: { number: number }, b: { number: number }): number => a.number - b.number;
+  const lines = changes.flatMap(({ kept, added }) => [...kept, ...added]).toSorted(byNumber);
+  expect([...written.tags.values()].flat().toSorted(byNumber)).toEqual(lines);
 });
 
 test("a record without a bundle is told, and nothing of it is written", () => {
   const { bundle: _, ...weak } = { ...locked.alpine, strength: "tlogistry" as const };
-  const { text, unlockable } = updateLock({ old: undefined, records: [weak, locked.busybox] });
+  const { text, unlockable } = updateLock({ old: undefined, used: ALL, records: [weak, locked.busybox] });
   expect(unlockable).toEqual([weak]);
   expect(text).toBe(formatLockFile([locked.busybox]));
 });
 
 describe("the day of the last check", () => {
   const update = (checked?: string, before: LockFile | undefined = undefined) =>
-    updateLock({ old: before, records: [locked.alpine], checked });
+    updateLock({ old: before, used: ALL, records: [locked.alpine], checked });
 
   test("is in the first line where it is wanted, and read from there", () => {
     const { text } = update("2026-11-21");

@@ -11,12 +11,12 @@ test("no command is given", () => {
   expect(readCommands({ HTTP_PROXY: "x", TLOG_UNSEEN: "block" })).toEqual({});
 });
 
-test("an approval names a tag, and why", () => {
+test("an approval names a tag with the digest that was reviewed, and why", () => {
   const { approve, reason } = readCommands({
-    TLOG_APPROVE: "alpine:3.16.0",
+    TLOG_APPROVE: `alpine:3.16.0@${DIGEST}`,
     TLOG_REASON: " rebuilt for CVE-2022-37434 ",
   });
-  expect(approve && formatReference(approve)).toBe("docker.io/library/alpine:3.16.0");
+  expect(approve && formatReference(approve)).toBe(`docker.io/library/alpine:3.16.0@${DIGEST}`);
   expect(reason).toBe("rebuilt for CVE-2022-37434");
 });
 
@@ -30,15 +30,25 @@ test("an image to verify may have a digest", () => {
 });
 
 test("commands are no part of the policy, and known to it", async () => {
-  const args = { TLOG_APPROVE: "alpine", TLOG_REASON: "x", TLOG_LOCK: "check", TLOG_IMAGE: "app" };
+  const args = {
+    TLOG_APPROVE: `alpine:3@${DIGEST}`,
+    TLOG_REASON: "x",
+    TLOG_LOCK: "check",
+    TLOG_IMAGE: "app",
+  };
   expect((await policyOf({ args })).sources).toEqual((await policyOf({})).sources);
 });
 
 test.for([
   {
-    row: "an approval of a digest",
+    row: "an approval of whatever the tag names",
+    args: { TLOG_APPROVE: "alpine:3.16.0" },
+    says: '--build-arg TLOG_APPROVE: "alpine:3.16.0" has no digest; the digest that was reviewed belongs there, as in name:tag@sha256:…; "docker buildx build --call tlog" prints the line',
+  },
+  {
+    row: "an approval of a digest alone",
     args: { TLOG_APPROVE: `alpine@${DIGEST}` },
-    says: "has a digest; name the tag alone",
+    says: "has no tag; the tag that is approved belongs there",
   },
   {
     row: "an approval of no image",
@@ -52,17 +62,17 @@ test.for([
   },
   {
     row: "a reason of two lines",
-    args: { TLOG_APPROVE: "alpine", TLOG_REASON: "a\nb" },
+    args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "a\nb" },
     says: "--build-arg TLOG_REASON: it has a line end",
   },
   {
     row: "a reason that moves the cursor",
-    args: { TLOG_APPROVE: "alpine", TLOG_REASON: "\u001b[2J" },
+    args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "\u001b[2J" },
     says: "another control character",
   },
   {
     row: "a long reason",
-    args: { TLOG_APPROVE: "alpine", TLOG_REASON: "x".repeat(501) },
+    args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "x".repeat(501) },
     says: "longer than 500 characters",
   },
   { row: "a reason of nothing", args: { TLOG_REASON: "because" }, says: "there is no TLOG_APPROVE" },

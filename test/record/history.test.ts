@@ -38,7 +38,7 @@ function secondsLater(seconds: number): Date {
 
 test("the history of a tag that nobody recorded is empty", () => {
   const history = readHistory([], contextOf(sampleLog()));
-  expect(history).toEqual({ records: [], rejected: new Map() });
+  expect(history).toMatchObject({ records: [], rejected: new Map() });
   expect(standing(history)).toBeUndefined();
 });
 

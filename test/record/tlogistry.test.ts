@@ -159,7 +159,7 @@ describe("an entry of tlogistry does not count", () => {
   ])("$row", ({ trust, code }) => {
     const log = newLog();
     const history = readHistory([asEvidence(log.found(logLegacy(log)))], contextOf(log, ...trust()));
-    expect(history).toEqual({ records: [], rejected: new Map([[code, 1]]) });
+    expect(history).toMatchObject({ records: [], rejected: new Map([[code, 1]]) });
   });
 
   test.for<{
@@ -254,7 +254,7 @@ describe("an entry of tlogistry does not count", () => {
     const { uuid, entry } = log.found(logLegacy(log, await legacy()));
     change?.(entry);
     const history = readHistory([asEvidence({ uuid, entry })], contextOf(log));
-    expect(history).toEqual({ records: [], rejected: new Map([[code, 1]]) });
+    expect(history).toMatchObject({ records: [], rejected: new Map([[code, 1]]) });
   });
 
   test("under another UUID, or when the policy does not name its log", () => {

@@ -5,7 +5,8 @@ import { describe, expect, test } from "vitest";
 import { parseReference } from "../../src/image/reference.ts";
 import { excerpt } from "../../src/log/excerpt.ts";
 import type { PlacedJudgement } from "../../src/report/place.ts";
-import { MESSAGE_NAMES, textsOf } from "../../src/report/message-table.ts";
+import { MESSAGE_NAMES } from "../../src/report/message-names.ts";
+import { textsOf } from "../../src/report/message-table.ts";
 import { messageUrl } from "../../src/report/messages.ts";
 import { progressLine, refusalMessage, warningText } from "../../src/report/messages.ts";
 import { ALPINE, GOT, JUDGEMENTS, NO_ANSWER, TOLD, WANT } from "./sample-judgements.ts";
@@ -249,6 +250,18 @@ describe("what is advised can be pasted", () => {
       // Whole, or with the rest in the next line, which a shell reads only when nothing follows the backslash.
       if (line.includes("docker buildx build")) expect(line).toMatch(/ (\.|\\)$/);
     }
+  });
+
+  test("an approval is of the new image, and not of the recorded one", () => {
+    for (const each of [JUDGEMENTS.moved, JUDGEMENTS["pinned, with a warning"]])
+      expect(shownLines(each).join("\n")).toContain(`TLOG_APPROVE=alpine:3.16.0@${GOT} \\`);
+  });
+
+  test("where images are not named by digest alone, that is no way out", () => {
+    const blocked = JUDGEMENTS["unknown, where images are not named by digest alone"];
+    const text = shownLines(blocked).join("\n");
+    expect(text).toContain("\n  build again when it answers\n");
+    expect(text).not.toContain("FROM");
   });
 
   test("an approval is signed with the kind of secret that the record was", () => {

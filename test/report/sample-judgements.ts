@@ -80,6 +80,7 @@ function judgement(verdict: Verdict, change: Change): Judgement {
     rule: BLOCK,
     outcome: "refuse",
     rejected: new Map(),
+    foreign: [],
     records: [],
     ...rest,
   };
@@ -92,6 +93,12 @@ const moved: Verdict = { kind: "moved", record: RECORD };
 const noSigner: Verdict = { kind: "unrecorded", reason: "no-signer", detail: "" };
 const byPolicy: Verdict = { kind: "unrecorded", reason: "policy", detail: "" };
 const notPublic: Verdict = { kind: "unrecorded", reason: "not-public", detail: NOT_SHOWN };
+const localName: Verdict = {
+  kind: "unrecorded",
+  reason: "internal-name",
+  detail:
+    'the registry "localhost:5000" is another one on each machine, so it has no history in a log; a policy baked into the frontend may say "private: true" for it',
+};
 const differs: Verdict = { kind: "unrecorded", reason: "registry-differs", detail: WANT };
 const tooNew: Verdict = { kind: "too-new", record: NEWER, until: new Date("2022-08-16T10:00:00Z") };
 const gone: Verdict = { ...moved, gone: `GET …/manifests/${WANT}: status 404: not found` };
@@ -109,6 +116,11 @@ const contradicted = unknown(
   "contradicted",
   `the lock file contradicts the log: it begins with "${GOT}" (log index 3000000), and the log with "${WANT}" (log index 2787137)`,
 );
+const notCompared = unknown(
+  "not-compared",
+  "the tag names another digest than recorded, and the registry could not be asked whether that is the same image for linux/amd64: GET https://registry-1.docker.io/v2/…: status 429: too many requests",
+);
+const noEvidence = unknown("no-evidence", "the image carries no record of this tag");
 const unwritten = unknown(
   "unwritten",
   "not recorded: POST https://rekor.example.org/api/v1/log/entries: the log answered status 400",
@@ -141,6 +153,10 @@ export const JUDGEMENTS = {
     AS_RECORDED,
   ),
   "first-seen": judgement({ kind: "first-seen", record: RECORD }, AS_RECORDED),
+  "first-seen, and a stranger saw another image": judgement(
+    { kind: "first-seen", record: RECORD },
+    { ...AS_RECORDED, foreign: [{ ...NEWER, signer: CI, may: new Set() }] },
+  ),
   "first-seen, signed by an identity": judgement(
     { kind: "first-seen", record: { ...RECORD, signer: CI } },
     AS_RECORDED,
@@ -199,6 +215,9 @@ export const JUDGEMENTS = {
   "moved, with an entry that does not count": judgement(moved, {
     rejected: new Map([["untrusted-signer", 1]]),
   }),
+  "moved, and strangers saw other images": judgement(moved, {
+    foreign: ["33", "44"].map((hex) => ({ ...NEWER, digest: `sha256:${hex.repeat(32)}` as const })),
+  }),
   "moved, and only observed": judgement(moved, WARN),
   "moved, and the rule warns": judgement(moved, { ...WARN, rule: { ...BLOCK, action: "warn" } }),
   "moved, and the rule warns, where age is wanted": judgement(moved, {
@@ -216,11 +235,28 @@ export const JUDGEMENTS = {
   "unrecorded, not public": judgement(notPublic, { rule: KNOWN }),
   "unrecorded, not public, with a warning": judgement(notPublic, WARN),
   "unrecorded, not public, let through": judgement(notPublic, PASS),
+  "unrecorded, an internal name": judgement(localName, {
+    image: `localhost:5000/team/app:1@${GOT}`,
+    rule: KNOWN,
+  }),
+  "unrecorded, an internal name, let through": judgement(localName, {
+    ...PASS,
+    image: `localhost:5000/team/app:1@${GOT}`,
+  }),
+  "unrecorded, by policy, of a tag that is followed": judgement(byPolicy, {
+    rule: { ...FOLLOW, unseen: "block" },
+  }),
   "unrecorded, the registry differs": judgement(differs, { rule: KNOWN }),
   "unrecorded, the registry differs, with a warning": judgement(differs, WARN),
   "unrecorded, the registry differs, let through": judgement(differs, PASS),
   "unknown, no answer": judgement(unreachable, {}),
   "unknown, no answer, with a warning": judgement(unreachable, WARNING),
+  "unknown, where images are not named by digest alone": judgement(unreachable, {
+    rule: { ...BLOCK, byDigest: "block" },
+  }),
+  "unknown, not compared": judgement(notCompared, {}),
+  "unknown, not compared, with a warning": judgement(notCompared, WARNING),
+  "unknown, no evidence": judgement(noEvidence, {}),
   "unknown, not proven": judgement(unproven, { rejected: new Map([["not-in-log", 1]]) }),
   "unknown, not proven, with a warning": judgement(unproven, WARNING),
   "unknown, not in a lock file": judgement(unsearchable, {}),
@@ -239,6 +275,10 @@ export const JUDGEMENTS = {
     { ...WARN, image: "localhost:5000/team/app:1" },
   ),
   "by-digest": judgement({ kind: "by-digest" }, { ...PASS, image: `alpine@${GOT}` }),
+  "by-digest, where that is blocked": judgement(
+    { kind: "by-digest" },
+    { image: `alpine@${GOT}`, rule: { ...BLOCK, byDigest: "block" } },
+  ),
   exempt: judgement({ kind: "exempt" }, { ...PASS, rule: IGNORE }),
   "exempt, of an image without a digest": judgement(
     { kind: "exempt" },

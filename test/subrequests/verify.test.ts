@@ -328,16 +328,26 @@ describe("an image is refused, and the answer says why", () => {
     expect(json.platforms).toMatchObject([{ evidence: "wrong-bytes" }]);
   });
 
-  test.for<{ row: string; image: string; policy?: SamplePolicy; verdict: string }>([
-    { row: "has no record in it", image: "docker.io/library/unknown:1", verdict: "unknown" },
-    { row: "was recorded by a stranger", image: "docker.io/library/stranger:1", verdict: "unknown" },
+  test.for<{ row: string; image: string; policy?: SamplePolicy; verdict: string; detail?: string }>([
+    {
+      row: "has no record in it",
+      image: "docker.io/library/unknown:1",
+      verdict: "unknown",
+      detail: "the image carries no record of this tag",
+    },
+    {
+      row: "was recorded by a stranger",
+      image: "docker.io/library/stranger:1",
+      verdict: "unknown",
+      detail: "the image carries no record of this tag that counts (1 untrusted-signer)",
+    },
     {
       row: "is too new for the policy",
       image: GOOD,
       policy: { rule: { minAge: { days: 7, otherwise: "block" } } },
       verdict: "too-new",
     },
-  ])("when an image that it was built from $row", async ({ image, policy, verdict }) => {
+  ])("when an image that it was built from $row", async ({ image, policy, verdict, detail }) => {
     const built = await evidenceOf(`${GOOD}@${good.digest}`, `${image}@${good.digest}`);
     const { json, status, asked } = await verify({
       image: onAmd(evidenceAttachment(built)),
@@ -346,7 +356,9 @@ describe("an image is refused, and the answer says why", () => {
     });
     expect(status).toBe("1");
     const found = json.platforms[0]?.report?.images.find(({ reference }) => reference === image);
-    expect(found).toMatchObject({ verdict, outcome: "refuse" });
+    // No log is blamed for it.
+    const blamed = detail !== undefined && { reason: "no-evidence", message: "NotInEvidence", detail };
+    expect(found).toMatchObject({ verdict, outcome: "refuse", ...blamed });
     expect(asked.filter((each) => /^(find|record)/.test(each))).toEqual([]);
   });
 

@@ -115,7 +115,8 @@ function policyFor({ registry }: Lab, logUrl: string, api: 1 | 2): string {
     "version: 1",
     // Every tag is written once, whatever its shape.
     "profile: strict",
-    `log: { url: "${logUrl}", api: ${api} }`,
+    // The registry has no public name.
+    `log: { url: "${logUrl}", api: ${api}, private: true }`,
     ...(api === 2 ? [`signing: { timestamps: ["${logUrl}/api/v1/timestamp"] }`] : []),
     "registries:",
     ...hosts.map((host) => `  - { host: "${host}", plain-http: true }`),

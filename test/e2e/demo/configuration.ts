@@ -26,7 +26,7 @@ export function configurationFiles({
     .join("\n");
   return {
     "policy.yaml": `version: 1
-log: { url: "${logUrl}" }
+log: { url: "${logUrl}", private: true }
 trust:
   - key: |
 ${key}

@@ -69,7 +69,7 @@ async function deriveFrontends(
   const common = [
     "version: 1",
     "profile: strict",
-    `log: { url: "${sigstore.url}", api: 1 }`,
+    `log: { url: "${sigstore.url}", api: 1, private: true }`,
     "registries:",
     ...hosts.map((host) => `  - { host: "${host}", plain-http: true }`),
     "",
