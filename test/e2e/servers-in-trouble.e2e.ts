@@ -220,7 +220,7 @@ describe("when a registry is in trouble", () => {
     expectUnknown(await site.build({ syntax, dockerfile: `FROM ${reference}\n` }), {
       reference,
       name: "LogUnreachable",
-      detail: /not recorded: GET http:\S+\/v2\/hidden\/manifests\/503: status 503/,
+      detail: /not recorded: (?:HEAD|GET) http:\S+\/v2\/hidden\/manifests\/503: status 503/,
     });
     expect(site.entriesOf(reference)).toEqual([]);
   });

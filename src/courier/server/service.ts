@@ -17,6 +17,7 @@ import { findEntries } from "./find-entries.ts";
 import { type HttpRequest, sendHttp } from "./http.ts";
 import { fetchMirrorFile } from "./mirror-file.ts";
 import { fetchBlob, fetchIfNamed, fetchManifest } from "./registry.ts";
+import { fieldsOf } from "./json-fields.ts";
 import { sieveOf } from "./sieve.ts";
 import type { SignerFor } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
@@ -163,7 +164,15 @@ async function answer(request: Request, { openSigners, signal, ...searching }: A
   }
 }
 
-/** Says the entries that may count as they come, within the budget; gives how many others there were, and why. */
+/** How many strangers' entries are said all the same, the last ones of a tag: what somebody else saw is shown beside a verdict. */
+const MAX_SHOWN = 4;
+/** A sighting takes a fifth of it. */
+const MAX_SHOWN_BYTES = 32 * 1024;
+
+/**
+ * Says the entries that may count as they come, within the budget, and a few others behind them; gives how many more there
+ * were, and why they do not count.
+ */
 async function find(
   { id, log, hash, identity, including, tag = hash, counting }: Request & { readonly ask: "find" },
   { say, budget, turns, haveRead, signal: until }: Omit<Answering, "openSigners">,
@@ -171,6 +180,7 @@ async function find(
   const spending = budget.begin(tag);
   const signal = AbortSignal.any([until, AbortSignal.timeout(spending.leftMs)]);
   const dropped = new Map<DropReason, number>();
+  const strangers: RawEntry[] = [];
   const reasonFor = counting === undefined ? () => undefined : sieveOf(counting);
   const ask = (request: HttpRequest) =>
     turns.take(tag, request.signal, async () => {
@@ -181,8 +191,14 @@ async function find(
   const isWanted = (one: RawEntry): boolean => {
     if (including !== undefined && sameLeaf(one.uuid, including)) return true;
     const reason = reasonFor(one);
-    if (reason !== undefined) dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
-    return reason === undefined;
+    if (reason === undefined) return true;
+    let left: RawEntry | undefined = one;
+    if (reason === "untrusted-signer" && sizeOf(one) <= MAX_SHOWN_BYTES) {
+      strangers.push(one);
+      left = strangers.length > MAX_SHOWN ? strangers.shift() : undefined;
+    }
+    if (left !== undefined) dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
+    return false;
   };
   try {
     const what = { log: logUrl(log), hash, identity, including, onListed: spending.list, signal };
@@ -193,10 +209,20 @@ async function find(
       spending.spend(wanted.length, Buffer.byteLength(lines.join("")));
       for (const line of lines) await say(line);
     });
+    for (const line of entryLines(id, strangers)) await say(line);
   } finally {
     spending.end();
   }
   return [...dropped];
+}
+
+/** How large an entry is, by what makes it large, in characters. */
+function sizeOf({ entry }: RawEntry): number {
+  const { body, attestation } = fieldsOf(entry);
+  return [body, fieldsOf(attestation)["data"]].reduce<number>(
+    (sum, part) => sum + (typeof part === "string" ? part.length : 0),
+    0,
+  );
 }
 
 /**

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createServer, type IncomingMessage, request, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { sha256 } from "../../../src/image/digest.ts";
 import type { Registry } from "../lab/registry.ts";
 
 /** A registry that is the lab's, but for some answers. */
 export interface RegistryInBetween {
   /** `hostname:port`, as image references begin. */
   readonly address: string;
-  /** From now on GET of a manifest by this tag, which only our courier does, is answered so. */
+  /** From now on our courier, who says that it is no builder, is answered so when it asks for a manifest by this tag. */
   answer(
     tag: string,
     instead: { readonly status: number; readonly body: string; readonly type?: string },
@@ -20,10 +21,15 @@ export async function startRegistryInBetween(registry: Registry): Promise<Regist
   const answers = new Map<string, Parameters<RegistryInBetween["answer"]>[1]>();
   const server = createServer((incoming, outgoing) => {
     const tag = /\/manifests\/([\w.-]+)$/.exec(incoming.url ?? "")?.[1];
-    const instead = incoming.method === "GET" && tag !== undefined ? answers.get(tag) : undefined;
+    const isCourier = incoming.headers["user-agent"] === "tlog-dockerfile";
+    const instead = isCourier && tag !== undefined ? answers.get(tag) : undefined;
     if (instead === undefined) return forward(registry, incoming, outgoing);
-    outgoing.writeHead(instead.status, { "content-type": instead.type ?? "application/json" });
-    outgoing.end(instead.body);
+    outgoing.writeHead(instead.status, {
+      "content-type": instead.type ?? "application/json",
+      "content-length": Buffer.byteLength(instead.body),
+      ...(instead.status === 200 && { "docker-content-digest": sha256(Buffer.from(instead.body)) }),
+    });
+    outgoing.end(incoming.method === "HEAD" ? undefined : instead.body);
   });
   await new Promise<void>((listening) => server.listen(0, registry.hostname, listening));
   const { port } = server.address() as AddressInfo;
