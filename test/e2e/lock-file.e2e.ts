@@ -141,7 +141,7 @@ test("a tag that the lock file does not have is asked for where the log has a se
       const detail = /^no lock file has a record of it, and the log "http:\S+" has no search$/;
       expectUnknown(built, { reference: one.reference, name: "NotInLockFile", detail });
       expect(built.output).toContain(
-        "\n    docker buildx build --build-arg TLOG_LOCK=update -o . .\n  or name the image by digest:\n",
+        "\n    docker buildx build --build-arg TLOG_LOCK=update -o . \\\n      --secret id=tlog-signing-key,src=key.pem .\n  or name the image by digest:\n",
       );
     }
   }

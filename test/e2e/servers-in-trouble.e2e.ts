@@ -111,7 +111,8 @@ describe("when the log is in trouble, nothing runs and one message says what", (
     const closed = `http://${site.lab.hostAddress}:${await closedPort()}`;
     const policy = site.policy.replaceAll(site.sigstore.url, closed);
     const open = policy.replaceAll(new URL(site.sigstore.url).host, new URL(closed).host);
-    const syntax = await site.derive({ policy: open });
+    const root = JSON.stringify(site.sigstore.trustedRoot).replaceAll(site.sigstore.url, closed);
+    const syntax = await site.derive({ policy: open, files: { "trusted_root.json": root } });
     expectUnknown(await site.build({ syntax, dockerfile: `FROM ${reference}\n` }), {
       reference,
       name: "LogUnreachable",

@@ -94,7 +94,11 @@ export function expectBuilt(built: Outcome): void {
   expect(built.code, built.output).toBe(0);
 }
 
-/** The progress lines of ours in the order of their steps, without what stands before them: `#4 [tlog] `, and a bake target's name. */
+/**
+ * The progress lines of ours in the order of their steps, without what stands before them: `#4 [tlog] `, and a bake target's
+ * name. The client shows a step's line again when another step said something in between.
+ */
 export function verdictLines(output: string): readonly string[] {
-  return [...output.matchAll(/^#\d+ \[(?:\S+ )?tlog\] (?!resolve )(.*)$/gm)].map(([, line = ""]) => line);
+  const lines = output.matchAll(/^(#\d+) \[(?:\S+ )?tlog\] (?!resolve )(.*)$/gm);
+  return [...new Map([...lines].map(([, step = "", line = ""]) => [step, line])).values()];
 }
