@@ -15,6 +15,8 @@ const UNREADABLE = "GET https://registry-1.docker.io/v2/library/busybox/manifest
 const REFUSED = 'POST https://rekor.example.org/api/v1/log/entries: the log answered "(400) not here"';
 const TOO_MANY =
   "GET https://registry-1.docker.io/v2/library/debian/manifests/…: status 429: too many requests from this address; try again later";
+const TOO_MANY_FIRST =
+  "HEAD https://registry-1.docker.io/v2/library/busybox/manifests/1.36.1: status 429; ask again in 60 s";
 const DENIED =
   'GET https://registry.example.org/v2/team/app/manifests/2.0.0: status 401: "team/app" does not exist or needs credentials';
 export const DOWN = new CourierError("unreachable", ASKED);
@@ -168,7 +170,7 @@ export const SITUATIONS: readonly Situation[] = [
     happened: "another index, and the registry answers no more questions today",
     names: "A'",
     log: FIRST,
-    comparing: new CourierError("unreachable", TOO_MANY),
+    comparing: new CourierError("rate-limited", TOO_MANY),
   },
   { image: "alpine:3.20.0", happened: "the log is down", names: "A", log: FIRST, logIsDown: true },
   {
@@ -198,6 +200,13 @@ export const SITUATIONS: readonly Situation[] = [
     names: "A",
     signs: "ci",
     registry: new CourierError("unreachable", UNREADABLE),
+  },
+  {
+    image: "busybox:1.36.1",
+    happened: "seen for the first time; the registry wants fewer questions",
+    names: "A",
+    signs: "ci",
+    registry: new CourierError("rate-limited", TOO_MANY_FIRST),
   },
   {
     image: "busybox:1.36.1",

@@ -217,6 +217,8 @@ async function askRegistry(
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
   } catch (error) {
     const code = codeOf(error);
+    // The builder has the image, with its own credentials or without: only the record has to wait.
+    if (code === "rate-limited") return { kind: "unrecorded", reason: code, detail: messageOf(error) };
     // Nothing is at that name, or it is nothing for everybody, or the name leads into a network of somebody's own.
     if (code !== "not-found" && code !== "needs-credentials" && code !== "not-public")
       return notRecorded(error);
@@ -228,7 +230,7 @@ async function askRegistry(
   }
 }
 
-const RETRYING_HELPS: ReadonlySet<unknown> = new Set(["unreachable", "channel-broken", "rate-limited"]);
+const RETRYING_HELPS: ReadonlySet<unknown> = new Set(["unreachable", "channel-broken"]);
 
 /** Retrying may help when there was no answer, but not after a refusal or a wrong answer. */
 function notRecorded(error: unknown): Extract<NotWritten, { kind: "unknown" }> {

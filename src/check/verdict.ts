@@ -46,6 +46,7 @@ export type UnchangedNote = "same-platforms" | "superseded";
  * - `policy`: the policy lets new tags through, or refuses them, and does not record them
  * - `not-public`: the registry does not show the tag to everybody, so it has no place in a public log
  * - `internal-name`: the registry's name is not of the public internet, so it has no place there either
+ * - `rate-limited`: the registry answers nobody without credentials now, who would have to confirm the image first
  * - `registry-differs`: the registry names another image than BuildKit would use: a local image or a mirror
  */
 export const UNRECORDED_REASONS = [
@@ -53,6 +54,7 @@ export const UNRECORDED_REASONS = [
   "policy",
   "not-public",
   "internal-name",
+  "rate-limited",
   "registry-differs",
 ] as const;
 export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];

@@ -17,6 +17,7 @@ export const MESSAGE_NAMES = [
   "UnrecordedByPolicy",
   "UnrecordedNotPublic",
   "UnrecordedInternalName",
+  "UnrecordedRateLimited",
   "UnrecordedRegistryDiffers",
   "LogUnreachable",
   "PlatformsNotCompared",

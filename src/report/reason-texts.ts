@@ -52,6 +52,15 @@ export const UNRECORDED: Readonly<
     why: detail,
     details: folded(detail),
   }),
+  "rate-limited": (_, detail) => ({
+    name: "UnrecordedRateLimited",
+    why: `the registry wants fewer questions, and a later build records it: ${detail}`,
+    details: [
+      "it is not recorded now, because the registry wants fewer questions:",
+      `  ${detail}`,
+      "a later build records it",
+    ],
+  }),
   "registry-differs": ({ reference }, detail) => ({
     name: "UnrecordedRegistryDiffers",
     why: `the registry serves ${detail} for this tag: a local image, or a mirror that differs`,

@@ -183,6 +183,13 @@ describe("what a build gets for one image", () => {
       recorded: 0,
     },
     {
+      row: "a registry that wants fewer questions: it is recorded another time",
+      setting: { key, served: { [ALPINE]: new CourierError("rate-limited", "status 429") } },
+      verdict: { kind: "unrecorded", reason: "rate-limited", detail: "status 429" },
+      outcome: "pass",
+      recorded: 0,
+    },
+    {
       row: "what is not public is not recorded",
       setting: { key, served: { [ALPINE]: new CourierError("needs-credentials", "status 401") } },
       verdict: { kind: "unrecorded", reason: "not-public", detail: "status 401" },

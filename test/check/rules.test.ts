@@ -382,7 +382,7 @@ describe("an index that changed", () => {
   test.for<{ row: string; error: Error; rule?: Partial<Rule>; outcome: Outcome }>([
     {
       row: "too many requests",
-      error: new CourierError("unreachable", "status 429: too many requests"),
+      error: new CourierError("rate-limited", "status 429: too many requests"),
       outcome: "refuse",
     },
     { row: "an error of its own", error: new CourierError("unreachable", "status 503"), outcome: "refuse" },

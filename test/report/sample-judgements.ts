@@ -99,6 +99,11 @@ const localName: Verdict = {
   detail:
     'the registry "localhost:5000" is another one on each machine, so it has no history in a log; a policy baked into the frontend may say "private: true" for it',
 };
+const rateLimited: Verdict = {
+  kind: "unrecorded",
+  reason: "rate-limited",
+  detail: "HEAD https://registry-1.docker.io/v2/library/alpine/manifests/3.16.0: status 429",
+};
 const differs: Verdict = { kind: "unrecorded", reason: "registry-differs", detail: WANT };
 const tooNew: Verdict = { kind: "too-new", record: NEWER, until: new Date("2022-08-16T10:00:00Z") };
 const gone: Verdict = { ...moved, gone: `GET …/manifests/${WANT}: status 404: not found` };
@@ -239,6 +244,7 @@ export const JUDGEMENTS = {
     image: `localhost:5000/team/app:1@${GOT}`,
     rule: KNOWN,
   }),
+  "unrecorded, a registry that wants fewer questions": judgement(rateLimited, PASS),
   "unrecorded, an internal name, let through": judgement(localName, {
     ...PASS,
     image: `localhost:5000/team/app:1@${GOT}`,
