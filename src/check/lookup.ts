@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
 import { isLoopbackRegistry } from "../image/registry.ts";
-import { namedLogs } from "../policy/policy.ts";
+import { isNamedAnywhere, namedLogs } from "../policy/policy.ts";
 import { type RecordErrorCode, ROOT_TOO_OLD, UNPROVEN } from "../record/error.ts";
 import { type History, joinHistories, readHistory, standing } from "../record/history.ts";
 import type { Evidence } from "../record/record.ts";
@@ -80,7 +80,7 @@ async function lookUp(
   const { logs } = context.policy;
   // It is another registry on each machine, so no log's record of it is about this one. A name that is not public for another
   // reason is asked about: that protects those who recorded it once, and only its hash is in the question.
-  const isLocal = isLoopbackRegistry(reference.registry) && !one.rule.private;
+  const isLocal = isLoopbackRegistry(reference.registry) && !isNamedAnywhere(one.rule, context.policy);
   // What this check has read or written is not asked for again; a log without search could not even answer.
   const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
   // Without a trusted signer no entry counts, whatever the log holds.

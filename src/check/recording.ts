@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Reference, taggedName } from "../image/reference.ts";
 import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
-import { allowsPlainHttp } from "../policy/policy.ts";
+import { allowsPlainHttp, isNamedAnywhere } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import { type Manifest, readManifest } from "../record/manifest.ts";
 import { writtenBy } from "../record/candidate.ts";
@@ -41,7 +41,7 @@ export function isLost({ context }: ImageCheck): boolean {
  */
 export function whyNotNamed({ image, rule, context }: ImageCheck): string | undefined {
   const { registry } = image.reference;
-  if (rule.private || isPublicRegistry(registry)) return undefined;
+  if (isNamedAnywhere(rule, context.policy) || isPublicRegistry(registry)) return undefined;
   const allowed = 'a policy baked into the frontend may say "private: true" for it';
   if (isLoopbackRegistry(registry))
     return `the registry "${registry}" is another one on each machine, so it has no history in a log; ${allowed}`;
@@ -211,7 +211,7 @@ async function askRegistry(
   try {
     const named = digest === undefined ? {} : { named: digest };
     // What may be named all the same need not be at a public address.
-    const isPublic = !rule.private && !context.policy.logs[0]?.private;
+    const isPublic = !isNamedAnywhere(rule, context.policy) && !context.policy.logs[0]?.private;
     const served = await servedManifest(courier, { ...reference, tag, ...named, isPublic }, context);
     if ("platforms" in served && served.digest === digest) return served;
     return { kind: "unrecorded", reason: "registry-differs", detail: served.digest };
@@ -222,7 +222,10 @@ async function askRegistry(
     // Nothing is at that name, or it is nothing for everybody, or the name leads into a network of somebody's own.
     if (code !== "not-found" && code !== "needs-credentials" && code !== "not-public")
       return notRecorded(error);
-    const isNamed = rule.private || (code === "not-public" && context.policy.logs[0]?.private);
+    const isNamed =
+      code === "not-public"
+        ? isNamedAnywhere(rule, context.policy) || context.policy.logs[0]?.private
+        : rule.private;
     // The image is not public, so only its digest is recorded.
     if (isNamed && digest !== undefined) return { digest, platforms: [] };
     const reason = code === "not-public" ? "internal-name" : "not-public";

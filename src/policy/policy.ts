@@ -22,6 +22,8 @@ export interface EffectivePolicy
     /** The whole addresses of timestamp authorities. */
     readonly timestamps: readonly string[];
   };
+  /** Whether a policy is baked into the frontend image: then nothing above it loosens what it does not let. */
+  readonly isBaked: boolean;
   /** For `ruleFor`: the floor before what is above it. */
   readonly rules: readonly RuleSet[];
   /** What holds where no image is in question. */
@@ -87,13 +89,13 @@ export async function readPolicy({
   const { settings, problems } = aboveFloor(floor, { above, isBaked });
   if (!isBaked) {
     throwProblems(problems);
-    return effective(settings, { services, rules: [ruleSet(above)], args });
+    return effective(settings, { services, isBaked, rules: [ruleSet(above)], args });
   }
   throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
   // A profile that may be loosened is no floor.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
   const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;
-  return effective(settings, { services, rules: [ruleSet(lower), ruleSet(above)], args });
+  return effective(settings, { services, isBaked, rules: [ruleSet(lower), ruleSet(above)], args });
 }
 
 function ruleSet({ profile, rules, default: otherwise, mayLoosen }: Settings): RuleSet {
@@ -109,7 +111,12 @@ async function readFile(file: PolicyText | undefined, context: FileContext): Pro
 
 function effective(
   settings: Settings,
-  { services, rules, args }: { services: SigningServices; rules: readonly RuleSet[]; args: ArgSettings },
+  {
+    services,
+    isBaked,
+    rules,
+    args,
+  }: { services: SigningServices; isBaked: boolean; rules: readonly RuleSet[]; args: ArgSettings },
 ): EffectivePolicy {
   const set = KEY_NAMES.flatMap((name) => (settings[name] ? [[name, settings[name].value] as const] : []));
   // Each name has the value of its own row, which TypeScript cannot see in a list.
@@ -120,6 +127,7 @@ function effective(
     ...others,
     logs: writtenFirst(logs, args.writeTo),
     signing: { fulcio, timestamps },
+    isBaked,
     rules,
     default: { unseen, unknown },
     logSources: settings.logSources ?? new Map<string, Source>(),
@@ -150,6 +158,15 @@ export function namedLogs({
   sources,
 }: Pick<EffectivePolicy, "logs" | "sources">): readonly string[] | undefined {
   return sources.logs === NOT_SET ? undefined : logs.map(({ url }) => url);
+}
+
+/** Whether the baked policy says that a log may hear of such an image, whatever its registry is called. */
+export function isNamedAnywhere(
+  rule: Pick<Rule, "private">,
+  { isBaked }: Pick<EffectivePolicy, "isBaked">,
+): boolean {
+  // Above a floor nobody says it whom the floor does not let.
+  return rule.private && isBaked;
 }
 
 /** Whether this `host[:port]` may be asked without TLS: it is this machine, or the policy names it so. */

@@ -39,16 +39,18 @@ interface Row {
   readonly moved?: true;
   /** Whether the lock file has it. */
   readonly locked?: true;
+  /** The rule is the repository's own, without a baked policy. */
+  readonly unbaked?: true;
 }
 
-function building({ image, rule = {}, logs, answer = served, moved, locked }: Row): Surroundings {
+function building({ image, rule = {}, logs, answer = served, moved, locked, unbaked }: Row): Surroundings {
   const log = moved ? recordedAs(OTHER, image) : sampleLog();
   const kept = locked && historyIn(recordedAs(OTHER, image), { reference: image, trust: TRUST }).history;
   return surroundings(
     {
       key,
       served: { [image]: answer },
-      policy: { trust: TRUST, rule, ...(logs && { logs }) },
+      policy: { trust: TRUST, rule, isBaked: unbaked !== true, ...(logs && { logs }) },
       context: { ...(kept && { locked: async () => kept }) },
     },
     log,
@@ -125,6 +127,29 @@ describe("a name that is not of the public internet is written to no public log"
       logs: [PRIVATE_LOG],
       answer: new CourierError("needs-credentials", "status 401"),
       verdict: { kind: "unrecorded", reason: "not-public", detail: "status 401" },
+    },
+    {
+      row: "localhost, where the repository alone says that it may be named",
+      image: LOCAL,
+      rule: { private: true },
+      unbaked: true,
+      verdict: hidden(LOCAL_DETAIL),
+      asks: [],
+    },
+    {
+      row: "a name of somebody's own, where the repository alone says that it may be named",
+      image: INTERNAL,
+      rule: { private: true },
+      unbaked: true,
+      verdict: hidden(INTERNAL_DETAIL),
+    },
+    {
+      row: "a public name that leads to a private address, where the repository alone says that it may be named",
+      image: PUBLIC,
+      rule: { private: true },
+      unbaked: true,
+      answer: LEADS_INSIDE,
+      verdict: hidden(LEADS_INSIDE.message),
     },
     {
       row: "a public name that leads to a private address",

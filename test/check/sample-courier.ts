@@ -171,6 +171,7 @@ export function samplePolicy({ rule = {}, ...change }: SamplePolicy = {}): Effec
     logs: [{ url: "https://rekor.example.org", api: 1 }],
     signing: { fulcio: "https://fulcio.example.org", timestamps: [] },
     trust: [],
+    isBaked: true,
     rules: [{ rules: [], default: parts, mayLoosen: new Set() }],
     registries: [],
     timeoutMs: 1000,

@@ -53,9 +53,10 @@ test("a policy file sets every part, and each knows its line", async () => {
 });
 
 test("a file with a version alone leaves the defaults", async () => {
-  const { rules: _, ...policy } = await read("version: 1\n");
-  const { rules: __, ...without } = await policyOf({});
+  const { rules: _, isBaked, ...policy } = await read("version: 1\n");
+  const { rules: __, isBaked: isBakedToo, ...without } = await policyOf({});
   expect(policy).toEqual(without);
+  expect([isBaked, isBakedToo]).toEqual([true, false]);
 });
 
 test.for([
