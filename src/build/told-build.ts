@@ -9,6 +9,8 @@ import type { ToldBuild } from "../report/ways-out.ts";
 type Options = Readonly<Record<string, string>>;
 
 const SECRET_NAME = /TOKEN|PASSW|KEY|SECRET|CREDENTIAL/i;
+/** An address with somebody's credentials in it, such as that of a proxy. */
+const CREDENTIALS = /\/\/[^/\s]*@/;
 /** A longer value is no matter for a message. */
 const MAX_VALUE = 200;
 /** What a client sends without being asked to. */
@@ -33,7 +35,7 @@ export function toldBuild(
   const { target, platform, filename = "Dockerfile", context } = options;
   const isNamed = !DEFAULT_FILE.test(filename) && options["dockerfilekey"] === undefined;
   const remote =
-    context !== undefined && isShown(context) && !/\/\/[^/]*@/.test(context) && !context.startsWith(UPLOADED);
+    context !== undefined && isShown(context) && !CREDENTIALS.test(context) && !context.startsWith(UPLOADED);
   const simple = [
     ...(target ? [valued("--target", target)] : []),
     ...(platform ? [valued("--platform", platform)] : []),
@@ -74,7 +76,7 @@ function argOptions(options: Options): readonly (Repeatable & { readonly isPolic
     .map(([name, value]) => ({
       isPolicy: KNOWN_ARGS.includes(name),
       // The key of a signer that is trusted is public.
-      ...(SECRET_NAME.test(name) && name !== "TLOG_TRUST_KEY"
+      ...((SECRET_NAME.test(name) && name !== "TLOG_TRUST_KEY") || CREDENTIALS.test(value)
         ? { missing: `--build-arg ${excerpt(name)}=…` }
         : valued("--build-arg", value, name)),
     }));
@@ -89,7 +91,7 @@ function contextOptions(options: Options): readonly Repeatable[] {
       if (/^input:|^target:/.test(value))
         return { missing: `context "${excerpt(name)}", another target of bake` };
       const isPortable =
-        /^docker-image:|^https?:|^git/.test(value) && !/\/\/[^/]*@/.test(value.split("@sha256:")[0] ?? "");
+        /^docker-image:|^https?:|^git/.test(value) && !CREDENTIALS.test(value.split("@sha256:")[0] ?? "");
       return isPortable
         ? valued("--build-context", value, name)
         : { missing: `--build-context ${excerpt(name)}=…` };

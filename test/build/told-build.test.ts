@@ -86,6 +86,11 @@ describe("what cannot be repeated is said, and not shown", () => {
       missing: "--build-arg db_password=…",
     },
     { row: "a key", options: { "build-arg:API_KEY": "s3cret" }, missing: "--build-arg API_KEY=…" },
+    {
+      row: "a proxy with credentials",
+      options: { "build-arg:HTTP_PROXY": "http://me:s3cret@proxy.example:3128" },
+      missing: "--build-arg HTTP_PROXY=…",
+    },
     { row: "a long value", options: { "build-arg:A": "s3cret".repeat(40) }, missing: "--build-arg A=…" },
     { row: "a control character", options: { "build-arg:A": "s3cret\u001B[2J" }, missing: "--build-arg A=…" },
     {
