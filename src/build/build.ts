@@ -41,7 +41,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files, needed.promise));
   const caches = new ImportedCaches(async (cache) => {
     needed.resolve();
-    const [{ policy }, { mayImport }] = await Promise.all([open(), import("../policy/cache-from.ts")]);
+    const [{ policy }, { mayImport }] = await Promise.all([open(), import("./judging.ts")]);
     return mayImport(policy, cache);
   });
   const context: ConvertContext = {

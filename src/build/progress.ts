@@ -46,7 +46,7 @@ function isWarnedOf({ outcome, verdict, records }: Judgement, now: Date): boolea
   return [verdict.record, ...newer].some((record) => isPinTold(record, now));
 }
 
-/** Shows what people should know, with a warning for each line. Throws as `showJudgements` does. */
+/** Shows what people should know, with a warning for each line. Throws as `showBuild` does. */
 export async function showNotes(bridge: Bridge, notes: readonly string[]): Promise<void> {
   if (notes.length === 0) return;
   const { definition, digests } = progressVertices(notes);

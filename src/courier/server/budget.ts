@@ -41,6 +41,12 @@ class Account {
     if (--this.#open === 0) this.#ms += performance.now() - this.#since;
   }
 
+  /** Whether so much more leaves half of it to entries that may count. */
+  hasRoom(entries: number, bytes: number): boolean {
+    const { entries: most, bytes: mostBytes } = this.#allowance;
+    return this.#entries + entries <= most / 2 && this.#bytes + bytes <= mostBytes / 2;
+  }
+
   spend(entries: number, bytes: number): void {
     this.#entries += entries;
     this.#bytes += bytes;
@@ -61,6 +67,8 @@ export interface Spending {
   list(count: number): void;
   /** Counts what it brings. Throws Failure `bad-answer` when that is more than its tag or its build may bring. */
   spend(entries: number, bytes: number): void;
+  /** Whether so much may be brought that does not count: it never takes the room of what may. */
+  hasRoom(entries: number, bytes: number): boolean;
   end(): void;
 }
 
@@ -101,6 +109,7 @@ export class Budget {
         );
       },
       spend: (entries, bytes) => accounts.forEach((account) => account.spend(entries, bytes)),
+      hasRoom: (entries, bytes) => accounts.every((account) => account.hasRoom(entries, bytes)),
       end: () => accounts.forEach((account) => account.end()),
     };
   }

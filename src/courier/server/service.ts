@@ -168,6 +168,7 @@ async function answer(request: Request, { openSigners, signal, ...searching }: A
 const MAX_SHOWN = 4;
 /** A sighting takes a fifth of it. */
 const MAX_SHOWN_BYTES = 32 * 1024;
+const STRANGER = "untrusted-signer" satisfies DropReason;
 
 /**
  * Says the entries that may count as they come, within the budget, and a few others behind them; gives how many more there
@@ -188,16 +189,16 @@ async function find(
       haveRead(said.bytes.length);
       return said;
     });
+  const drop = (reason: DropReason, count = 1) => dropped.set(reason, (dropped.get(reason) ?? 0) + count);
   const isWanted = (one: RawEntry): boolean => {
     if (including !== undefined && sameLeaf(one.uuid, including)) return true;
     const reason = reasonFor(one);
     if (reason === undefined) return true;
-    let left: RawEntry | undefined = one;
-    if (reason === "untrusted-signer" && sizeOf(one) <= MAX_SHOWN_BYTES) {
+    drop(reason);
+    if (reason === STRANGER && sizeOf(one) <= MAX_SHOWN_BYTES) {
       strangers.push(one);
-      left = strangers.length > MAX_SHOWN ? strangers.shift() : undefined;
+      if (strangers.length > MAX_SHOWN) strangers.shift();
     }
-    if (left !== undefined) dropped.set(reason, (dropped.get(reason) ?? 0) + 1);
     return false;
   };
   try {
@@ -209,11 +210,18 @@ async function find(
       spending.spend(wanted.length, Buffer.byteLength(lines.join("")));
       for (const line of lines) await say(line);
     });
-    for (const line of entryLines(id, strangers)) await say(line);
+    const shown = entryLines(id, strangers);
+    const bytes = Buffer.byteLength(shown.join(""));
+    if (strangers.length > 0 && spending.hasRoom(strangers.length, bytes)) {
+      spending.spend(strangers.length, bytes);
+      // Whoever hears them counts them too.
+      drop(STRANGER, -strangers.length);
+      for (const line of shown) await say(line);
+    }
   } finally {
     spending.end();
   }
-  return [...dropped];
+  return [...dropped].filter(([, count]) => count > 0);
 }
 
 /** How large an entry is, by what makes it large, in characters. */

@@ -39,6 +39,16 @@ test("a build may not bring more than it has, whichever tags bring it", () => {
   expect(() => shared.begin("b").spend(1, 90)).toThrow("the tags of one build");
 });
 
+test("what does not count has half of it at most, of the tag's and of the build's, and takes no room of what may", () => {
+  const shared = budget();
+  const search = shared.begin("a");
+  expect([search.hasRoom(5, 50), search.hasRoom(6, 1), search.hasRoom(1, 51)]).toEqual([true, false, false]);
+  search.spend(4, 40);
+  expect([search.hasRoom(1, 10), search.hasRoom(2, 10)]).toEqual([true, false]);
+  search.spend(1, 35);
+  expect(shared.begin("b").hasRoom(1, 1), "the build's half is gone").toBe(false);
+});
+
 test("a build may not hold more long lists of strangers than it has, and short ones always", () => {
   const shared = budget();
   for (let n = 0; n < 10; n++) shared.begin(`tag ${n}`).list(60_000);
