@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { CheckContext } from "../check/context.ts";
-import { BuildFileError } from "./build-file.ts";
+import { readBakedPolicy, refuseMisnamed } from "./baked-policy.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
 import type { CourierChannel } from "../courier/client/channel.ts";
 import { couriersOf } from "../courier/client/container.ts";
@@ -11,6 +11,7 @@ import { buildArgs } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/request.ts";
 import { KNOWN_ARGS } from "../policy/build-args.ts";
 import type { Commands } from "../policy/commands.ts";
+import { POLICY_FILE } from "../policy/name.ts";
 import {
   checkLogsAreTrusted,
   type EffectivePolicy,
@@ -23,7 +24,7 @@ import { MAX_LOCK_BYTES } from "../lock/name.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { lockedRecords } from "../check/brought-records.ts";
 import { dayOf } from "./day.ts";
-import { type BuildStart, type OpenedCheck, POLICY_FILE } from "./setup.ts";
+import type { BuildStart, OpenedCheck } from "./setup.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
@@ -70,7 +71,7 @@ export function startChecking(
   const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
   const now = (): Date => new Date();
   const trusting = openTrust({ own: CONFIGURATION, shipped, now });
-  const baking = readBaked();
+  const baking = readBakedPolicy(CONFIGURATION);
   // Whoever opens the check hears of their failures.
   for (const early of [trusting, baking]) early.catch(() => undefined);
   const couriers = couriersOf(bridge, {
@@ -200,32 +201,6 @@ async function declaredIn(
 
 const HIDDEN_POLICY = `the "${POLICY_FILE}" beside the Dockerfile counts for this build, and the other one in the root of its context does not`;
 
-/** Throws BuildFileError for policies by names that are not read. */
-function refuseMisnamed(places: readonly string[], right: string): void {
-  const [place] = places;
-  if (place === undefined) return;
-  throw new BuildFileError(
-    "misnamed",
-    `find "${place}": a policy is read from a file with the name "${right}" alone; rename it, or remove it`,
-  );
-}
-
-/** The files that an organisation's image may have there. */
-const BAKED_POLICY = "policy.yaml";
-const BAKED_FILES = [BAKED_POLICY, "trusted_root.json", "signing_config.json", "tuf_root.json"];
-
-async function readBaked(): Promise<PolicyText | undefined> {
-  const others = (await readDirectory(CONFIGURATION)).filter((name) => !BAKED_FILES.includes(name));
-  refuseMisnamed(
-    others.filter((name) => /\.(?:ya?ml|json)$/i.test(name)).map((name) => join(CONFIGURATION, name)),
-    BAKED_POLICY,
-  );
-  const text = await readOptional(join(CONFIGURATION, BAKED_POLICY));
-  // It will be needed, and loads while BuildKit and the conversion are at work.
-  if (text !== undefined) void import("../policy/policy-file.ts");
-  return text === undefined ? undefined : { text, name: BAKED_POLICY };
-}
-
 function asText(file: FoundFile | undefined): PolicyText | undefined {
   return file && { text: new TextDecoder().decode(file.bytes), name: file.place };
 }
@@ -239,28 +214,4 @@ async function readOwnImage(): Promise<Uint8Array> {
       { cause },
     );
   }
-}
-
-/** The names in a directory; none when there is no such directory. */
-async function readDirectory(path: string): Promise<readonly string[]> {
-  try {
-    return await readdir(path);
-  } catch (error) {
-    if (isMissing(error)) return [];
-    throw error;
-  }
-}
-
-/** A file's text, or `undefined` when there is no such file. Other failures throw: a policy must not get lost. */
-async function readOptional(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }

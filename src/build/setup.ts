@@ -6,19 +6,15 @@ import { buildArgs, type BuildOptions } from "../gateway/options.ts";
 import type { LockFile } from "../lock/file.ts";
 import { LOCK_FILE, MAX_LOCK_BYTES } from "../lock/name.ts";
 import { type Commands, readCommands } from "../policy/commands.ts";
+import { MAX_POLICY_BYTES, POLICY_FILE } from "../policy/name.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { BuildFiles } from "./build-files.ts";
 import type { Checking } from "./checking.ts";
 
-/** The file beside the Dockerfile that says how the build is judged. */
-export const POLICY_FILE = "tlog.policy.yaml";
-/** What people call it too. It is not read by these names, and a build does not go on as if they meant nothing. */
+/** What people call the policy file too. It is not read by these names, and a build does not go on as if they meant nothing. */
 const MISNAMED_POLICIES = ["tlog.policy.yml", "tlog.policy.json"];
 /** The files that steer how a build is judged. */
 export const STEERING_FILES = [POLICY_FILE, LOCK_FILE, ...MISNAMED_POLICIES];
-
-/** One that is larger takes longer to read than a build may be held up. */
-const MAX_POLICY_BYTES = 64 * 1024;
 
 /** A build as BuildKit hands it to us, and what is ready for it. */
 export interface BuildStart {

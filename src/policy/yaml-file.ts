@@ -11,6 +11,7 @@ import {
   type YAMLMap,
 } from "yaml";
 import { excerpt } from "../log/excerpt.ts";
+import { MAX_POLICY_BYTES } from "./name.ts";
 import { PolicyError, type PolicyProblem, throwProblems } from "./policy-error.ts";
 
 /** A YAML file that is one plain mapping: no anchors, tags, merge keys, directives or keys given twice. */
@@ -22,8 +23,6 @@ export interface YamlFile {
   readonly lineOf: (node: unknown) => number;
 }
 
-/** The largest file that is read, in bytes. */
-export const MAX_FILE = 64 * 1024;
 /** More problems than are ever shown. */
 const ENOUGH = 100;
 
@@ -35,8 +34,11 @@ export function readYamlFile(text: string, name: string): YamlFile {
     ...(line !== undefined && { line }),
     text: why,
   });
-  if (Buffer.byteLength(text) > MAX_FILE)
-    throw new PolicyError({ ...problem(`it is larger than ${MAX_FILE / 1024} KiB`), code: "too-large" });
+  if (Buffer.byteLength(text) > MAX_POLICY_BYTES)
+    throw new PolicyError({
+      ...problem(`it is larger than ${MAX_POLICY_BYTES / 1024} KiB`),
+      code: "too-large",
+    });
   if (/^[\ufeff\s]*$/.test(text)) {
     const why = 'it is empty; a policy begins with "version: 1", and to have no policy is to have no file';
     throw new PolicyError(problem(why));

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
 import { PolicyError } from "../../src/policy/policy-error.ts";
-import { MAX_FILE, readYamlFile } from "../../src/policy/yaml-file.ts";
+import { MAX_POLICY_BYTES } from "../../src/policy/name.ts";
+import { readYamlFile } from "../../src/policy/yaml-file.ts";
 
 function refusal(text: string): PolicyError {
   try {
@@ -97,7 +98,7 @@ test("an alias cannot multiply a file", () => {
 
 test("a file of the largest size is read, and one byte more is refused before it is parsed", () => {
   const head = "version: 1\n#";
-  const largest = head + "x".repeat(MAX_FILE - head.length);
+  const largest = head + "x".repeat(MAX_POLICY_BYTES - head.length);
   expect(readYamlFile(largest, "policy.yaml").value).toEqual({ version: 1 });
   const error = refusal(`${largest}\u00e9`.replace("xx", "x"));
   expect(error).toMatchObject({ code: "too-large", message: "policy.yaml: it is larger than 64 KiB" });
@@ -122,7 +123,7 @@ test.for([
   { unit: "?\n", says: /a key must be text/ },
 ])("64 KiB of $unit are refused, and soon", ({ unit, says }) => {
   const started = performance.now();
-  const { message } = refusal(unit.repeat(MAX_FILE / unit.length));
+  const { message } = refusal(unit.repeat(MAX_POLICY_BYTES / unit.length));
   // Some 0.2 seconds where nothing else runs.
   expect(performance.now() - started).toBeLessThan(5_000);
   expect(message).toMatch(says);
