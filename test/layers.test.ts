@@ -95,6 +95,24 @@ test.for(files)("%s imports only the floors below it", (file) => {
   expect(MAY_IMPORT[floor]).toEqual(expect.arrayContaining(others));
 });
 
+test("no files import one another in a circle, also when one of them loads the other later", () => {
+  const imports = new Map(files.map((file) => [file, valuesImportedBy(file)]));
+  const done = new Set<string>();
+  const circleFrom = (file: string, way: readonly string[]): readonly string[] | undefined => {
+    if (way.includes(file)) return [...way.slice(way.indexOf(file)), file];
+    if (done.has(file)) return undefined;
+    for (const next of imports.get(file) ?? []) {
+      const circle = circleFrom(next, [...way, file]);
+      if (circle !== undefined) return circle;
+    }
+    done.add(file);
+    return undefined;
+  };
+  expect(files.flatMap((file) => [circleFrom(file, [])].filter((circle) => circle !== undefined))).toEqual(
+    [],
+  );
+});
+
 test.for(files.filter((file) => WITHOUT_NETWORK.includes(floorOf(file))))(
   "%s has no way to a network",
   (file) => {
@@ -120,4 +138,14 @@ function importsOf(file: string): string[] {
   return [...readFileSync(file, "utf8").matchAll(/(?:from|import\()\s*"([^"]+)"/g)].map(
     ([, path]) => path ?? "",
   );
+}
+
+/** The files of ours that it imports more than types from. */
+function valuesImportedBy(file: string): string[] {
+  const statements = readFileSync(file, "utf8").matchAll(
+    /^(?:import|export) (?!type\b)[^;]*?from "(\.[^"]+)"|import\("(\.[^"]+)"\)/gm,
+  );
+  return [...statements]
+    .map(([, statically, later]) => join(dirname(file), statically ?? later ?? ""))
+    .filter((path) => !path.includes("gen/"));
 }
