@@ -38,6 +38,10 @@ export interface Sighting {
   readonly supersedes?: Digest;
   /** Why, in the approver's words: one line of at most MAX_REASON_LENGTH characters. */
   readonly reason?: string;
+  /** An observer's sightings of a tag are numbered from 1 on, so that a gap shows. */
+  readonly sequence?: number;
+  /** Of a sequence above 1: sha256 of the statement before it, byte for byte. */
+  readonly previous?: Sha256;
 }
 
 /** The longest reason of an approval, in characters. */
@@ -78,6 +82,16 @@ export const StatementShape = v.strictObject({
         v.regex(REASON, "is empty, or has control characters or more than one line"),
       ),
     ),
+    sequence: v.exactOptional(
+      v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER)),
+    ),
+    previous: v.exactOptional(
+      v.pipe(
+        v.string(),
+        v.regex(/^sha256:[0-9a-f]{64}$/, "is not a sha256"),
+        v.transform((digest) => digest as Sha256),
+      ),
+    ),
   }),
 });
 
@@ -113,7 +127,8 @@ function formatSeconds(time: Date): string {
  * would be longer than MAX_STATEMENT_BYTES or is otherwise not one that `parseSighting` reads.
  */
 export function sightingStatement(sighting: Sighting): Uint8Array {
-  const { reference, digest, mediaType, platforms, observedAt, supersedes, reason } = sighting;
+  const { reference, digest, mediaType, platforms, observedAt, supersedes, reason, sequence, previous } =
+    sighting;
   const statement = {
     _type: STATEMENT_TYPE,
     subject: subjectsOf(readTaggedName(reference), digest),
@@ -128,6 +143,8 @@ export function sightingStatement(sighting: Sighting): Uint8Array {
       observedAt: formatSeconds(observedAt),
       ...(supersedes !== undefined && { supersedes }),
       ...(reason !== undefined && { reason }),
+      ...(sequence !== undefined && { sequence }),
+      ...(previous !== undefined && { previous }),
     },
   };
   const bytes = new TextEncoder().encode(json.canonicalize(statement));
@@ -194,5 +211,8 @@ export function parseSighting(payload: Uint8Array): Sighting {
   if (json.canonicalize(subject) !== json.canonicalize(subjectsOf(reference, predicate.digest))) {
     throw malformed("its subjects are not the tag and the image that its predicate names");
   }
+  const { sequence = 1, previous } = predicate;
+  if (sequence > 1 !== (previous !== undefined))
+    throw malformed('it has not both or neither of a "sequence" above 1 and a "previous"');
   return { platforms: [], ...predicate, observedAt: readSeconds(predicate.observedAt) };
 }

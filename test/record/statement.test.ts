@@ -2,6 +2,7 @@
 import { json } from "@sigstore/core";
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
+import { sha256 } from "../../src/image/digest.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { RecordError } from "../../src/record/error.ts";
 import { parseSighting, sightingStatement, subjectHash } from "../../src/record/statement.ts";
@@ -57,6 +58,8 @@ describe("what was written is read as it was meant", () => {
     },
     { row: "an approval", what: sighting({ supersedes: OTHER_DIGEST, reason: "CVE-2022-30065 – mended ✓" }) },
     { row: "an approval without a reason", what: sighting({ supersedes: OTHER_DIGEST }) },
+    { row: "an observer's first", what: sighting({ sequence: 1 }) },
+    { row: "an observer's later one", what: sighting({ sequence: 7, previous: sha256("the one before") }) },
     {
       row: "as many platforms as there may be",
       what: sighting({
@@ -247,6 +250,29 @@ describe("a statement that is not exactly a sighting is refused", () => {
       row: "a media type that is none",
       bytes: changed((_, predicate) => (predicate["mediaType"] = "json")),
       says: '"predicate.mediaType"',
+    },
+    {
+      row: "a sequence that does not begin at 1",
+      bytes: changed((_, predicate) => (predicate["sequence"] = 0)),
+      says: '"predicate.sequence"',
+    },
+    {
+      row: "a later sequence without what went before",
+      bytes: changed((_, predicate) => (predicate["sequence"] = 2)),
+      says: '"sequence" above 1',
+    },
+    {
+      row: "a first one after another",
+      bytes: changed((_, predicate) => (predicate["previous"] = sha256("the one before"))),
+      says: '"sequence" above 1',
+    },
+    {
+      row: "a previous one by another hash",
+      bytes: changed((_, predicate) => {
+        predicate["sequence"] = 2;
+        predicate["previous"] = `sha512:${"5a".repeat(64)}`;
+      }),
+      says: "is not a sha256",
     },
     {
       row: "a superseded digest that is none",

@@ -59,6 +59,8 @@ function translated({ type, ...step }: Step, of: string): JsonSchema {
       return { type };
     case "min_value":
       return { minimum: step.requirement };
+    case "max_value":
+      return { maximum: step["requirement"] };
     case "max_length":
       return { [of === "array" ? "maxItems" : "maxLength"]: step["requirement"] };
     case "unknown":

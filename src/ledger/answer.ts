@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Reference } from "../image/reference.ts";
+import type { History } from "../record/history.ts";
+import type { Trust } from "../record/signer.ts";
+
+/**
+ * Why a ledger says nothing of a tag.
+ *
+ * - `ledger-not-there`: the registry has no such ledger
+ * - `ledger-unreachable`: the registry gave no answer, or none without other credentials. Retrying may help
+ * - `ledger-too-old`: its head is older than the policy allows, or from the future
+ * - `ledger-foreign`: its head is signed by somebody else than its observer, or is that of another ledger
+ * - `ledger-broken`: its head does not hold, a part does not fit it, or a line of the tag does not hold or is missing
+ */
+export const LEDGER_FAILURES = [
+  "ledger-not-there",
+  "ledger-unreachable",
+  "ledger-too-old",
+  "ledger-foreign",
+  "ledger-broken",
+] as const;
+export type LedgerFailure = (typeof LEDGER_FAILURES)[number];
+
+/** What a ledger says of a tag. */
+export type LedgerAnswer =
+  /** All records of the tag that it has and that count, verified like any other evidence. */
+  | { readonly kind: "watched"; readonly history: History }
+  /** Its head proves that it has no line of the tag. */
+  | { readonly kind: "not-watched" }
+  | { readonly kind: "failed"; readonly reason: LedgerFailure; readonly detail: string };
+
+/** A ledger that a build can ask. */
+export interface Ledger {
+  /** For messages: `ghcr.io/acme/tlog-ledger`. */
+  readonly name: string;
+  /** Asks it about a tag; once for all of the build where that is enough. Never throws for what it says or does not say. */
+  read(subject: Reference, trust: readonly Trust[]): Promise<LedgerAnswer>;
+}
