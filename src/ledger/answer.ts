@@ -33,6 +33,8 @@ export type LedgerAnswer =
 export interface Ledger {
   /** For messages: `ghcr.io/acme/tlog-ledger`. */
   readonly name: string;
+  /** Begins to read it, for whoever knows that it will be asked. */
+  start(): void;
   /** Asks it about a tag; once for all of the build where that is enough. Never throws for what it says or does not say. */
   read(subject: Reference, trust: readonly Trust[]): Promise<LedgerAnswer>;
 }

@@ -53,13 +53,7 @@ export function readKind(entry: LogEntry): NamedBody {
 
 /** What a bundle claims; `source` is where it came from. Throws RecordError. */
 export function readBundle(value: unknown, source: string, context: RecordContext): Candidate {
-  const place = `the bundle in ${source}`;
-  const bundle = parseBundle(value, place);
-  const [entry] = bundle.verificationMaterial.tlogEntries;
-  const body = readLoggedBody(readNamedBody(entry.canonicalizedBody, place), place);
-  // The entry's signer, not the bundle's: a bundle has only a name for a key, which anybody can choose.
-  const { signer, may } = grantedSigner(place, body.verifier, context);
-  const claim: Claim = { place, bundle, body, signer };
+  const { claim, may } = claimInBundle(value, source, context);
   try {
     return readClaim({ ...claim, ...uuidOf(claim) }, may, context);
   } catch (error) {
@@ -68,6 +62,24 @@ export function readBundle(value: unknown, source: string, context: RecordContex
       proveSigned(claim, "issued", context.trustedRoot);
     throw error;
   }
+}
+
+/**
+ * What a bundle claims, whatever its statement says, if its signer counts; and what that signer may do. Nothing is proven.
+ * Throws RecordError.
+ */
+export function claimInBundle(
+  value: unknown,
+  source: string,
+  context: Pick<RecordContext, "trust" | "strangers">,
+): { readonly claim: Claim; readonly may: ReadonlySet<Permission> } {
+  const place = `the bundle in ${source}`;
+  const bundle = parseBundle(value, place);
+  const [entry] = bundle.verificationMaterial.tlogEntries;
+  const body = readLoggedBody(readNamedBody(entry.canonicalizedBody, place), place);
+  // The entry's signer, not the bundle's: a bundle has only a name for a key, which anybody can choose.
+  const { signer, may } = grantedSigner(place, body.verifier, context);
+  return { claim: { place, bundle, body, signer }, may };
 }
 
 /** The entry's name in a Rekor v1 log: the tree's ID, which is in its checkpoint, and the hash of its leaf. */
@@ -104,7 +116,11 @@ export function statementId({ signer, bundle }: Claim): string {
 }
 
 /** The signer, if it counts. Throws RecordError ("untrusted-signer"). */
-function grantedSigner(place: string, verifier: Verifier, { trust, strangers }: RecordContext): Granted {
+function grantedSigner(
+  place: string,
+  verifier: Verifier,
+  { trust, strangers }: Pick<RecordContext, "trust" | "strangers">,
+): Granted {
   const found = strangers ? anySigner(verifier) : findSigner(verifier, trust);
   if (!("stranger" in found)) return found;
   throw refusal(place, "untrusted-signer", `it is signed with ${found.stranger}, which is not trusted here`);
@@ -141,7 +157,8 @@ export function readPayload(
   throw fail("wrong-payload", "the statement that came with it is not the one that was logged");
 }
 
-function checkLoggedWhenObserved(
+/** Throws RecordError ("replayed") for a claim that was logged at another time than it says of itself. */
+export function checkLoggedWhenObserved(
   place: string,
   { loggedAt, observedAt }: { readonly loggedAt: Date; readonly observedAt: Date },
 ): void {

@@ -37,19 +37,32 @@ export function proveRecord(
   { claim, sighting, may, loggedAt }: Candidate,
   trustedRoot: TrustedRoot,
 ): TagRecord {
-  const { place, uuid, bundle, body, signer } = claim;
-  const [entry] = bundle.verificationMaterial.tlogEntries;
-  const times = provenTimes(claim, trustedRoot);
-  proveSigned(claim, [loggedAt, ...times], trustedRoot);
+  const { uuid, bundle, signer } = claim;
   return {
     ...sighting,
     ...(uuid !== undefined && { uuid }),
-    ...proveLogged({ place, entry }, { api: body.kind === "hashedrekord" ? 2 : 1, loggedAt }, trustedRoot),
+    ...proveClaim(claim, loggedAt, trustedRoot),
     signer,
     may,
     strength: "full",
     bundle,
   };
+}
+
+/**
+ * Proves that the signer of a claim signed its statement, whatever that says, and that a log took it in at this time. Throws
+ * RecordError.
+ */
+export function proveClaim(
+  claim: Claim,
+  loggedAt: Date,
+  trustedRoot: TrustedRoot,
+): ReturnType<typeof proveLogged> {
+  const { place, bundle, body } = claim;
+  const [entry] = bundle.verificationMaterial.tlogEntries;
+  const times = provenTimes(claim, trustedRoot);
+  proveSigned(claim, [loggedAt, ...times], trustedRoot);
+  return proveLogged({ place, entry }, { api: body.kind === "hashedrekord" ? 2 : 1, loggedAt }, trustedRoot);
 }
 
 /**

@@ -102,6 +102,12 @@ function grant(signer: Signer, fitting: readonly Trust[]): Granted {
   };
 }
 
+/** Whether the signer of something is this one who is trusted, or one of those whom a trusted pattern fits. */
+export function isSigner(signer: Signer, trusted: TrustedSigner): boolean {
+  if (signer.kind === "key") return trusted.kind === "key" && trusted.fingerprint === signer.fingerprint;
+  return fits(trusted, signer);
+}
+
 function fits(signer: TrustedSigner, { issuer, identity }: Identity): boolean {
   switch (signer.kind) {
     case "key":
