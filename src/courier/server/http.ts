@@ -11,7 +11,7 @@ const { Agent: HttpAgent, request: requestHttp } = process.getBuiltinModule("nod
 
 /** One HTTP request with all its bounds. */
 export interface HttpRequest {
-  readonly method: "GET" | "HEAD" | "POST";
+  readonly method: "GET" | "HEAD" | "POST" | "PUT";
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array;
@@ -21,7 +21,7 @@ export interface HttpRequest {
   readonly signal: AbortSignal;
   /**
    * How often it is asked at most, when there is no answer, or 429 or 5xx. Only what may be asked twice without
-   * harm may have more than 1. Default: 4 for GET and HEAD, 1 for POST.
+   * harm may have more than 1. Default: 4 for GET and HEAD, 1 for POST and PUT.
    */
   readonly attempts?: number;
   /** Whether an answer of 429 is taken for one, and not asked again. */
@@ -96,7 +96,7 @@ const MAX_REDIRECTS = 3;
  * as answers; redirects are not followed. Throws HttpError.
  */
 export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
-  const attempts = request.attempts ?? (request.method === "POST" ? 1 : 4);
+  const attempts = request.attempts ?? (request.method === "GET" || request.method === "HEAD" ? 4 : 1);
   for (let attempt = 1; ; attempt++) {
     const outcome = await sendOnce(request).catch((error: unknown) => {
       if (error instanceof HttpError) return error;
@@ -112,18 +112,19 @@ export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
 
 /**
  * GET or HEAD, with at most three redirects, each to a URL of which `objection` says nothing; what it says goes on from the URL.
- * `authorization` is for the first URL's origin and sent to no other. Throws HttpError, and Failure `bad-answer` for a
- * redirect that is not followed.
+ * `authorization` is for the first URL's origin and sent to no other. `send` sends each of the requests. Throws HttpError, what
+ * `send` throws, and Failure `bad-answer` for a redirect that is not followed.
  */
 export async function followRedirects(
   { authorization, ...request }: HttpRequest & { readonly authorization?: string | undefined },
   objection: (next: URL) => string | undefined,
+  send: (request: HttpRequest) => Promise<HttpAnswer> = sendHttp,
 ): Promise<FollowedAnswer> {
   let { url } = request;
   for (let redirects = 0; ; redirects++) {
     const known = authorization !== undefined && url.origin === request.url.origin;
     const headers = { ...request.headers, ...(known && { authorization }) };
-    const answer = await sendHttp({ ...request, url, headers });
+    const answer = await send({ ...request, url, headers });
     const location = answer.headers["location"];
     if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) {
       return { answer, from: url };

@@ -4,7 +4,7 @@ import { excerpt } from "../../log/excerpt.ts";
 import { failureByStatus } from "../../log/json-api.ts";
 import { MAX_MANIFEST_BYTES, MAX_RETRY_AFTER } from "../protocol.ts";
 import { Failure } from "./failure.ts";
-import { fieldsIn } from "./json-fields.ts";
+import { bearerChallenge, MAX_TOKEN_BYTES, tokenIn, type BearerChallenge } from "./challenge.ts";
 import {
   followRedirects,
   mediaTypeOf,
@@ -14,16 +14,8 @@ import {
   type FollowedAnswer,
   type HttpAnswer,
 } from "./http.ts";
+import { MANIFEST_TYPES, registryUrl, urlIn, type RepositoryAddress } from "./registry-url.ts";
 import { openReach, type Reach, type Resolve } from "./reach.ts";
-
-/** Where a repository is, and how it is asked. */
-interface RepositoryAddress {
-  /** As in a reference: `docker.io`, `localhost:5000`. */
-  readonly registry: string;
-  readonly repository: string;
-  /** Whether this registry is asked over http instead of https. */
-  readonly plainHttp: boolean;
-}
 
 /** The tag, or the digest, whose manifest is asked for. */
 export interface TagAddress extends RepositoryAddress {
@@ -50,13 +42,6 @@ export interface OtherDigest {
   readonly digest: string;
 }
 
-/** What a registry wants a token for (the token authentication of the distribution specification). */
-export interface BearerChallenge {
-  readonly realm: string;
-  readonly service?: string | undefined;
-  readonly scope?: string | undefined;
-}
-
 /** One thing of a repository. */
 interface Question {
   readonly method: "GET" | "HEAD";
@@ -71,21 +56,7 @@ interface Question {
   readonly signal: AbortSignal;
 }
 
-const MEDIA_TYPES = [
-  "application/vnd.oci.image.index.v1+json",
-  "application/vnd.docker.distribution.manifest.list.v2+json",
-  "application/vnd.oci.image.manifest.v1+json",
-  "application/vnd.docker.distribution.manifest.v2+json",
-];
-const MAX_TOKEN_BYTES = 64 * 1024;
-
 const DIGEST = /^sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})$/;
-const HOST = /^(?:[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
-const REPOSITORY = /^[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*(?:\/[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*)*$/;
-const PATH =
-  /^(?:manifests|blobs)\/(?:\w[\w.-]{0,127}|sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/;
-// A scheme (no `=`) or a parameter, RFC 9110 section 11.
-const CHALLENGE_PART = /[\s,]*([\w!#$%&'*+.^`|~-]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+)))?/y;
 
 /** The manifest that the registry serves everybody under this tag or digest. `resolve` looks names up. Throws Failure. */
 export function fetchManifest(
@@ -118,7 +89,7 @@ export function fetchIfNamed(
 async function getManifest(session: Session, address: TagAddress, signal: AbortSignal): Promise<Manifest> {
   const { answer, from, isOwn } = await ask(session, manifestQuestion("GET", address, signal));
   const mediaType = mediaTypeOf(answer);
-  if (!MEDIA_TYPES.includes(mediaType)) {
+  if (!MANIFEST_TYPES.includes(mediaType)) {
     const begins = isOwn ? `; it begins "${excerpt(answer.bytes)}"` : "";
     throw new Failure(
       "bad-answer",
@@ -135,7 +106,7 @@ function manifestQuestion(method: Question["method"], address: TagAddress, signa
     address,
     path: `manifests/${tag}`,
     name: `"${registry}/${repository}${tag.includes(":") ? "@" : ":"}${tag}"`,
-    accept: MEDIA_TYPES.join(", "),
+    accept: MANIFEST_TYPES.join(", "),
     maxBytes: MAX_MANIFEST_BYTES,
     signal,
   };
@@ -191,7 +162,7 @@ interface OwnAnswer extends FollowedAnswer {
  */
 async function ask(session: Session, question: Question): Promise<OwnAnswer> {
   const { method, name, accept, maxBytes, signal } = question;
-  const url = urlOf(question);
+  const url = urlIn(question.address, question);
   const { connections, objection } = session.reach;
   const request = { method, url, headers: { accept }, maxBytes, signal, connections, isPolite: true };
   const follow = () => followRedirects({ ...request, authorization: session.authorization }, objection);
@@ -210,45 +181,6 @@ async function ask(session: Session, question: Question): Promise<OwnAnswer> {
   const isOwn = from.origin === url.origin;
   requireSuccess(answer, { method, from, name, isOwn });
   return { answer, from, isOwn };
-}
-
-function urlOf({ address, path, name }: Question): URL {
-  // Whatever else these hold would become another path or host.
-  if (!HOST.test(address.registry) || !REPOSITORY.test(address.repository) || !PATH.test(path)) {
-    throw new Failure("refused", `${excerpt(name, 200)} is not the name of anything in a registry`);
-  }
-  return new URL(path, registryUrl(address));
-}
-
-/** The URL of everything in a repository. */
-function registryUrl({ registry, repository, plainHttp }: RepositoryAddress): URL {
-  const host = registry === "docker.io" || registry === "index.docker.io" ? "registry-1.docker.io" : registry;
-  const url = HOST.test(host)
-    ? URL.parse(`${plainHttp ? "http" : "https"}://${host}/v2/${repository}/`)
-    : null;
-  if (url !== null) return url;
-  throw new Failure("refused", `"${excerpt(registry)}" is not the name of anything in a registry`);
-}
-
-/** The first Bearer challenge with a realm in a WWW-Authenticate header; undefined when there is none. */
-export function bearerChallenge(header: string): BearerChallenge | undefined {
-  const parts = new RegExp(CHALLENGE_PART);
-  let inBearer = false;
-  const parameters = new Map<string, string>();
-  for (let part = parts.exec(header); part !== null; part = parts.exec(header)) {
-    const name = (part[1] ?? "").toLowerCase();
-    const value = part[2]?.replace(/\\(.)/g, "$1") ?? part[3];
-    if (value === undefined) {
-      if (parameters.has("realm")) break;
-      inBearer = name === "bearer";
-      parameters.clear();
-    } else if (inBearer && !parameters.has(name)) {
-      parameters.set(name, value);
-    }
-  }
-  const realm = parameters.get("realm");
-  if (realm === undefined) return undefined;
-  return { realm, service: parameters.get("service"), scope: parameters.get("scope") };
 }
 
 async function anonymousToken(
@@ -280,18 +212,11 @@ async function anonymousToken(
     isPolite: true,
   });
   requireSuccess(answer, { method: "GET", from: realm, name, isOwn: realm.origin === url.origin });
-  const token = tokenOf(answer.bytes);
+  const token = tokenIn(answer.bytes);
   // The answer is not shown: whatever it is, it may hold a token.
   if (token === undefined)
     throw new Failure("bad-answer", `${said("GET", realm, answer)}: the answer has no token`);
   return token;
-}
-
-function tokenOf(bytes: Buffer): string | undefined {
-  const answer = fieldsIn(bytes);
-  const token = answer["token"] || answer["access_token"];
-  // Only what may stand in a header; 8 KiB is what servers accept there.
-  return typeof token === "string" && /^[\x21-\x7e]{1,8192}$/.test(token) ? token : undefined;
 }
 
 /** Throws Failure for an answer of another status than 200. */

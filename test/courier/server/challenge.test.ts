@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { bearerChallenge } from "../../../src/courier/server/registry.ts";
+import { bearerChallenge } from "../../../src/courier/server/challenge.ts";
 
 const full = { realm: "https://auth.example.org/token", service: "registry", scope: "repository:a:pull" };
 const line = 'Bearer realm="https://auth.example.org/token",service="registry",scope="repository:a:pull"';
