@@ -58,6 +58,11 @@ const REPOSITORY = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const TAG = /^\w[\w.-]{0,127}$/;
 const IMAGE_ID = /^[a-f0-9]{64}$/;
 
+/** Whether a registry may have a tag of this name. */
+export function isTag(text: string): boolean {
+  return TAG.test(text);
+}
+
 function quote(text: string): string {
   return JSON.stringify(text.length > 160 ? `${text.slice(0, 160)}…` : text);
 }

@@ -68,6 +68,8 @@ export function mayUsePlainHttp(host: string, registries: readonly RegistryAcces
   return isLoopback(name) || registries.some((registry) => registry.plainHttp && registry.host === name);
 }
 
+/** Who names hosts for plain http to a build. */
+const BY_BAKED_POLICY = " by the policy in the frontend image";
 const MAX_LENGTH = 2_048;
 const MAX_HOSTS = 100;
 
@@ -80,11 +82,11 @@ function hostsOf(url: URL): string[] {
  * The address of a log, a certificate authority or a TUF repository, without a slash at its end: https, or http where
  * `allowsPlainHttp` lets the host; no credentials, query or fragment. Throws WrongValue.
  */
-export const readLogUrl: ReadUrl = (text, allowsPlainHttp) =>
-  readServiceUrl(text, allowsPlainHttp).replace(/\/+$/, "");
+export const readLogUrl: ReadUrl = (text, allowsPlainHttp, by) =>
+  readServiceUrl(text, allowsPlainHttp, by).replace(/\/+$/, "");
 
 /** The whole address of a service that is asked at this very path, such as a timestamp authority. Throws WrongValue. */
-export const readServiceUrl: ReadUrl = (text, allowsPlainHttp) => {
+export const readServiceUrl: ReadUrl = (text, allowsPlainHttp, by = BY_BAKED_POLICY) => {
   const wrong = (why: string) => new WrongValue(`"${shownUrl(text)}": ${why}`);
   if (text.length > MAX_LENGTH) throw wrong(`it is longer than ${MAX_LENGTH} characters`);
   // URL itself would silently drop or turn these.
@@ -95,7 +97,7 @@ export const readServiceUrl: ReadUrl = (text, allowsPlainHttp) => {
   if (text.includes("?") || text.includes("#")) throw wrong("it has a query or a fragment");
   if (url.protocol === "http:" && !hostsOf(url).some(allowsPlainHttp)) {
     throw wrong(
-      `plain http is for loopback and for hosts named in "registries" with "plain-http: true" by the policy in the frontend image; use https, or name "${url.host}" there`,
+      `plain http is for loopback and for hosts named in "registries" with "plain-http: true"${by}; use https, or name "${url.host}" there`,
     );
   }
   return `${url.origin}${url.pathname}`;

@@ -4,8 +4,8 @@ import type { SigningServices } from "../log/signing-config.ts";
 import { type KeyPath, quotedList } from "./policy-error.ts";
 import type { Source } from "./rule.ts";
 
-/** Reads an address. `allowsPlainHttp` says for which hosts. Throws WrongValue. */
-export type ReadUrl = (text: string, allowsPlainHttp: (host: string) => boolean) => string;
+/** Reads an address. `allowsPlainHttp` says for which hosts, `by` who names them, in the words of a message. Throws WrongValue. */
+export type ReadUrl = (text: string, allowsPlainHttp: (host: string) => boolean, by?: string) => string;
 
 /** What a file has at a mapping with these entries, its shape checked and nothing else. */
 export type Shape<Entries extends v.ObjectEntries> = Readonly<

@@ -55,7 +55,13 @@ function readTrust(entry: TrustShape): Trust {
   };
 }
 
-function readSigner({ key, issuer, identity, "identity-pattern": pattern }: TrustShape): TrustedSigner {
+/** Reads whom an entry names. Throws WrongValue and TrustError. */
+export function readSigner({
+  key,
+  issuer,
+  identity,
+  "identity-pattern": pattern,
+}: Omit<TrustShape, "may" | "tlogistry">): TrustedSigner {
   const given = [key, issuer, identity, pattern].filter((each) => each !== undefined).length;
   if (key !== undefined && given === 1) return parsePublicKey(key);
   if (issuer !== undefined && identity !== undefined && given === 2)

@@ -26,8 +26,16 @@ export interface YamlFile {
 /** More problems than are ever shown. */
 const ENOUGH = 100;
 
-/** Reads a YAML file. `name` is for messages. Throws PolicyError (`too-large`, `syntax`). */
-export function readYamlFile(text: string, name: string): YamlFile {
+/** What a file is for, in the words of messages. */
+export interface FileKind {
+  /** `a policy` */
+  readonly noun: string;
+  /** `a policy begins with "version: 1"` */
+  readonly begins: string;
+}
+
+/** Reads a YAML file of at most 64 KiB. `name` is for messages. Throws PolicyError (`too-large`, `syntax`). */
+export function readYamlFile(text: string, name: string, { noun, begins }: FileKind): YamlFile {
   const problem = (why: string, line?: number, column?: number): PolicyProblem => ({
     code: "syntax",
     place: [name, line, column].filter((each) => each !== undefined).join(":"),
@@ -40,12 +48,13 @@ export function readYamlFile(text: string, name: string): YamlFile {
       code: "too-large",
     });
   if (/^[\ufeff\s]*$/.test(text)) {
-    const why = 'it is empty; a policy begins with "version: 1", and to have no policy is to have no file';
-    throw new PolicyError(problem(why));
+    throw new PolicyError(
+      problem(`it is empty; ${begins}, and to have ${noun.replace(/^an? /, "no ")} is to have no file`),
+    );
   }
   const directive = text.split("\n", ENOUGH).findIndex((line) => line.startsWith("%"));
   if (directive >= 0)
-    throw new PolicyError(problem('a policy is plain YAML 1.2 without "%" directives', directive + 1));
+    throw new PolicyError(problem(`${noun} is plain YAML 1.2 without "%" directives`, directive + 1));
 
   const lineCounter = new LineCounter();
   const document = withoutStacks(() =>
@@ -63,7 +72,7 @@ export function readYamlFile(text: string, name: string): YamlFile {
   const errors = (exhausted ? [exhausted] : document.errors.slice(0, ENOUGH)).map(
     ({ pos, code, message }) => {
       const { line, col } = lineCounter.linePos(pos[0]);
-      return problem(PARSER_WORDS.get(code) ?? excerpt(message, 160), line, col);
+      return problem(PARSER_WORDS.get(code)?.(noun) ?? excerpt(message, 160), line, col);
     },
   );
   // The parser may report the same twice.
@@ -74,10 +83,7 @@ export function readYamlFile(text: string, name: string): YamlFile {
     fancy.toSorted((one, other) => one.line - other.line).map(({ line, why }) => problem(why, line)),
   );
   const root = document.contents;
-  if (!isMap(root))
-    throw new PolicyError(
-      problem('it is not a mapping of keys to values; a policy begins with "version: 1"'),
-    );
+  if (!isMap(root)) throw new PolicyError(problem(`it is not a mapping of keys to values; ${begins}`));
   return { root, value: document.toJS({ maxAliasCount: 0 }), lineOf };
 }
 
@@ -92,12 +98,12 @@ function withoutStacks<T>(parse: () => T): T {
   }
 }
 
-const PARSER_WORDS = new Map([
-  ["RESOURCE_EXHAUSTION", "it is nested too deeply"],
-  ["MULTIPLE_DOCS", "a second document begins here; a policy is one"],
+const PARSER_WORDS: ReadonlyMap<string, (noun: string) => string> = new Map([
+  ["RESOURCE_EXHAUSTION", () => "it is nested too deeply"],
+  ["MULTIPLE_DOCS", (noun: string) => `a second document begins here; ${noun} is one`],
 ]);
 
-/** YAML features that no policy needs, each of which could make a file mean something else than it seems to. */
+/** YAML features that no such file needs, each of which could make a file mean something else than it seems to. */
 function fancyParts(document: Document.Parsed): { node: unknown; text: string }[] {
   const found: { node: unknown; text: string }[] = [];
   visit(document, {

@@ -4,9 +4,11 @@ import { PolicyError } from "../../src/policy/policy-error.ts";
 import { MAX_POLICY_BYTES } from "../../src/policy/name.ts";
 import { readYamlFile } from "../../src/policy/yaml-file.ts";
 
+const POLICY = { noun: "a policy", begins: 'a policy begins with "version: 1"' };
+
 function refusal(text: string): PolicyError {
   try {
-    readYamlFile(text, "policy.yaml");
+    readYamlFile(text, "policy.yaml", POLICY);
   } catch (error) {
     if (error instanceof PolicyError) return error;
     throw error;
@@ -99,7 +101,7 @@ test("an alias cannot multiply a file", () => {
 test("a file of the largest size is read, and one byte more is refused before it is parsed", () => {
   const head = "version: 1\n#";
   const largest = head + "x".repeat(MAX_POLICY_BYTES - head.length);
-  expect(readYamlFile(largest, "policy.yaml").value).toEqual({ version: 1 });
+  expect(readYamlFile(largest, "policy.yaml", POLICY).value).toEqual({ version: 1 });
   const error = refusal(`${largest}\u00e9`.replace("xx", "x"));
   expect(error).toMatchObject({ code: "too-large", message: "policy.yaml: it is larger than 64 KiB" });
 });
@@ -132,7 +134,7 @@ test.for([
 
 test("many keys take no quadratic time", () => {
   const started = performance.now();
-  readYamlFile(Array.from({ length: 7_000 }, (_, index) => `k${index}: 1`).join("\n"), "policy.yaml");
+  readYamlFile(Array.from({ length: 7_000 }, (_, index) => `k${index}: 1`).join("\n"), "policy.yaml", POLICY);
   expect(performance.now() - started).toBeLessThan(5_000);
 });
 
