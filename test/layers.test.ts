@@ -55,7 +55,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "gate",
     "subrequests",
   ],
-  observer: ["image", "log", "trust", "record", "lock", "policy", "check", "courier", "courier/server"],
+  observer: [
+    "image",
+    "log",
+    "trust",
+    "record",
+    "lock",
+    "ledger",
+    "policy",
+    "check",
+    "courier",
+    "courier/server",
+    "registry",
+  ],
 };
 
 /** Floors whose files run where there is no network, and must not be able to use one. */

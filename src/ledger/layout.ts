@@ -2,6 +2,7 @@
 import { json } from "@sigstore/core";
 import * as v from "valibot";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
+import { DigestText } from "../record/manifest.ts";
 import { conform, type Fail, parseJson } from "../log/foreign-json.ts";
 
 // How a ledger lies in a registry: one tag names an OCI index, the index names an image that is the head and others that are
@@ -127,7 +128,7 @@ const Index = v.object({
   manifests: v.pipe(
     v.array(
       v.object({
-        digest: v.string(),
+        digest: DigestText,
         size: v.number(),
         platform: v.object({ os: v.string(), architecture: v.string() }),
       }),
@@ -137,8 +138,13 @@ const Index = v.object({
   ),
 });
 
+/** The manifests that an index names. Throws what `fail` makes. */
+export function indexed(index: Uint8Array, fail: Fail): readonly Described[] {
+  return conform(Index, parseJson(index, fail), fail, "index").manifests;
+}
+
 /** The digest of the head's manifest in an index. Throws what `fail` makes. */
-export function headIn(index: Uint8Array, fail: Fail): string {
+export function headIn(index: Uint8Array, fail: Fail): Digest {
   const { manifests } = conform(Index, parseJson(index, fail), fail, "index");
   const head = manifests.find(
     ({ platform }) =>

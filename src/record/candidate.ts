@@ -33,12 +33,31 @@ export const MAX_LOGGING_DELAY_SECONDS = 15 * 60;
  * is refused before anything else of it is read. Throws RecordError.
  */
 export function readEntry(entry: LogEntry, named: NamedBody, context: RecordContext): Candidate {
+  const { claim, may } = claimInEntry(entry, named, context);
+  return readClaim(claim, may, context);
+}
+
+/**
+ * What an entry of a Rekor v1 log claims, whatever its statement says, if its signer counts; and what that signer may do.
+ * Nothing is proven. Throws RecordError.
+ */
+export function claimInEntry(
+  entry: LogEntry,
+  named: NamedBody,
+  context: Pick<RecordContext, "trust" | "strangers" | "trustedRoot">,
+): Trusted {
   const place = placeOf(entry);
   const body = readIntotoBody(named, place);
   const { signer, may } = grantedSigner(place, body.verifier, context);
   const payload = readPayload(entry, { ...body, signer }, context.trustedRoot);
   const bundle = rebuildBundle(entry, body, { payload, signer: materialOf(signer, body.verifier) });
-  return readClaim({ place, uuid: entry.uuid, bundle, body, signer }, may, context);
+  return { claim: { place, uuid: entry.uuid, bundle, body, signer }, may };
+}
+
+/** A claim by somebody who counts. */
+interface Trusted {
+  readonly claim: Claim;
+  readonly may: ReadonlySet<Permission>;
 }
 
 /** The name of an entry of a log in messages. */
@@ -72,7 +91,7 @@ export function claimInBundle(
   value: unknown,
   source: string,
   context: Pick<RecordContext, "trust" | "strangers">,
-): { readonly claim: Claim; readonly may: ReadonlySet<Permission> } {
+): Trusted {
   const place = `the bundle in ${source}`;
   const bundle = parseBundle(value, place);
   const [entry] = bundle.verificationMaterial.tlogEntries;

@@ -64,7 +64,7 @@ function newTag(): Pick<Sample, "name" | "reference" | "statement"> {
  * Signs and appends the sample's statement as the courier does to a v1 log; gives the entry's UUID. ECDSA signs
  * differently each time, and so makes another entry, unless `again` has the signature to use once more.
  */
-export function record(
+export async function record(
   { log }: Target,
   { signer, statement }: Sample,
   again?: SignatureKept,
@@ -74,12 +74,13 @@ export function record(
     if (again !== undefined) again.signed = signed;
     return signed;
   };
-  return recordStatement(sendHttp, {
+  const { uuid } = await recordStatement(sendHttp, {
     log,
     statement,
     signer: { sign },
     signal: AbortSignal.timeout(DEADLINE_MS),
   });
+  return uuid;
 }
 
 /** A signature over one statement: none at first, then the one that was made. */

@@ -3,7 +3,13 @@ import { dsse, json } from "@sigstore/core";
 import { createHash, createPublicKey, X509Certificate } from "node:crypto";
 import { BUNDLE_MEDIA_TYPE, leafHash } from "../../log/entry.ts";
 import { LogError, type AskLog, type LogCall } from "../../log/json-api.ts";
-import { appendEntry, isIntotoBodyOf, sameLeaf, type SignedPayload } from "../../log/rekor-v1.ts";
+import {
+  appendEntry,
+  isIntotoBodyOf,
+  type RawEntry,
+  sameLeaf,
+  type SignedPayload,
+} from "../../log/rekor-v1.ts";
 import { appendHashedRecord, type HashedRecord, type TransparencyLogEntry } from "../../log/rekor-v2.ts";
 import { shownUrl } from "./http.ts";
 import { fieldsOf } from "./json-fields.ts";
@@ -19,13 +25,13 @@ export interface Recording extends LogCall {
 
 /**
  * Signs the statement (DSSE), appends it to the log as an `intoto` 0.0.2 entry, which keeps the statement too, and
- * gives the entry's UUID; of an entry that the log has already, that one's. Throws LogError, Failure, and what the
+ * gives the entry as the log answers it; of an entry that the log has already, that one. Throws LogError, Failure, and what the
  * signer throws.
  */
 export async function recordStatement(
   ask: AskLog,
   { log, statement, signer, signal }: Recording,
-): Promise<string> {
+): Promise<RawEntry> {
   const { signature, verifier } = await signer.sign(
     dsse.preAuthEncoding(PAYLOAD_TYPE, Buffer.from(statement)),
   );
@@ -46,7 +52,7 @@ export async function recordStatement(
   if (!isIntotoBodyOf(body, signed)) throw wrong("for another entry than the one it was sent");
   const leaf = leafHash(body.toString("base64"));
   if (!sameLeaf(uuid, leaf)) throw wrong(`UUID "${uuid}" for the entry whose leaf hash is "${leaf}"`);
-  return uuid;
+  return { uuid, entry };
 }
 
 /** What the log's API takes: base64 twice, and hashes of the payload and of the canonical envelope. */

@@ -153,7 +153,7 @@ async function answer(request: Request, { openSigners, signal, ...searching }: A
       const signer = (await openSigners())({ log, fulcio, signal });
       const statement = Buffer.from(request.statement, "base64");
       const what = { log: logUrl(log.url), statement, signer, signal };
-      if (log.api === 1) return { say: "recorded", id, uuid: await recordStatement(sendHttp, what) };
+      if (log.api === 1) return { say: "recorded", id, uuid: (await recordStatement(sendHttp, what)).uuid };
       const bundle = await recordBundle(sendHttp, { ...what, timestamps });
       return { say: "bundle", id, bundle: JSON.stringify(bundle) };
     }

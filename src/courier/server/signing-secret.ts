@@ -55,7 +55,8 @@ export async function readSigningSecret(directory: string, reading: SecretReadin
   }
 }
 
-async function signerIn(
+/** What secrets give, by their names. Throws Failure `no-signer`, which shows nothing of them. */
+export async function signerIn(
   secrets: ReadonlyMap<string, Buffer>,
   reading: SecretReading,
 ): Promise<SigningSecret> {

@@ -26,7 +26,7 @@ async function sigstore(
   return started;
 }
 
-function record({ url }: Sigstore, sha256 = digest, signer = keySigner(key)): Promise<string> {
+async function record({ url }: Sigstore, sha256 = digest, signer = keySigner(key)): Promise<string> {
   const statement = Buffer.from(
     JSON.stringify({
       _type: "https://in-toto.io/Statement/v1",
@@ -35,12 +35,13 @@ function record({ url }: Sigstore, sha256 = digest, signer = keySigner(key)): Pr
       predicate: {},
     }),
   );
-  return recordStatement(sendHttp, {
+  const { uuid } = await recordStatement(sendHttp, {
     log: logUrl(url),
     statement,
     signer,
     signal: within(5_000),
   });
+  return uuid;
 }
 
 interface Wanted {

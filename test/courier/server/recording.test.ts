@@ -27,13 +27,15 @@ async function sigstore(): Promise<Sigstore> {
   return started;
 }
 
-const record = (url: string, deadlineMs = 5_000) =>
-  recordStatement(sendHttp, {
+const record = async (url: string, deadlineMs = 5_000) => {
+  const { uuid } = await recordStatement(sendHttp, {
     log: logUrl(url),
     statement,
     signer: keySigner(key),
     signal: within(deadlineMs),
   });
+  return uuid;
+};
 
 const ENTRIES = /^\/api\/v1\/log\/entries$/;
 
