@@ -37,6 +37,11 @@ export const WATCH = {
       description: "tags that are not watched, though a pattern of `tags` matches them",
     }),
   ),
+  private: v.optional(
+    flag(
+      "the registry is asked with the credentials of `docker login`, and the log is told the names, although not everybody can see the images or the registry",
+    ),
+  ),
 };
 
 const LOG = {

@@ -33,6 +33,8 @@ export interface Repository {
 /** One repository, and which of its tags are watched. */
 export interface Watched extends Repository {
   readonly choice: TagChoice;
+  /** Whether it is asked with credentials, and named to the log although not everybody can see it. */
+  readonly private?: boolean;
   /** `tlog-observer.yaml:12` */
   readonly place: string;
 }
@@ -203,8 +205,16 @@ function readRepository(text: string): Repository {
   return { registry, repository };
 }
 
-function readWatched({ repository, ...choice }: Shape<typeof WATCH>, place: string): Watched {
-  return { ...readRepository(repository), choice: readTagChoice(choice), place };
+function readWatched(
+  { repository, private: isPrivate, ...choice }: Shape<typeof WATCH>,
+  place: string,
+): Watched {
+  return {
+    ...readRepository(repository),
+    choice: readTagChoice(choice),
+    ...(isPrivate === true && { private: true }),
+    place,
+  };
 }
 
 function readSigningWay(

@@ -122,6 +122,8 @@ export function partsFor(lines: number, now: number): number {
 /** What a ledger will be, before its head is signed. */
 export interface PreparedLedger {
   readonly text: string;
+  /** The text's sha256. */
+  readonly content: Sha256;
   readonly isInline: boolean;
   readonly shards: readonly (Described | undefined)[];
   readonly tags: number;
@@ -173,28 +175,40 @@ export async function prepareLedger(
       else shards.push(now.size === 0 ? undefined : await pushPart(place, { text: made }));
     }
   }
-  if (isInline) return { text, isInline, shards: [], tags, lines };
-  const names = shards.map((shard) => shard?.digest as Sha256 | undefined);
-  return { text: shardsText(names), isInline, shards, tags, lines };
+  if (!isInline) text = shardsText(shards.map((shard) => shard?.digest as Sha256 | undefined));
+  return { text, content: sha256(text), isInline, shards, tags, lines };
 }
 
 function countLines(tags: ReadonlyMap<string, TagLines>): number {
   return [...tags.values()].reduce((sum, { lines }) => sum + lines.length, 0);
 }
 
-/** Pushes the head of a prepared ledger, and then the tag; gives what the tag names now. Throws RegistryError. */
+/**
+ * Pushes the head of a prepared ledger, and then the tag; gives what the tag names now. Undefined when somebody else has
+ * written the ledger since `base` was read: then nothing was pushed under the tag. Throws LedgerError and RegistryError.
+ */
 export async function pushLedger(
   place: LedgerPlace,
   { text, shards }: PreparedLedger,
-  bundle: unknown,
-): Promise<Digest> {
+  { base, bundle }: { readonly base: KeptLedger; readonly bundle: unknown },
+): Promise<Digest | undefined> {
   const { registry, repository, signal } = place;
   const head = await pushPart(place, { head: bundle, text });
   const distinct = new Map(
     shards.flatMap((shard) => (shard === undefined ? [] : [[shard.digest, shard] as const])),
   );
   const bytes = ledgerIndex({ head, shards: [...distinct.values()] });
+  // As late as can be: registries take a manifest whatever the tag names by then.
+  if (!(await isCurrent(place, base))) return undefined;
   return registry.pushManifest(repository, LEDGER_TAG, { bytes, mediaType: INDEX_MEDIA_TYPE }, { signal });
+}
+
+/** Whether the ledger's tag names what it named when this was read or pushed. Throws RegistryError. */
+export async function isCurrent(
+  { registry, repository, signal }: LedgerPlace,
+  { digest }: Pick<KeptLedger, "digest">,
+): Promise<boolean> {
+  return (await registry.head(repository, LEDGER_TAG, { signal }))?.digest === digest;
 }
 
 async function pushPart(

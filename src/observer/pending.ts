@@ -55,7 +55,21 @@ export interface PendingSighting {
   readonly statement: Uint8Array;
   /** Undefined while no log is known to have it. */
   readonly line: string | undefined;
+  /** Whether there is a signature of it, which a log may have taken in. */
+  readonly isSigned: boolean;
 }
+
+/** What a pending sighting is known by. */
+type Statement = Pick<PendingSighting, "reference" | "statement">;
+
+/** A file with a sighting. */
+export interface PendingName {
+  readonly file: string;
+  /** The first 32 bits of the sha256 of the tag's canonical name. */
+  readonly first: number;
+}
+
+const FILE = /^([0-9a-f]{8})-[0-9a-f]{64}\.json$/;
 
 /** The directory of an observer, which one process has at a time. */
 export class Pending {
@@ -79,45 +93,45 @@ export class Pending {
     rmSync(this.#lock, { force: true });
   }
 
-  /** Those of earlier runs and of this one. Throws StateError. */
-  all(): readonly PendingSighting[] {
-    return readdirSync(this.#directory)
-      .filter((name) => name.endsWith(".json"))
-      .map((name) => {
-        const { reference, statement, line } = this.#read(name);
-        return { reference, statement: Buffer.from(statement, "base64"), line };
-      });
+  /** Those that are not in the ledger yet, or not known to be, by the tags' canonical names; nothing of them is read. */
+  names(): readonly PendingName[] {
+    return readdirSync(this.#directory).flatMap((file) => {
+      const [, first] = FILE.exec(file) ?? [];
+      return first === undefined ? [] : [{ file, first: Number.parseInt(first, 16) }];
+    });
+  }
+
+  /** One of them. Throws StateError. */
+  read({ file }: PendingName): PendingSighting {
+    const { reference, statement, line, signed } = this.#read(file);
+    return { reference, statement: Buffer.from(statement, "base64"), line, isSigned: signed !== undefined };
   }
 
   /** Keeps a statement that is about to be signed. */
   begin(reference: string, statement: Uint8Array): void {
-    const known = this.#find(statement);
-    if (known !== undefined) return;
-    this.#write(fileOf(statement), { reference, statement: Buffer.from(statement).toString("base64") });
+    const file = fileOf(reference, statement);
+    if (readIfThere(join(this.#directory, file)) !== undefined) return;
+    this.#write(file, { reference, statement: Buffer.from(statement).toString("base64") });
   }
 
   /**
    * A signer of this statement that keeps its signature before anybody hears of it, and gives the same again: a log answers
    * the same entry to it, and no second one.
    */
-  signerOf(statement: Uint8Array, signer: Signer): Signer {
+  signerOf({ reference, statement }: Statement, signer: Signer): Signer {
+    const file = fileOf(reference, statement);
     return {
       sign: async (bytes) => {
         const over = createHash("sha256").update(bytes).digest("hex");
-        const entry = this.#find(statement);
-        if (entry?.signed?.over === over)
+        const entry = this.#read(file);
+        if (entry.signed?.over === over)
           return {
             signature: Buffer.from(entry.signed.signature, "base64"),
             verifier: entry.signed.verifier,
           };
         const signed: Signed = await signer.sign(bytes);
-        if (entry !== undefined) {
-          const signature = Buffer.from(signed.signature).toString("base64");
-          this.#write(fileOf(statement), {
-            ...entry,
-            signed: { over, signature, verifier: signed.verifier },
-          });
-        }
+        const signature = Buffer.from(signed.signature).toString("base64");
+        this.#write(file, { ...entry, signed: { over, signature, verifier: signed.verifier } });
         return signed;
       },
     };
@@ -125,7 +139,7 @@ export class Pending {
 
   /** Keeps the line that a statement has in the ledger now. */
   logged(reference: string, statement: Uint8Array, line: string): void {
-    this.#write(fileOf(statement), {
+    this.#write(fileOf(reference, statement), {
       reference,
       statement: Buffer.from(statement).toString("base64"),
       line,
@@ -133,8 +147,8 @@ export class Pending {
   }
 
   /** Forgets a statement: its line is in the ledger, or no log will ever have it. */
-  forget(statement: Uint8Array): void {
-    rmSync(join(this.#directory, fileOf(statement)), { force: true });
+  forget({ reference, statement }: Statement): void {
+    rmSync(join(this.#directory, fileOf(reference, statement)), { force: true });
   }
 
   /** What earlier runs remembered. Throws StateError. */
@@ -148,11 +162,6 @@ export class Pending {
   /** Remembers this. */
   keepState(state: ObserverState): void {
     this.#write("../state.json", state);
-  }
-
-  #find(statement: Uint8Array): Entry | undefined {
-    const name = fileOf(statement);
-    return readIfThere(join(this.#directory, name)) === undefined ? undefined : this.#read(name);
   }
 
   #read(name: string): Entry {
@@ -203,8 +212,10 @@ export class Pending {
   }
 }
 
-function fileOf(statement: Uint8Array): string {
-  return `${createHash("sha256").update(statement).digest("hex")}.json`;
+/** A tag's shard is found by the first bits of its name's hash, so those come first. */
+function fileOf(reference: string, statement: Uint8Array): string {
+  const hashOf = (what: Uint8Array | string) => createHash("sha256").update(what).digest("hex");
+  return `${hashOf(reference).slice(0, 8)}-${hashOf(statement)}.json`;
 }
 
 function isRunning(pid: number): boolean {
