@@ -309,12 +309,15 @@ class Registries implements Registry {
 
   /** `path` is below the repository's; `kind` is what it is when it is no tag or manifest. */
   #target(named: RepositoryName, path: string, kind?: "blob" | "upload" | "tags"): Target {
+    const { plainHttp } = this.#options;
     const { registry, repository } = canonicalReference(named);
-    const address = { registry, repository, plainHttp: this.#options.plainHttp(registry) };
+    const address = { registry, repository, plainHttp: plainHttp(registry) };
     const [, end = ""] = /\/(.*)$/s.exec(path) ?? [];
     const suffix = kind === "tags" || kind === "upload" ? "" : `${end.includes(":") ? "@" : ":"}${end}`;
     const name = `"${registry}/${repository}${suffix}"${kind === undefined ? "" : ` (${kind})`}`;
     try {
+      // As it was written, too: a host's canonical name lacks what else there was.
+      urlIn({ ...named, plainHttp: address.plainHttp }, { path, name });
       const url = urlIn(address, { path, name });
       return { url, name, address, peer: this.#peer(address) };
     } catch (error) {

@@ -16,7 +16,7 @@ const MAX_OUTPUT_BYTES = 64 * 1024;
 /** What helpers print, and end badly with, when they have none. */
 const NONE = "credentials not found";
 
-const Output = v.object({ Username: v.optional(v.string(), ""), Secret: v.optional(v.string(), "") });
+const Output = v.object({ Username: v.string(), Secret: v.string() });
 
 /**
  * Asks one of Docker's credential helpers, `docker-credential-NAME` on the PATH of `environment`, for a server. Undefined when it

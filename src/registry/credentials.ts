@@ -39,15 +39,20 @@ const Auth = v.object(
   "is not an object",
 );
 const HelperName = v.pipe(text, v.regex(/^[a-z0-9._-]{1,64}$/, "is not the name of a credential helper"));
-const DockerConfig = v.object(
-  {
-    auths: v.optional(v.record(text, Auth, "is not an object"), {}),
-    credHelpers: v.optional(v.record(text, HelperName, "is not an object"), {}),
-    // Docker writes an empty one for none.
-    credsStore: v.optional(v.union([v.literal(""), HelperName], "is not the name of a credential helper")),
-  },
-  "is not an object",
+const DockerConfig = v.pipe(
+  v.unknown(),
+  v.check((value) => !Array.isArray(value), "is not an object"),
+  v.object(
+    {
+      auths: v.optional(v.record(text, Auth, "is not an object"), {}),
+      credHelpers: v.optional(v.record(text, HelperName, "is not an object"), {}),
+      // Docker writes an empty one for none.
+      credsStore: v.optional(v.union([v.literal(""), HelperName], "is not the name of a credential helper")),
+    },
+    "is not an object",
+  ),
 );
+
 /**
  * The credentials that `docker login` keeps: in `$DOCKER_CONFIG/config.json` or `~/.docker/config.json`, or in the helpers that it
  * names. It is read anew each time, because a login ends and another one takes its place.

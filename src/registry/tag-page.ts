@@ -15,7 +15,8 @@ export function tagsIn(bytes: Uint8Array, fail: Fail): readonly string[] {
 /** The URL of the next page in a Link header (RFC 8288), as it stands there; undefined when this is the last one. */
 export function nextPage(link: string): string | undefined {
   for (const [, target, parameters = ""] of link.matchAll(/<([^<>]*)>((?:\s*;[^,;<>]*)*)/g)) {
-    if (/;\s*rel\s*=\s*(?:"(?:[^"]*\s)?next(?:\s[^"]*)?"|next\b)/i.test(parameters)) return target;
+    const [, quoted, word = ""] = /;\s*rel\s*=\s*(?:"([^"]*)"|([^\s;,"]+))/i.exec(parameters) ?? [];
+    if ((quoted ?? word).toLowerCase().split(/\s+/).includes("next")) return target;
   }
   return undefined;
 }
