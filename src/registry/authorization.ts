@@ -72,7 +72,12 @@ export class Authorization {
     let authorization = isForRegistry ? this.#known(scope) : undefined;
     let followed = await this.#host.ask(call, { ...request, authorization });
     if (isForRegistry && followed.answer.status === 401 && followed.from.origin === this.#origin) {
-      const fresh = await this.#fresh(call, followed, scope);
+      const known = this.#known(scope);
+      // Another call may have a new one by now.
+      const isRenewed = known !== undefined && known !== authorization;
+      const fresh = isRenewed
+        ? known
+        : await this.#fresh(call, { ...followed, method: request.method }, scope);
       if (fresh !== undefined && fresh !== authorization) {
         authorization = fresh;
         followed = await this.#host.ask(call, { ...request, authorization });
@@ -87,12 +92,19 @@ export class Authorization {
     return this.#password;
   }
 
-  async #fresh(call: Call, { answer, from }: FollowedAnswer, scope: string): Promise<string | undefined> {
+  async #fresh(
+    call: Call,
+    { answer, from, method }: FollowedAnswer & Pick<CallRequest, "method">,
+    scope: string,
+  ): Promise<string | undefined> {
     this.#tokens.delete(scope);
     const header = answer.headers["www-authenticate"] ?? "";
     const challenge = bearerChallenge(header);
     if (challenge !== undefined) {
-      const token = await this.#token(call, challenge, { from, scope });
+      const token = await this.#token(call, challenge, {
+        what: `${method} ${shownUrl(from)}: status ${answer.status}`,
+        scope,
+      });
       const [oldest] = this.#tokens.keys();
       if (this.#tokens.size >= MAX_TOKENS && oldest !== undefined) this.#tokens.delete(oldest);
       this.#tokens.set(scope, token);
@@ -106,10 +118,9 @@ export class Authorization {
   async #token(
     call: Call,
     challenge: BearerChallenge,
-    { from, scope }: { readonly from: URL; readonly scope: string },
+    { what: asked, scope }: { readonly what: string; readonly scope: string },
   ): Promise<Token> {
-    const refused = (why: string) =>
-      new RegistryError("bad-answer", `ask ${shownUrl(from)}: status 401: ${why}`);
+    const refused = (why: string) => new RegistryError("bad-answer", `${asked}: ${why}`);
     const realm = URL.parse(challenge.realm);
     if (realm === null) throw refused("its token realm is no URL");
     const wrong = this.#host.reach.realmObjection(realm);

@@ -87,8 +87,8 @@ const PAGE_TAGS = 1000;
 const MAX_PAGE_BYTES = 16 * 1024 * 1024;
 /** Error texts are read, and no more. */
 const MAX_REPLY_BYTES = 64 * 1024;
-/** So many pages without a tag, one after another, are no list any more. */
-const MAX_EMPTY_PAGES = 10;
+/** The most pages that so many tags come in: no registry makes them smaller than ten tags, but some are empty. */
+const maxPages = (tags: number) => 20 + Math.ceil(tags / 10);
 
 /** Opens registries; each is connected to when it is first asked. */
 export function openRegistry(options: RegistryOptions): Registry & { close(): void } {
@@ -129,21 +129,18 @@ class Registries implements Registry {
     const target = this.#target(repository, "tags/list", "tags");
     const first = new URL(target.url);
     first.searchParams.set("n", String(PAGE_TAGS));
-    const asked = new Set<string>();
+    const wrong = (code: "too-large" | "bad-answer", why: string) =>
+      new RegistryError(code, `GET ${shownUrl(first)}: ${target.name}: ${why}`);
     let left = max;
-    let empty = 0;
+    let pages = 0;
     for (let url: URL | undefined = first; url !== undefined;) {
-      asked.add(url.href);
       const page = await this.#page(target, url, signal);
       const tags = page.tags.slice(0, left);
       if (tags.length > 0) yield tags;
       left -= tags.length;
-      empty = tags.length > 0 ? 0 : empty + 1;
-      const wrong = (code: "too-large" | "bad-answer", why: string) =>
-        new RegistryError(code, `GET ${shownUrl(first)}: ${target.name}: ${why}`);
       if (tags.length < page.tags.length || (left === 0 && page.next !== undefined))
         throw wrong("too-large", `there are more than ${max} tags`);
-      if (page.next !== undefined && (asked.has(page.next.href) || empty > MAX_EMPTY_PAGES))
+      if (page.next !== undefined && (page.next.href === url.href || ++pages === maxPages(max)))
         throw wrong("bad-answer", "its pages do not come to an end");
       url = page.next;
     }
@@ -222,7 +219,9 @@ class Registries implements Registry {
         this.#ask(call, target, { maxBytes: MAX_REPLY_BYTES, ...request }, "pull,push");
       const there = await ask(blob, { method: "HEAD", url: blob.url });
       if (there.answer.status === 200) return digest;
-      if (!isMissing(there)) throw unexpected(there, blob);
+      // Storage to which it leads may not take the method; an upload too many does no harm.
+      if (there.isOwn && there.answer.status !== 404 && there.answer.status !== 405)
+        throw unexpected(there, blob);
 
       const begun = await ask(uploads, { method: "POST", url: uploads.url, body: "" });
       if (begun.answer.status !== 202) throw unexpected(begun, uploads);

@@ -20,7 +20,8 @@ const Output = v.object({ Username: v.string(), Secret: v.string() });
 
 /**
  * Asks one of Docker's credential helpers, `docker-credential-NAME` on the PATH of `environment`, for a server. Undefined when it
- * has none. Throws RegistryError `needs-credentials`, which repeats nothing of what it printed.
+ * has none. Throws RegistryError, which repeats nothing of what it printed: `needs-credentials`, and `unreachable` when the signal
+ * ended it.
  */
 export async function askHelper({
   helper,
@@ -36,7 +37,7 @@ export async function askHelper({
   const program = `docker-credential-${helper}`;
   const fail = (why: string, cause?: unknown) =>
     new RegistryError(
-      "needs-credentials",
+      signal.aborted ? "unreachable" : "needs-credentials",
       `"${program}" for "${excerpt(server, 300)}": ${why}; run it by hand to see why`,
       { cause },
     );

@@ -16,7 +16,7 @@ export type Credential =
 
 /** Where credentials come from. */
 export interface Credentials {
-  /** Those for a registry (`docker.io`, `localhost:5000`); undefined when there are none. Throws RegistryError `needs-credentials`. */
+  /** Those for a registry (`docker.io`, `localhost:5000`); undefined when there are none. Throws RegistryError. */
   of(registry: string, signal: AbortSignal): Promise<Credential | undefined>;
 }
 

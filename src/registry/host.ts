@@ -28,7 +28,7 @@ export interface CountedRequest {
 
 /** What all hosts have in common. */
 export interface HostOptions {
-  /** How many requests are under way at once for one registry. Default: 4. */
+  /** How many calls are under way at once for one registry, each with one request at a time. Default: 4. */
   readonly concurrency?: number;
   /** The longest time that one request may take, in milliseconds, repetitions and pauses not counted. Default: two minutes. */
   readonly requestMs?: number;
@@ -50,8 +50,6 @@ const DEFAULT_REQUEST_MS = 120_000;
 /** A call of the client: everything that is sent for one answer. */
 export interface Call {
   readonly signal: AbortSignal;
-  /** Who waits for a turn: the repository. */
-  readonly who: string;
   /** How long it may still be held back, in milliseconds. */
   heldMs: number;
 }
@@ -60,8 +58,8 @@ export type CallRequest = Pick<HttpRequest, "method" | "url" | "maxBytes"> &
   Partial<Pick<HttpRequest, "headers" | "body">>;
 
 /**
- * One registry with all to which its answers lead. So many requests at once and no more; when it wants to be asked later, nothing
- * is sent until then.
+ * One registry with all to which its answers lead. So many calls at once and no more, in which repositories take turns; when it wants
+ * to be asked later, nothing is sent until then.
  */
 export class Host {
   readonly reach: Reach;
@@ -85,12 +83,13 @@ export class Host {
     this.reach.close();
   }
 
-  /** Does the work, and does it again with growing pauses when that may help. Throws RegistryError. */
+  /** Does the work in turn, and does it again with growing pauses when that may help. Throws RegistryError. */
   async call<T>(who: string, signal: AbortSignal, work: (call: Call) => Promise<T>): Promise<T> {
-    const call: Call = { signal, who, heldMs: MAX_HELD_MS };
+    const call: Call = { signal, heldMs: MAX_HELD_MS };
     for (let attempt = 1; ; attempt++) {
       try {
-        return await work(call);
+        // The place is the whole call's: otherwise all that wait would be told one after another that they need a token.
+        return await this.#turns.take(who, signal, () => work(call));
       } catch (thrown) {
         const error = asRegistryError(thrown);
         if (!(error instanceof RegistryError) || attempt === ATTEMPTS || signal.aborted) throw error;
@@ -122,15 +121,10 @@ export class Host {
   }
 
   async #send(call: Call, request: HttpRequest): Promise<HttpAnswer> {
-    for (;;) {
-      await this.#waitOut(call, request);
-      const answer = await this.#turns.take(call.who, call.signal, async () =>
-        this.#heldUntil > this.clock() ? undefined : this.#sendNow(request),
-      );
-      if (answer === undefined) continue;
-      this.#requireAttention(answer, request);
-      return answer;
-    }
+    await this.#waitOut(call, request);
+    const answer = await this.#sendNow(request);
+    this.#requireAttention(answer, request);
+    return answer;
   }
 
   async #sendNow(request: HttpRequest): Promise<HttpAnswer> {

@@ -160,6 +160,14 @@ describe("a registry with tokens", () => {
     ]);
   });
 
+  test("is asked for no more tokens than there are calls at once", async () => {
+    const { host, asked } = await localServer(withTokens(numberedTokens(300)));
+    const { registry } = opened({ concurrency: 2 });
+    await Promise.all(Array.from({ length: 20 }, (_, i) => registry.head(at(host), `v${i}`, until)));
+    expect(asked.filter((each) => each.includes("/token")).length).toBeLessThan(3);
+    expect(asked.length).toBeLessThan(20 + 2 * 2 + 1);
+  });
+
   test("is asked again with a new one when it takes back a token", async () => {
     let good = "Bearer t1";
     const allows = (authorization: string | undefined) => authorization === good;

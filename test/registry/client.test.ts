@@ -66,6 +66,18 @@ describe("what is pushed can be read", () => {
     expect(asked).toEqual([`HEAD ${path}/blobs/${digest}`]);
   });
 
+  test("and a blob whose storage takes no HEAD is uploaded", async () => {
+    trustTestServers();
+    const storage = await localServer(answer(403), { tls: true });
+    const fake = fakeRegistry();
+    const { host } = await localServer((request, response) => {
+      if (request.method === "HEAD") answer(307, { location: storage.url.href })(request, response);
+      else fake.answer(request, response);
+    });
+    await opened().registry.pushBlob(at(host), bytes, until);
+    expect(fake.blobs.get(digest)).toEqual(bytes);
+  });
+
   test.for([
     { row: "a path", location: (_: unknown, id: string) => `/elsewhere/${id}` },
     { row: "a relative path", location: (_: unknown, id: string) => id },

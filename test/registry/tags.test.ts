@@ -92,7 +92,7 @@ describe("more tags than are read are an error, after those that are", () => {
 
 describe("no tags", () => {
   let made = 0;
-  test.for<{ row: string; said: RequestListener; code: string; text: string }>([
+  test.for<{ row: string; said: RequestListener; code: string; text: string; max?: number }>([
     {
       row: "of a repository that is not there",
       said: answer(404),
@@ -113,6 +113,7 @@ describe("no tags", () => {
     {
       row: "in empty pages without end",
       said: (request, response) => page([], `${path}?last=${made++}`)(request, response),
+      max: 10,
       code: "bad-answer",
       text: "do not come to an end",
     },
@@ -140,9 +141,9 @@ describe("no tags", () => {
       code: "too-large",
       text: "is larger than",
     },
-  ])("$row ($code)", async ({ said, code, text }) => {
+  ])("$row ($code)", async ({ said, code, text, max }) => {
     const { host } = await localServer(said);
-    const done = pages(opened().registry, host);
+    const done = pages(opened().registry, host, max);
     await expect(done).rejects.toMatchObject({ code });
     await expect(done).rejects.toThrow(text.replace("HOST", host));
   });

@@ -7,6 +7,9 @@ import { type Connections, NotPublicError, openConnections } from "./http.ts";
 /** The one host that gives tokens for Docker Hub. */
 const DOCKER_HUB_REALM = "auth.docker.io";
 
+/** The most hosts that one registry may lead to. */
+const MAX_TARGETS = 1_000;
+
 /** The addresses of a name; rejects when it has none. */
 export type Resolve = (hostname: string) => Promise<readonly LookupAddress[]>;
 
@@ -65,6 +68,8 @@ export function openReach(
     if (!isSecure) return "which is not asked: it is not https";
     if (isPublic && next.origin !== start.origin && !isPublicRegistry(next.host))
       return "which is not asked: it is not on the public internet, and the registry is";
+    if (targets.size >= MAX_TARGETS && !targets.has(next.hostname))
+      return `which is not asked: the registry led to ${MAX_TARGETS - 1} other hosts before`;
     targets.add(next.hostname);
     return undefined;
   };

@@ -29,6 +29,14 @@ function connected({ connections }: Reach, hostname: string): Promise<unknown> {
   });
 }
 
+test("a registry leads to no more than 1,000 hosts, its own included", () => {
+  const reach = reachOf({});
+  const to = (n: number) => reach.objection(new URL(`https://s${n}.acme.dev/`));
+  for (let n = 1; n < 1_000; n++) expect(to(n)).toBeUndefined();
+  expect(to(1_000)).toBe("which is not asked: the registry led to 999 other hosts before");
+  expect(to(1)).toBeUndefined();
+});
+
 describe("a registry on the public internet leads nowhere else", () => {
   test.for([
     { row: "another scheme", to: "http://storage.acme.dev/", why: "it is not https" },
