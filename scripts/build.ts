@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles what the frontend image ships into dist/.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { build, type BuildOptions } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 import { RELEASE } from "../src/conversion/release.ts";
 import { publicInstanceFiles } from "./public-instance.ts";
 
@@ -31,7 +31,22 @@ const options: BuildOptions = {
 
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
-await build({ ...options, entryPoints: ["src/frontend.ts"], chunkNames: "frontend-[hash]" });
+/** In a bundle of its own: the two would share chunks, and a build would load more and larger ones. */
+const mainApart: Plugin = {
+  name: "main-apart",
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/main\.ts$/ }, ({ importer }) =>
+      importer.endsWith("/frontend.ts") ? { path: "./main.js", external: true } : undefined,
+    );
+  },
+};
+await build({
+  ...options,
+  entryPoints: ["src/frontend.ts"],
+  chunkNames: "frontend-[hash]",
+  plugins: [mainApart],
+});
+await build({ ...options, entryPoints: ["src/main.ts"], chunkNames: "main-[hash]" });
 await build({
   ...options,
   entryPoints: ["src/courier/server/main.ts"],

@@ -9,6 +9,12 @@ import { NotABuildError, stdioStream } from "./gateway/stdio.ts";
 
 const PROGRAM = join(import.meta.dirname, "conversion", "dockerfile-frontend");
 
+// BuildKit gives no arguments; a person names a command.
+if (process.argv.length > 2) {
+  const { main } = await import("./main.ts");
+  process.exit(await main(process.argv.slice(2)));
+}
+
 const stream = openStdio();
 // When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
 stream.on("close", () => process.exit(1));
@@ -36,7 +42,9 @@ function openStdio(): ReturnType<typeof stdioStream> {
     return stdioStream();
   } catch (error) {
     if (!(error instanceof NotABuildError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(
+      `${error.message}\nits programs outside builds, such as observe, are told by --help\n`,
+    );
     process.exit(2);
   }
 }

@@ -1,7 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn, type StdioOptions } from "node:child_process";
 import { once } from "node:events";
-import { chmodSync, cpSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,10 +50,14 @@ interface Process {
   readonly complained: () => string;
 }
 
-/** The frontend's program as it ships ("npm run build"), started as BuildKit does. */
-function start(environment: Readonly<Record<string, string>>, stdio: StdioOptions = "pipe"): Process {
+/** The frontend's program as it ships ("npm run build"), started as BuildKit does, or by a person with arguments. */
+function start(
+  environment: Readonly<Record<string, string>>,
+  stdio: StdioOptions = "pipe",
+  args: readonly string[] = [],
+): Process {
   const temporary = mkdtempSync(join(tmpdir(), "frontend-test-"));
-  const child = spawn(process.execPath, [join(shipped, "frontend.js")], {
+  const child = spawn(process.execPath, [join(shipped, "frontend.js"), ...args], {
     env: { PATH: "/usr/bin", TMPDIR: temporary, ...environment },
     stdio,
   });
@@ -254,9 +267,9 @@ describe("when there is nobody to answer, the frontend ends at once and not with
   });
 });
 
-describe("started by hand it says in one line what it is", () => {
+describe("started by hand without a command it says what it is, and where its programs are told", () => {
   const SAYS =
-    /^this image is a BuildKit frontend and is not run by hand: put "# syntax=" [^\n]+ BUILDKIT_SYNTAX= and its name\n$/;
+    /^this image is a BuildKit frontend and is not run by hand: put "# syntax=" [^\n]+ BUILDKIT_SYNTAX= and its name\nits programs outside builds, such as observe, are told by --help\n$/;
 
   test("without standard input", async () => {
     const { ended, complained } = start({}, ["ignore", "pipe", "pipe"]);
@@ -277,5 +290,50 @@ describe("started by hand it says in one line what it is", () => {
       expect(await ended).toBe(2);
       expect(complained()).toMatch(SAYS);
     }
+  });
+});
+
+describe("started by hand with arguments it is the program that they name", () => {
+  const run = async (...args: readonly string[]) => {
+    const { child, ended, complained } = start({}, ["ignore", "pipe", "pipe"], args);
+    let said = "";
+    child.stdout?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    return { status: await ended, said, complained: complained() };
+  };
+
+  test("--help: the commands", async () => {
+    expect(await run("--help")).toEqual({
+      status: 0,
+      said: expect.stringMatching(/^Usage: COMMAND [^]*^ {2}observe /m) as unknown,
+      complained: "",
+    });
+  });
+
+  test("a command that is not there: the nearest", async () => {
+    expect(await run("obsreve")).toEqual({
+      status: 2,
+      said: "",
+      complained:
+        'tlog-dockerfile: the command "obsreve" is not known (did you mean "observe"?); commands are "observe"; --help says more\n',
+    });
+  });
+
+  test("a command's own program, with its arguments", async () => {
+    expect(await run("observe", "--once", "--config", "/nowhere/observer.yaml")).toEqual({
+      status: 2,
+      said: "",
+      complained:
+        'tlog-dockerfile observe: read configuration "/nowhere/observer.yaml": there is no such file; write one, or name another with --config\n',
+    });
+  });
+
+  test("its bundle and that of builds share nothing, and one place leads from one to the other", () => {
+    const names = readdirSync("dist").filter((name) => name.endsWith(".js"));
+    const naming = (what: string, by: string) =>
+      names.filter(
+        (name) => name.startsWith(by) && readFileSync(join("dist", name), "utf8").includes(`"./${what}`),
+      );
+    expect(naming("frontend", "main")).toEqual([]);
+    expect(naming("main", "frontend")).toEqual(["frontend.js"]);
   });
 });

@@ -68,8 +68,7 @@ async function failureOfPost(url: URL, event: ObserverEvent, over: AbortSignal):
     return status >= 200 && status < 300 ? undefined : `status ${status}`;
   } catch (error) {
     // Its message has the path of the URL.
-    if (error instanceof HttpError) return FAILURES[error.reason];
-    throw error;
+    return error instanceof HttpError ? FAILURES[error.reason] : "the request could not be made";
   }
 }
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// The entry that a person starts: `docker run org/tlog-dockerfile COMMAND …`. Each command loads its own program.
+import { setTimeout as sleep } from "node:timers/promises";
+import { excerpt } from "./log/excerpt.ts";
+import { type CommandIo, type CommandProgram, EXIT, helpTable, UsageError } from "./observer/command-line.ts";
+import { suggestion } from "./policy/policy-error.ts";
+
+interface Command {
+  /** One line for the help. */
+  readonly does: string;
+  readonly load: () => Promise<CommandProgram>;
+}
+
+const COMMANDS: Readonly<Record<string, Command>> = {
+  observe: {
+    does: "watch tags, and record in a ledger what they name",
+    load: async () => {
+      const { observe } = await import("./observer/command.ts");
+      return (args, io) => observe(args, { io, runOnce: missingEngine });
+    },
+  },
+};
+
+const HELP = `Usage: COMMAND [options]
+
+Programs of tlog-dockerfile that run outside builds. In builds, this image is a BuildKit frontend: put
+"# syntax=" and its name on the first line of a Dockerfile.
+
+${helpTable(Object.entries(COMMANDS).map(([name, { does }]) => [name, does]))}
+COMMAND --help says more of one; --version says which version this is.
+`;
+
+/** Runs the command that these arguments name. Resolves with the exit status; errors are said on standard error. */
+export async function main(args: readonly string[], io: CommandIo = processIo()): Promise<number> {
+  const [name = "", ...rest] = args;
+  if (["--help", "-h", "help"].includes(name)) {
+    io.stdout.write(HELP);
+    return EXIT.well;
+  }
+  if (name === "--version") {
+    const { VERSION } = await import("./attestation/predicate.ts");
+    io.stdout.write(`tlog-dockerfile ${VERSION}\n`);
+    return EXIT.well;
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  try {
+    if (command === undefined) throw new UsageError(whyNoCommand(name));
+    return await (
+      await command.load()
+    )(rest, io);
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    const where = command === undefined ? "" : ` ${name}`;
+    io.stderr.write(`tlog-dockerfile${where}: ${error.message}\n`);
+    return EXIT.usage;
+  }
+}
+
+function whyNoCommand(name: string): string {
+  const names = Object.keys(COMMANDS);
+  const known = `commands are ${names.map((each) => `"${each}"`).join(", ")}; --help says more`;
+  if (name === "") return `no command is given; ${known}`;
+  const what = name.startsWith("-") ? "option" : "command";
+  return `the ${what} "${excerpt(name)}" is not known${suggestion(name, names)}; ${known}`;
+}
+
+/** The engine is not in this version. */
+function missingEngine(): Promise<never> {
+  return Promise.reject(new Error("this version cannot observe yet"));
+}
+
+/** This process: it ends on SIGINT and SIGTERM when the command does, and on a second one at once. */
+function processIo(): CommandIo {
+  const ending = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (ending.signal.aborted) process.exit(EXIT.killed);
+      ending.abort();
+    });
+  }
+  // Whoever read them is gone.
+  for (const stream of [process.stdout, process.stderr])
+    stream.on("error", () => process.exit(EXIT.incomplete));
+  return {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    environment: process.env,
+    directory: process.cwd(),
+    shipped: import.meta.dirname,
+    now: () => new Date(),
+    clock: () => performance.now(),
+    pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
+    signal: ending.signal,
+  };
+}
+
+if (import.meta.main) process.exit(await main(process.argv.slice(2)));
