@@ -7,6 +7,7 @@ import { POLICY_SCHEMA } from "../src/policy/policy-schema.ts";
 import { PART_KEYS } from "../src/policy/rule.ts";
 import { TAG_CLASSES } from "../src/policy/tag-classes.ts";
 import { type JsonSchema, jsonSchema } from "./json-schema.ts";
+import { cell, keyTable, replaceTables } from "./key-table.ts";
 
 /** The text of docs/policy.schema.json. */
 export function policySchemaFile(): string {
@@ -20,12 +21,9 @@ export function policySchemaFile(): string {
   return `${JSON.stringify(schema, undefined, 2)}\n`;
 }
 
-/** The page with its tables made anew: what stands between `<!-- made: NAME -->` and `<!-- end -->`. */
+/** The page with its tables made anew. */
 export function withTables(page: string): string {
-  return page.replace(
-    /(<!-- made: ([a-z-]+) -->\n)[^]*?(<!-- end -->)/g,
-    (_, begin: string, name: string, end: string) => `${begin}\n${table(name)}\n${end}`,
-  );
+  return replaceTables(page, table);
 }
 
 function table(name: string): string {
@@ -50,37 +48,6 @@ function table(name: string): string {
     default:
       throw new TypeError(`make a table: there is none with the name "${name}"`);
   }
-}
-
-function keyTable(schema: JsonSchema | undefined): string {
-  if (schema?.properties === undefined) throw new TypeError("make a table: the schema has no such mapping");
-  const rows = Object.entries(schema.properties).map(
-    ([key, each]) => `| \`${key}\` | ${cell(valueOf(each))} | ${cell(each.description ?? "")} |`,
-  );
-  return ["| key | value | what it says |", "|---|---|---|", ...rows, ""].join("\n");
-}
-
-function valueOf(schema: JsonSchema): string {
-  const { type, enum: choices, items, anyOf, minimum, maximum } = schema;
-  if (schema.const !== undefined) return `\`${schema.const}\``;
-  if (choices !== undefined) return choices.map((choice) => `\`${choice}\``).join(", ");
-  if (anyOf !== undefined) return anyOf.map(valueOf).join(", or ");
-  switch (type) {
-    case "array":
-      return items?.type === "object" ? "list of mappings" : `list of ${items ? valueOf(items) : "anything"}`;
-    case "object":
-      return "mapping";
-    case "integer":
-      return `number from ${minimum ?? 0} to ${maximum ?? "any"}`;
-    case "boolean":
-      return "`true`, `false`";
-    default:
-      return "text";
-  }
-}
-
-function cell(text: string): string {
-  return text.replaceAll("|", "\\|");
 }
 
 /** Keys whose build arguments are read together with others, and so are not in the table of keys. */
