@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { buffer } from "node:stream/consumers";
 import { resolve } from "node:path";
 import { excerpt } from "../log/excerpt.ts";
+import { useProxies } from "../courier/server/proxies.ts";
 import { MAX_POLICY_BYTES } from "../policy/name.ts";
 import {
   type CommandIo,
@@ -88,6 +89,8 @@ export async function observe(
     return EXIT.well;
   }
   const configuration = await readConfigurationFile(command.config, io.directory);
+  const noProxy = useProxies(io.environment);
+  if (noProxy !== undefined) throw new UsageError(noProxy);
   const { everyMs } = command;
   let status: number = EXIT.well;
   for (;;) {

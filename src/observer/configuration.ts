@@ -190,10 +190,11 @@ function readHosts(
   attempt: Parameters<typeof readRegistries>[1]["attempt"],
 ): ObservedRegistry[] {
   const access = readRegistries(registries, { at: ["registries"], attempt });
-  return access.map((each) => {
-    const entry = registries.find(({ host }) => host.toLowerCase() === each.host);
-    return { ...each, concurrency: entry?.concurrency ?? DEFAULT_CONCURRENCY };
-  });
+  // One that is refused is left out, and then nothing of the file is used.
+  return access.map((each, index) => ({
+    ...each,
+    concurrency: registries[index]?.concurrency ?? DEFAULT_CONCURRENCY,
+  }));
 }
 
 /** Reads a repository's name without tag and digest. Throws WrongValue and ImageReferenceError. */

@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { excerpt } from "../../log/excerpt.ts";
 import { ProtocolError, splitLines } from "../protocol.ts";
+import { useProxies } from "./proxies.ts";
 import { serve } from "./service.ts";
 import { readSigningSecret } from "./signing-secret.ts";
 
@@ -24,18 +25,6 @@ function deadlineOf(text: string): number {
   return Number(text);
 }
 
-function useProxies(): void {
-  const names = ["HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"];
-  // It loads undici too, which takes 20 ms.
-  if (!names.some((name) => env[name])) return;
-  try {
-    process.getBuiltinModule("node:http").setGlobalProxyFromEnv(env);
-  } catch {
-    // Node's message shows the URL, which may have a password in it.
-    die("HTTP_PROXY or HTTPS_PROXY is not the URL of a proxy");
-  }
-}
-
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => process.exit(0));
 process.on("uncaughtException", (error: unknown) => {
   // The text could hold anything; the name and place cannot.
@@ -56,7 +45,8 @@ function drained(): Promise<void> {
 }
 
 const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
-useProxies();
+const noProxy = useProxies(env);
+if (noProxy !== undefined) die(noProxy);
 const secret = readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
   now: () => new Date(),
   signal: AbortSignal.timeout(deadlineMs),
