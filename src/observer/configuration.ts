@@ -138,7 +138,7 @@ function read(text: string, { path, name }: { readonly path: string; readonly na
   const watch = shape.watch.flatMap((entry, index) => {
     const at = ["watch", index];
     const place = file.placeOf(at);
-    return attempt(at, () => readWatched(entry, place)) ?? [];
+    return attempt(at, () => readWatched(entry, { place, ledger })) ?? [];
   });
   const from = shape.approvals?.from ?? [];
   const signers = shape.approvals?.signers ?? [];
@@ -208,10 +208,15 @@ function readRepository(text: string): Repository {
 
 function readWatched(
   { repository, private: isPrivate, ...choice }: Shape<typeof WATCH>,
-  place: string,
+  { place, ledger }: { readonly place: string; readonly ledger: Repository | undefined },
 ): Watched {
+  const named = readRepository(repository);
+  if (named.registry === ledger?.registry && named.repository === ledger.repository)
+    throw new WrongValue(
+      `"${excerpt(repository)}" is the ledger, which each run changes; watch something else`,
+    );
   return {
-    ...readRepository(repository),
+    ...named,
     choice: readTagChoice(choice),
     ...(isPrivate === true && { private: true }),
     place,

@@ -67,7 +67,7 @@ export function readTagChoice({
       );
   }
   const floor = newerThan === undefined ? undefined : tagVersion(newerThan);
-  if (newerThan !== undefined && (floor === undefined || !isWholeVersion(newerThan)))
+  if (newerThan !== undefined && (floor === undefined || !isTag(newerThan) || !isWholeVersion(newerThan)))
     throw new WrongValue(
       `"newer-than": "${excerpt(newerThan)}" is no version of one to four numbers, as in "3.14" or "v1.2.3-rc1"`,
     );

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -290,4 +292,32 @@ describe("the entry", () => {
     expect([status, out, err.split("\n").length]).toEqual([2, "", 2]);
     expect(err).toContain(says);
   });
+});
+
+describe("its process", () => {
+  test.for(["SIGTERM", "SIGINT"] as const)(
+    "ends on %s while it waits, with the status of the last run",
+    async (signal) => {
+      const directory = mkdtempSync(join(tmpdir(), "observe-"));
+      onTestFinished(() => rmSync(directory, { recursive: true }));
+      // There is no such key, so its runs fail.
+      writeFileSync(join(directory, "tlog-observer.yaml"), LEAST);
+      const child = spawn(
+        process.execPath,
+        [join(process.cwd(), "src/main.ts"), "observe", "--every", "30d"],
+        {
+          cwd: directory,
+          env: {},
+          stdio: ["ignore", "pipe", "pipe"],
+        },
+      );
+      onTestFinished(() => void child.kill("SIGKILL"));
+      const closed = once(child, "close");
+      child.stdout.resume();
+      const [said] = (await once(child.stderr, "data")) as [Buffer];
+      expect(said.toString()).toMatch(/^tlog-dockerfile observe: /);
+      child.kill(signal);
+      expect(await closed).toEqual([1, null]);
+    },
+  );
 });

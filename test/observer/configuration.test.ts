@@ -166,6 +166,11 @@ describe("what cannot be used is refused with its line, and what is allowed ther
       says: "write the repository alone, without a tag or a digest",
     },
     {
+      row: "a watched ledger",
+      text: LEAST.replace("alpine", "GHCR.io:443/acme/ledger"),
+      says: 'observer.yaml:3: "watch[0]": "GHCR.io:443/acme/ledger" is the ledger, which each run changes',
+    },
+    {
       row: "no way to sign",
       text: LEAST.replace("key: key.pem", "github: false"),
       says: 'observer.yaml:2: "signing": it has none of "key", "token" and "github: true"',

@@ -32,15 +32,20 @@ test("there is a file of every kind", () => {
   const names = new Set(FILES.map(({ name, language }) => (name === "" ? language : name)));
   expect([...names].toSorted()).toEqual([
     ".github/workflows/build.yml",
+    ".github/workflows/observe.yml",
     ".github/workflows/record.yml",
     ".gitlab-ci.yml",
+    "/etc/systemd/system/tlog-observer.service",
+    "/etc/systemd/system/tlog-observer.timer",
     "Dockerfile",
     "compose.yaml",
     "console",
     "docker-bake.hcl",
     "dockerfile",
+    "observer.yaml",
     "policy.yaml",
     "syntax=registry.example/tlog-dockerfile",
+    "tlog-observer.yaml",
     "tlog.policy.yaml",
   ]);
 });
