@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The entry that a person starts: `docker run org/tlog-dockerfile COMMAND …`. Each command loads its own program.
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { excerpt } from "./log/excerpt.ts";
 import { type CommandIo, type CommandProgram, EXIT, helpTable, UsageError } from "./observer/command-line.ts";
@@ -16,10 +17,20 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "watch tags, and record in a ledger what they name",
     load: async () => {
       const { observe } = await import("./observer/command.ts");
-      return (args, io) => observe(args, { io, runOnce: missingEngine });
+      return (args, io) =>
+        observe(args, {
+          io,
+          // Loaded for a run alone: a configuration that cannot be used is told at once.
+          runOnce: async (...run) => (await import("./observer/observe.ts")).observer(io)(...run),
+        });
     },
   },
 };
+
+/** Beside the bundle; from a checkout, what `npm run build` made. */
+const SHIPPED = import.meta.filename.endsWith(".ts")
+  ? join(import.meta.dirname, "..", "dist")
+  : import.meta.dirname;
 
 const HELP = `Usage: COMMAND [options]
 
@@ -64,11 +75,6 @@ function whyNoCommand(name: string): string {
   return `the ${what} "${excerpt(name)}" is not known${suggestion(name, names)}; ${known}`;
 }
 
-/** The engine is not in this version. */
-function missingEngine(): Promise<never> {
-  return Promise.reject(new Error("this version cannot observe yet"));
-}
-
 /** This process: it ends on SIGINT and SIGTERM when the command does, and on a second one at once. */
 function processIo(): CommandIo {
   const ending = new AbortController();
@@ -86,7 +92,7 @@ function processIo(): CommandIo {
     stderr: process.stderr,
     environment: process.env,
     directory: process.cwd(),
-    shipped: import.meta.dirname,
+    shipped: SHIPPED,
     now: () => new Date(),
     clock: () => performance.now(),
     pause: (ms, signal) => sleep(ms, undefined, { signal }).catch(() => undefined),
