@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
+import { excerpt } from "../log/excerpt.ts";
 import { described, flag, mapping, number, text } from "../policy/key.ts";
 
 // One event is one JSON object on one line of standard output with `--json`, and the body of one request to the webhook.
 // docs/observer-event.schema.json is made from these schemas. Members are added in time, never renamed.
 
 const MAX_COUNT = Number.MAX_SAFE_INTEGER;
+/** Part of a reason may be what a server said. */
+const MAX_WHY = 1_000;
 
 const TIME = { time: text("when the observer saw it, RFC 3339 in UTC") };
 const IMAGE = { ...TIME, image: text("the tag's canonical name: `docker.io/library/alpine:3.16.0`") };
@@ -135,9 +138,9 @@ function said(event: ObserverEvent): string {
     case "approved":
       return `${event.image} ${event.digest} instead of ${event.supersedes}, by ${event.signer}${logged(event)}`;
     case "not-asked":
-      return `${event.image}: ${event.why}`;
+      return `${event.image}: ${excerpt(event.why, MAX_WHY)}`;
     case "not-recorded":
-      return `${[event.image, event.digest].filter((part) => part !== undefined).join(" ") || "nothing of this run"}: ${event.why}`;
+      return `${[event.image, event.digest].filter((part) => part !== undefined).join(" ") || "nothing of this run"}: ${excerpt(event.why, MAX_WHY)}`;
     case "summary":
       return summaryText(event);
   }

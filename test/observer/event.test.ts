@@ -15,6 +15,17 @@ describe("an event is one line", () => {
     expect(v.parse(EVENT_SCHEMA, JSON.parse(json))).toEqual(event);
   });
 
+  test("also when a server's words are in it", () => {
+    const event = {
+      event: "not-asked",
+      time: "",
+      image: "a",
+      why: `a\nb\u001b[2J${"x".repeat(2_000)}`,
+    } as const;
+    expect(eventText(event)).toBe(` not-asked    a: a b?[2J${"x".repeat(993)}…`);
+    expect(eventJson(event)).not.toMatch(/\n|\p{Cc}/u);
+  });
+
   test("there is a sample of each kind", () => {
     const kinds = EVENT_SCHEMA.options.map(({ entries }) => entries.event.literal);
     expect([...new Set(EVENTS.map(([{ event }]) => event))]).toEqual(kinds);
