@@ -21,7 +21,7 @@ import {
 import { codeOf, recordSighting, servedManifest, whyNotNamed } from "./recording.ts";
 import { samePlatforms } from "./same-platforms.ts";
 import { openSigners } from "./signers.ts";
-import { type Lookup, oldEnough, type TooNew, type Unchanged, type Verdict } from "./verdict.ts";
+import { type Lookup, oldEnough, type TooNew, type Unchanged, type Verdict, whyUnread } from "./verdict.ts";
 
 const MAX_FOREIGN_SHOWN = 3;
 
@@ -101,7 +101,10 @@ async function settle(one: ImageCheck): Promise<DecisionResult> {
 async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult> {
   const { decision } = asked;
   const standing = toBeSuperseded(one, asked);
-  if (standing !== undefined) return approve(one, asked, standing);
+  if (standing !== undefined) {
+    const unread = whyUnread(asked.lookup.history);
+    return unread === undefined ? approve(one, asked, standing) : { ...asked, decision: unread };
+  }
   switch (decision.kind) {
     case "unseen": {
       const hidden = one.rule.unseen === "allow" ? undefined : whyNotNamed(one);

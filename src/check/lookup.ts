@@ -173,9 +173,14 @@ export async function judgeEvidence(
 ): Promise<Lookup> {
   const { image, context } = one;
   const logs = namedLogs(context.policy);
+  // What is proven already needs not be shown again.
+  const proven = new Set(known?.records.flatMap(({ uuid }) => uuid?.slice(-64) ?? []));
+  const isUnreadCopy = (each: Evidence) =>
+    each.kind === "entry" && each.entry === null && proven.has(each.uuid.slice(-64));
   const judged = (trustedRoot: TrustedRoot, { evidence, dropped }: Brought): Judged => {
     const subject = image.reference;
-    const history = readHistory(evidence, { subject, trust, trustedRoot, logs });
+    const shown = evidence.filter((each) => !isUnreadCopy(each));
+    const history = readHistory(shown, { subject, trust, trustedRoot, logs });
     const rejected = sumOf([history.rejected, dropped]);
     return { rejected, lookup: lookupIn({ ...history, rejected }, known) };
   };

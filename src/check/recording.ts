@@ -18,7 +18,7 @@ import {
   judgeEvidence,
   messageOf,
 } from "./lookup.ts";
-import type { Lookup, Verdict } from "./verdict.ts";
+import { type Lookup, type Verdict, whyUnread } from "./verdict.ts";
 
 /** What is known about a tag after this build wrote. */
 export interface WriteResult {
@@ -59,9 +59,16 @@ export async function recordSighting(
 ): Promise<WriteResult | DecisionResult> {
   const wrote = await writeSighting(one, asked.lookup.history);
   if ("kind" in wrote) return { ...asked, decision: wrote };
-  if (isProven(wrote)) return wrote;
+  const { lookup } = wrote;
+  if (isProven(wrote)) {
+    // One that could not be read may be a record from a moment before.
+    const unread = whyUnread(lookup.history);
+    return unread === undefined
+      ? wrote
+      : { lookup, decision: { ...unread, detail: `recorded, but ${unread.detail}` } };
+  }
   return {
-    lookup: wrote.lookup,
+    lookup,
     decision: { kind: "unknown", reason: "unproven", detail: `recorded, but ${whyUnproven(wrote)}` },
   };
 }

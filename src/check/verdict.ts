@@ -62,7 +62,7 @@ export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
 /**
  * Why nothing can be said of a tag.
  *
- * - `unreachable`: the log gave no answer; or the log, the registry or an authority gave none when one was to be
+ * - `unreachable`: the log gave no answer, or not each entry that it lists for the tag; or the log, the registry or an authority gave none when one was to be
  *   recorded. Retrying may help
  * - `no-evidence`: an image is verified that carries no record of the tag
  * - `not-compared`: the tag names another index, and the registry could not be asked whether it is the same for the
@@ -107,6 +107,7 @@ export interface Question {
 export type Decision = Verdict | { readonly kind: "unseen" };
 
 export type Unchanged = Extract<Verdict, { kind: "unchanged" }>;
+type Unknown = Extract<Verdict, { kind: "unknown" }>;
 export type TooNew = Extract<Verdict, { kind: "too-new" }>;
 
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -119,7 +120,8 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
   if (reference.tag === undefined) return { kind: "by-digest" };
   const { history, standing, failure } = lookup;
   if (failure !== undefined) return { kind: "unknown", ...failure };
-  if (standing === undefined) return { kind: "unseen" };
+  const unread = whyUnread(history);
+  if (standing === undefined) return unread ?? { kind: "unseen" };
   const current = rule.action === "follow" ? (latest(history) ?? standing.record) : standing.record;
   const aged = (verdict: Unchanged) => oldEnough(verdict, history.records, { rule, now });
   if (current.digest === digest) return aged({ kind: "unchanged", record: current });
@@ -129,7 +131,21 @@ export function decide({ reference, rule, claimed, now }: Question, lookup: Look
     const record = stood.findLast((each) => each.digest === digest);
     if (record !== undefined) return aged({ kind: "unchanged", record, note: "superseded" });
   }
-  return { kind: "moved", record: current };
+  return unread ?? { kind: "moved", record: current };
+}
+
+/**
+ * `unknown` when the log lists entries for the tag that it does not give. One of them may be a record, so nothing counts as new
+ * or moved, and nothing is recorded. What is proven still lets an image pass: the log's index could leave such an entry out as
+ * well, so one that is not shown proves no more than one that is not listed.
+ */
+export function whyUnread({ rejected }: Pick<History, "rejected">): Unknown | undefined {
+  const count = rejected.get("unread") ?? 0;
+  if (count === 0) return undefined;
+  const what =
+    count === 1 ? "1 entry for this tag that it does" : `${count} entries for this tag that it does`;
+  const detail = `the log lists ${what} not give, and a record may be among them`;
+  return { kind: "unknown", reason: "unreachable", detail };
 }
 
 /**

@@ -203,7 +203,7 @@ const Ready = v.object({
 
 /**
  * Some of the entries asked for, each as the log answered it. `null` is an entry that the index names and the log
- * does not have, or that is larger than any record.
+ * does not give; `{}` is one that is larger than any record.
  */
 const Entries = v.object({
   say: v.literal("entries"),

@@ -12,7 +12,7 @@ import {
   type LogRequest,
 } from "./json-api.ts";
 
-/** An entry as the log answers it, unverified. `null`: the log's index names it, but there is nothing usable. */
+/** An entry as the log answers it, unverified. `null`: the log's index names it, and the log does not give it. */
 export interface RawEntry {
   /** 64 hex digits (leaf hash), or 80 (tree id and leaf hash), lower case. */
   readonly uuid: string;
@@ -24,10 +24,14 @@ export interface RawEntry {
  * half of it, so what is larger is nobody's record.
  */
 export const MAX_ENTRY_BYTES = 256 * 1024;
+/** What comes in place of such an entry: nothing that can be a record, so nobody makes a tag unknown with one. */
+export const TOO_LARGE = {};
 /** Rekor answers 422 to more. */
 const BATCH = 10;
 const MAX_BATCH_BYTES = BATCH * MAX_ENTRY_BYTES + 64 * 1024;
 const BATCHES_AT_ONCE = 8;
+/** At how many of a search's entries a log may fail before it counts as out of order. */
+const MAX_FAILED = 100;
 
 /** An entry's leaf hash in hex, after its tree's id in most answers. */
 const Uuid = v.pipe(v.string(), v.regex(/^([0-9a-f]{16})?[0-9a-f]{64}$/));
@@ -39,8 +43,9 @@ export function sameLeaf(one: string, other: string): boolean {
 }
 
 /**
- * Brings the entries of these UUIDs, some at a time, each exactly once, to `take`. An entry that the log does not
- * have or that is larger than MAX_ENTRY_BYTES comes as `null`. Throws LogError, and what `ask` throws.
+ * Brings the entries of these UUIDs, some at a time, each exactly once, to `take`. An entry that the log does not have, or
+ * fails at each time (5xx), comes as `null`; one that is larger than MAX_ENTRY_BYTES as TOO_LARGE. A log that fails at too
+ * many of them, or that fails and gives none, is out of order: then this throws. Throws LogError, and what `ask` throws.
  */
 export async function retrieveEntries(
   ask: AskLog,
@@ -55,11 +60,18 @@ export async function retrieveEntries(
   // One iterator shared by all workers hands every batch out once.
   const rest = batches.values();
   const failures: unknown[] = [];
+  const failedAt: LogError[] = [];
+  let given = 0;
+  const onFailed = (error: LogError) => {
+    failedAt.push(error);
+    if (failedAt.length > MAX_FAILED) throw error;
+  };
   const work = async () => {
     try {
       for (const batch of rest) {
-        const entries = await retrieveBatch(ask, { ...call, uuids: batch });
+        const entries = await retrieveBatch(ask, { ...call, uuids: batch, onFailed });
         if (failures.length > 0) return;
+        given += entries.filter(({ entry }) => entry !== null).length;
         await take(entries);
       }
     } catch (error) {
@@ -70,6 +82,7 @@ export async function retrieveEntries(
   await Promise.all(Array.from({ length: BATCHES_AT_ONCE }, work));
   // Those after the first only say that they were stopped.
   if (failures.length > 0) throw failures[0];
+  if (given === 0 && failedAt[0] !== undefined) throw failedAt[0];
 }
 
 /**
@@ -119,7 +132,8 @@ export async function retrieveEntriesAt(
   const entries: RawEntry[] = [];
   for (const logIndex of logIndexes) {
     const path = `api/v1/log/entries?logIndex=${logIndex}`;
-    const entry = await unlessTooLarge(readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES)));
+    const read = readOne(ask, getRequest({ log, signal }, path, MAX_ENTRY_BYTES));
+    const entry = await read.catch(tooLargeAs(undefined));
     if (entry !== undefined) entries.push(entry);
   }
   return entries;
@@ -127,7 +141,12 @@ export async function retrieveEntriesAt(
 
 async function retrieveBatch(
   ask: AskLog,
-  { log, uuids, signal }: LogCall & { readonly uuids: readonly string[] },
+  {
+    log,
+    uuids,
+    signal,
+    onFailed,
+  }: LogCall & { readonly uuids: readonly string[]; readonly onFailed: (error: LogError) => void },
 ): Promise<readonly RawEntry[]> {
   const found = new Map<string, RawEntry>();
   await retrieve(ask, { log, signal }, { entryUUIDs: uuids }, (entries, wrong) => {
@@ -139,10 +158,33 @@ async function retrieveBatch(
   });
   const entries: RawEntry[] = [];
   for (const uuid of uuids) {
-    const entry = found.get(uuid) ?? (await unlessTooLarge(readEntry(ask, { log, uuid, signal })));
-    entries.push(entry ?? { uuid, entry: null });
+    entries.push(found.get(uuid) ?? (await readAlone(ask, { log, uuid, signal, onFailed })));
   }
   return entries;
+}
+
+/** One entry of a batch that did not bring it. */
+async function readAlone(
+  ask: AskLog,
+  {
+    log,
+    uuid,
+    signal,
+    onFailed,
+  }: LogCall & { readonly uuid: string; readonly onFailed: (error: LogError) => void },
+): Promise<RawEntry> {
+  const request = getRequest({ log, signal }, `api/v1/log/entries/${uuid}`, MAX_ENTRY_BYTES);
+  try {
+    // The batch has been tried twice, and many entries that fail must not take all the time there is.
+    const entry = await readOne(ask, { ...request, attempts: 2 }, uuid).catch(
+      tooLargeAs({ uuid, entry: TOO_LARGE }),
+    );
+    return entry ?? { uuid, entry: null };
+  } catch (error) {
+    if (!isServerFailure(error)) throw error;
+    onFailed(error);
+    return { uuid, entry: null };
+  }
 }
 
 /**
@@ -167,18 +209,17 @@ async function retrieve<T>(
       wrong,
     );
   } catch (error) {
-    if (isTooLarge(error) || (error instanceof LogError && error.status >= 500)) return undefined;
+    if (isTooLarge(error) || isServerFailure(error)) return undefined;
     throw error;
   }
 }
 
-async function unlessTooLarge(asked: Promise<RawEntry | undefined>): Promise<RawEntry | undefined> {
-  try {
-    return await asked;
-  } catch (error) {
-    if (isTooLarge(error)) return undefined;
+/** Gives this in place of an entry that is too large; throws every other error again. */
+function tooLargeAs<T>(given: T): (error: unknown) => T {
+  return (error) => {
+    if (isTooLarge(error)) return given;
     throw error;
-  }
+  };
 }
 
 async function readOne(ask: AskLog, request: LogRequest, uuid?: string): Promise<RawEntry | undefined> {
@@ -205,6 +246,10 @@ function onlyEntry(
     throw badAnswer(request, answer, `has entry "${first[0]}", which was not asked for`);
   }
   return { uuid: first[0], entry: first[1] };
+}
+
+function isServerFailure(error: unknown): error is LogError {
+  return error instanceof LogError && error.status >= 500;
 }
 
 function isTooLarge(error: unknown): boolean {

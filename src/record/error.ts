@@ -3,6 +3,7 @@
 /**
  * Why an entry of a log, or a bundle, is not a record.
  *
+ * - `unread`: the log's index names it, and the log does not give it: it has none, or fails at it
  * - `malformed`: not an entry, or an entry or statement that breaks a rule of its own format
  * - `not-a-sighting`: another kind of entry, payload or predicate; nothing is wrong with it
  * - `untrusted-signer`: signed by somebody who is not trusted here
@@ -22,6 +23,7 @@
  * - `weaker-evidence`: tlogistry wrote it, which keeps no signature, and the policy does not let that count
  */
 export type RecordErrorCode =
+  | "unread"
   | "malformed"
   | "not-a-sighting"
   | "untrusted-signer"

@@ -2,7 +2,7 @@
 import type { Digest } from "../image/digest.ts";
 import { LogEntryError, parseLogEntry } from "../log/entry.ts";
 import { readBundle, readEntry, readKind, statementId } from "./candidate.ts";
-import { RecordError, type RecordErrorCode } from "./error.ts";
+import { RecordError, type RecordErrorCode, refusal } from "./error.ts";
 import { proveRecord } from "./proofs.ts";
 import type { Candidate, Claimed, Evidence, TagRecord, RecordContext } from "./record.ts";
 import { signerId } from "./signer.ts";
@@ -149,6 +149,8 @@ function historyOf(claims: readonly Claimed[], rejected: Rejected[]): History {
 export function readEvidence(evidence: Evidence, context: RecordContext): Claimed {
   switch (evidence.kind) {
     case "entry": {
+      if (evidence.entry === null)
+        throw refusal(`log entry "${evidence.uuid}"`, "unread", "the log does not give it");
       const entry = parseLogEntry(evidence.uuid, evidence.entry);
       const named = readKind(entry);
       if (isLegacy(named)) return readLegacy(entry, named, context);

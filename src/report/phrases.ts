@@ -64,14 +64,22 @@ export function isoTime(time: Date): string {
   return time.toISOString().replace(/\.\d+Z$/, "Z");
 }
 
-/** How many entries under a tag's name are no records for us, and why; empty when there are none. */
+/**
+ * How many entries under a tag's name are no records for us, and why, and how many could not be read; empty when there
+ * are none.
+ */
 export function ignoredEntries(rejected: Iterable<[reason: string, count: number]>): string {
-  const total = [...rejected].reduce((sum, [, count]) => sum + count, 0);
-  if (total === 0) return "";
-  const reasons = [...rejected].map(([reason, count]) => `${count} ${reason}`).join(", ");
-  const what =
-    total === 1 ? "entry under this name in the log does" : "entries under this name in the log do";
-  return `${total} ${what} not count (${reasons})`;
+  const { read = [], unread = [] } = Object.groupBy(rejected, ([reason]) =>
+    reason === "unread" ? "unread" : "read",
+  );
+  const total = read.reduce((sum, [, count]) => sum + count, 0);
+  const reasons = read.map(([reason, count]) => `${count} ${reason}`).join(", ");
+  const entries = (count: number) =>
+    `${count} ${count === 1 ? "entry" : "entries"} under this name in the log`;
+  return [
+    ...(total === 0 ? [] : [`${entries(total)} ${total === 1 ? "does" : "do"} not count (${reasons})`]),
+    ...unread.map(([, count]) => `${entries(count)} could not be read`),
+  ].join("; ");
 }
 
 /** What the policy says about such an image, in its own words, and where. */

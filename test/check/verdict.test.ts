@@ -47,6 +47,10 @@ function found(...entries: readonly Logged[]): Lookup {
   return { history, ...(stands && { standing: stands }) };
 }
 
+function unread({ history, ...lookup }: Lookup): Lookup {
+  return { ...lookup, history: { ...history, rejected: new Map([["unread", 1]]) } };
+}
+
 const none: Lookup = { history: { records: [], rejected: new Map(), foreign: [] } };
 const failed: Lookup = { ...none, failure: { reason: "unreachable", detail: "no answer" } };
 const recorded = found({ digest: A });
@@ -104,6 +108,22 @@ describe("the verdict on an image", () => {
       lookup: none,
       rule: { action: "ignore" },
       verdict: { kind: "exempt" },
+    },
+    {
+      row: "recorded and the same, beside an entry that could not be read",
+      lookup: unread(recorded),
+      verdict: { kind: "unchanged", record: { digest: A } },
+    },
+    {
+      row: "recorded and another, beside an entry that could not be read",
+      image: `${ALPINE}@${B}`,
+      lookup: unread(recorded),
+      verdict: { kind: "unknown", reason: "unreachable" },
+    },
+    {
+      row: "never recorded, beside an entry that could not be read",
+      lookup: unread(none),
+      verdict: { kind: "unknown", reason: "unreachable" },
     },
     {
       row: "what was approved",

@@ -6,6 +6,7 @@ import {
   readEntry,
   retrieveEntries,
   sameLeaf,
+  TOO_LARGE,
   type RawEntry,
 } from "../../src/log/rekor-v1.ts";
 import { json, logThat, type Said } from "./answering-log.ts";
@@ -65,7 +66,7 @@ describe("retrieving entries", () => {
         : json({ [lastPart(request)]: "x".repeat(size(lastPart(request))) });
     });
     const entries = await all(ask, uuids(3));
-    expect(entries.map(({ entry }) => entry)).toEqual(["x".repeat(10), null, "x".repeat(10)]);
+    expect(entries.map(({ entry }) => entry)).toEqual(["x".repeat(10), TOO_LARGE, "x".repeat(10)]);
   });
 
   test("asks once more for what a batch leaves out, which comes without content when there is none", async () => {
@@ -85,13 +86,37 @@ describe("retrieving entries", () => {
   });
 
   test.for([
-    { row: "one entry fails on its own too", said: json({}, 503), code: "unreachable" },
+    { row: "all entries fail on their own too", said: json({}, 503), code: "unreachable" },
     { row: "one entry is HTML", said: { type: "text/html", body: "<p>" }, code: "bad-answer" },
     { row: "one entry is two", said: json({ [uuid(0)]: 1, [uuid(1)]: 2 }), code: "bad-answer" },
     { row: "one entry is another", said: json({ [uuid(9)]: 1 }), code: "bad-answer" },
   ])("fails as a whole when $row ($code)", async ({ said, code }) => {
     const { ask } = logThat((request) => (isBatch(request) ? json({}, 500) : said));
     await expect(all(ask, uuids(1))).rejects.toMatchObject({ name: "LogError", code });
+  });
+
+  /** A log that fails at these entries for ever, each time. */
+  const failingAt = (isFailing: (one: string) => boolean) =>
+    logThat((request) =>
+      (isBatch(request) ? askedUuids(request) : [lastPart(request)]).some(isFailing)
+        ? json({}, 500)
+        : everything(request),
+    );
+
+  test("an entry that the log fails at for ever comes without content, beside all others", async () => {
+    const { ask } = failingAt((one) => one === uuid(3));
+    const entries = await all(ask, uuids(12));
+    expect(entries.filter(({ entry }) => entry === null)).toEqual([{ uuid: uuid(3), entry: null }]);
+    expect(entries.filter(({ entry }) => entry !== null)).toHaveLength(11);
+  });
+
+  test("a hundred of them are no outage, and one more is", async () => {
+    const failures = (count: number) => failingAt((one) => uuids(count).includes(one));
+    expect(await all(failures(100).ask, uuids(120))).toHaveLength(120);
+    await expect(all(failures(101).ask, uuids(120))).rejects.toMatchObject({
+      name: "LogError",
+      code: "unreachable",
+    });
   });
 
   test.for([

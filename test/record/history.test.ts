@@ -147,7 +147,7 @@ describe("what is no record is counted and harms nobody", () => {
     { row: "a stranger's record", found: log.found(foreign), code: "untrusted-signer" },
     { row: "a record of another tag", found: log.found(otherTag), code: "wrong-subject" },
     { row: "a forgery", found: log.found(forgery), code: "bad-signature" },
-    { row: "an entry that the log cannot show", found: { uuid: other.uuid, entry: null }, code: "malformed" },
+    { row: "an entry that the log cannot show", found: { uuid: other.uuid, entry: null }, code: "unread" },
     { row: "a UUID that is none", found: { uuid: "x", entry: log.found(good).entry }, code: "malformed" },
     {
       row: "an entry under another's UUID",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { COLUMNS, folded } from "../../src/report/phrases.ts";
+import { COLUMNS, folded, ignoredEntries } from "../../src/report/phrases.ts";
 
 const DIGEST = `"sha256:${"c8".repeat(32)}"`;
 
@@ -21,4 +21,20 @@ test.for([
   expect(shown.join(" ")).toBe(sentence);
   expect(shown).toHaveLength(lines);
   for (const line of shown) expect(line.length <= COLUMNS || !line.includes(" ")).toBe(true);
+});
+
+test.for<{ rejected: [string, number][]; text: string }>([
+  { rejected: [], text: "" },
+  { rejected: [["malformed", 1]], text: "1 entry under this name in the log does not count (1 malformed)" },
+  { rejected: [["unread", 1]], text: "1 entry under this name in the log could not be read" },
+  {
+    rejected: [
+      ["malformed", 1],
+      ["unread", 2],
+      ["replayed", 2],
+    ],
+    text: "3 entries under this name in the log do not count (1 malformed, 2 replayed); 2 entries under this name in the log could not be read",
+  },
+])("entries that are no records: $text", ({ rejected, text }) => {
+  expect(ignoredEntries(rejected)).toBe(text);
 });

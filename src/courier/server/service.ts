@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { logUrl } from "../../log/json-api.ts";
-import { type RawEntry, sameLeaf } from "../../log/rekor-v1.ts";
+import { type RawEntry, sameLeaf, TOO_LARGE } from "../../log/rekor-v1.ts";
 import {
   MAX_FOUND,
   MAX_LINE_BYTES,
@@ -235,7 +235,7 @@ function sizeOf({ entry }: RawEntry): number {
 
 /**
  * The `entries` lines (with LF) that say these entries, each line within the protocol's limit. An entry that
- * cannot be said in one line is said as `null`: one piece of junk must not hide the others.
+ * cannot be said in one line is nobody's record and is said as `{}`: one piece of junk must not hide the others.
  */
 export function entryLines(id: number, entries: readonly RawEntry[], maxBytes = MAX_LINE_BYTES): string[] {
   const frame = (said: readonly string[]) => `{"say":"entries","id":${id},"entries":[${said.join(",")}]}\n`;
@@ -267,5 +267,5 @@ function textOf({ uuid, entry }: RawEntry, room: number): string {
     // What JSON.parse reads can be nested deeper than JSON.stringify can write.
     if (!(error instanceof RangeError)) throw error;
   }
-  return JSON.stringify({ uuid, entry: null });
+  return JSON.stringify({ uuid, entry: TOO_LARGE });
 }

@@ -31,6 +31,8 @@ export function sieveOf({ keys, names, authorities, maxDelayMs }: Counting): Sie
   };
 
   return ({ entry }) => {
+    // Nobody knows whose it is, so it is no stranger's.
+    if (entry === null) return undefined;
     const { body, attestation, integratedTime } = fieldsOf(entry);
     const { kind, apiVersion, spec } = fieldsIn(decoded(body));
     if (kind === undefined) return "malformed";

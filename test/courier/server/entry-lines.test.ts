@@ -24,15 +24,15 @@ test.for([250, 300, 333, 500, 1000])("many are said in lines of at most %i bytes
   for (const line of lines) expect(Buffer.byteLength(line) - 1).toBeLessThanOrEqual(max);
 });
 
-test("one that fills a line to the last byte is said, and one byte more makes it null", () => {
+test("one that fills a line to the last byte is said, and one byte more leaves nothing of it", () => {
   const [one] = entries(1, 50);
   const whole = entryLines(7, one === undefined ? [] : [one]);
   const size = Buffer.byteLength(whole.join("")) - 1;
   expect(said(entryLines(7, entries(1, 50), size))).toEqual(entries(1, 50));
-  expect(said(entryLines(7, entries(1, 50), size - 1))).toEqual([{ uuid: uuid(0), entry: null }]);
+  expect(said(entryLines(7, entries(1, 50), size - 1))).toEqual([{ uuid: uuid(0), entry: {} }]);
 });
 
-test("one that is nested deeper than can be written is said as null beside the others", () => {
+test("one that is nested deeper than can be written is said without content beside the others", () => {
   const deep: unknown = JSON.parse("[".repeat(200_000) + "]".repeat(200_000));
   expect(
     said(
@@ -42,7 +42,7 @@ test("one that is nested deeper than can be written is said as null beside the o
       ]),
     ),
   ).toEqual([
-    { uuid: uuid(0), entry: null },
+    { uuid: uuid(0), entry: {} },
     { uuid: uuid(1), entry: 1 },
   ]);
 });

@@ -89,6 +89,24 @@ describe.concurrent("every entry under the hash is brought", () => {
     server.misbehave({ path: RETRIEVE, fault: { kind: "answer", status: 500, body: "{}" } });
     expect(uuids(await find(server))).toEqual(written.toSorted());
   });
+
+  test("one that the log fails at for ever as null, the others whole", async (context) => {
+    const server = await sigstore(context);
+    const [good, bad] = [await record(server), await record(server)];
+    const failing = { kind: "answer", status: 500, body: "{}" } as const;
+    server.misbehave({ path: RETRIEVE, fault: failing });
+    server.misbehave({ path: new RegExp(`/entries/${bad}$`), fault: failing });
+    const entries = await find(server);
+    expect(uuids(entries)).toEqual([good, bad].toSorted());
+    expect(entries.filter(({ entry }) => entry === null)).toEqual([{ uuid: bad, entry: null }]);
+  });
+
+  test("none when the log fails at all of them: that is an outage", async (context) => {
+    const server = await sigstore(context);
+    await record(server);
+    server.misbehave({ path: /\/log\/entries\//, fault: { kind: "answer", status: 500, body: "{}" } });
+    await expect(find(server)).rejects.toMatchObject({ name: "LogError", code: "unreachable" });
+  });
 });
 
 const issuer = "https://issuer.example";

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { countingOf } from "../../../src/check/counting.ts";
 import { sieveOf } from "../../../src/courier/server/sieve.ts";
+import { TOO_LARGE } from "../../../src/log/rekor-v1.ts";
 import { parseReference } from "../../../src/image/reference.ts";
 import { readHistory } from "../../../src/record/history.ts";
 import { parseIdentity, parseIdentityPattern, type Trust } from "../../../src/record/signer.ts";
@@ -121,9 +122,14 @@ describe("what cannot count is dropped, for the reason that the deciding side ha
     expect(told(await entry(), all)).toEqual({ dropped: reason, judged: reason });
   });
 
-  test("an entry that the log does not have", () => {
+  test("an entry that is larger than any record", () => {
     const counting = countingOf(all, root);
-    expect(counting && sieveOf(counting)({ uuid: "ab".repeat(32), entry: null })).toBe("malformed");
+    expect(counting && sieveOf(counting)({ uuid: "ab".repeat(32), entry: TOO_LARGE })).toBe("malformed");
+  });
+
+  test("an entry that the log does not give is not dropped: nobody knows whose it is", () => {
+    const counting = countingOf(all, root);
+    expect(counting && sieveOf(counting)({ uuid: "ab".repeat(32), entry: null })).toBeUndefined();
   });
 });
 
