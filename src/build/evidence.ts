@@ -5,7 +5,6 @@ import { attestedPlatforms, withAttestation } from "../gateway/result-additions.
 import { readResult, type SolvedResult } from "../gateway/result.ts";
 import { progressVertices } from "../llb/progress-vertices.ts";
 import { singleFile } from "../llb/single-file.ts";
-import { policyDigest } from "../policy/policy-text.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { EvidenceError } from "../attestation/error.ts";
 import { EVIDENCE_PREDICATE_TYPE, formatEvidence, VERSION } from "../attestation/predicate.ts";
@@ -36,7 +35,7 @@ export async function withEvidence(
   const platforms = attestedPlatforms(result);
   const isWanted = policy.attest && attestations && platforms.length > 0;
   if (!isWanted) return result.bytes;
-  const context = { images, policy: policyDigest(policy), version: VERSION };
+  const context = { images, policy, version: VERSION };
   let data: Uint8Array;
   try {
     data = formatEvidence(makeEvidence(judgements, context));

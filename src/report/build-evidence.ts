@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Judgement } from "../check/judgement.ts";
-import type { Sha256 } from "../image/digest.ts";
 import { formatReference } from "../image/reference.ts";
+import { isPublicRegistry } from "../image/registry.ts";
+import { sameUrl } from "../log/json-api.ts";
+import { policyDigest } from "../policy/policy-text.ts";
+import { type EffectivePolicy, isNamedAnywhere } from "../policy/policy.ts";
 import type { EvidenceImage, EvidencePredicate } from "../attestation/predicate.ts";
 import type { NamedImage } from "./report.ts";
 
 /** What the evidence of a build is made with. */
 export interface EvidenceContext {
   readonly images: readonly NamedImage[];
-  /** The digest of the policy in effect. */
-  readonly policy: Sha256;
+  /** The policy in effect. */
+  readonly policy: EffectivePolicy;
   /** This frontend's. */
   readonly version: string;
 }
@@ -18,8 +21,9 @@ export interface EvidenceContext {
  * What the built image is to carry about the images that it was built from. There is no time in it and nothing of the
  * machine: the same judgements give the same evidence.
  *
- * An image that the policy keeps private has no name and no bundle here, because a bundle has the name in it: images
- * that their registry does not show to everybody, whether a rule with `private: true` lets them be named to a log or not.
+ * An image that is private has no name and no bundle here, because a bundle has the name in it: images that their registry
+ * does not show to everybody, whether a rule with `private: true` lets them be named to a log or not; and images whose
+ * registry is not of the public internet or whose record is in a private log, unless the baked policy has that rule.
  */
 export function makeEvidence(
   judgements: readonly Judgement[],
@@ -28,20 +32,24 @@ export function makeEvidence(
   const platforms = new Map(images.map((image) => [formatReference(image.reference), image.platforms]));
   const all = judgements.map((judgement) => {
     const name = formatReference(judgement.reference);
-    return { name, image: evidenceOf(judgement, platforms.get(name) ?? []) };
+    return { name, image: evidenceOf(judgement, policy, platforms.get(name) ?? []) };
   });
   return {
     frontend: { name: "tlog-dockerfile", version },
-    policy,
+    policy: policyDigest(policy),
     images: all.toSorted((one, other) => (one.name < other.name ? -1 : 1)).map(({ image }) => image),
   };
 }
 
-function evidenceOf(judgement: Judgement, platforms: readonly string[]): EvidenceImage {
+function evidenceOf(
+  judgement: Judgement,
+  policy: EffectivePolicy,
+  platforms: readonly string[],
+): EvidenceImage {
   const { reference, verdict, records } = judgement;
   const { registry, repository, tag, digest } = reference;
   const name = formatReference({ registry, repository, ...(tag !== undefined && { tag }) });
-  const isHidden = isPrivate(judgement);
+  const isHidden = isPrivate(judgement, policy);
   return {
     ...(!isHidden && { reference: name }),
     ...(digest && { digest }),
@@ -51,10 +59,13 @@ function evidenceOf(judgement: Judgement, platforms: readonly string[]): Evidenc
   };
 }
 
-/** The record of a public image has a media type, and that of a private image has none. */
-function isPrivate({ rule, verdict, records }: Judgement): boolean {
+/** Whether nobody who gets the built image is to learn the image's name from it. */
+function isPrivate({ reference, rule, verdict, records }: Judgement, policy: EffectivePolicy): boolean {
+  // The record of an image that its registry shows to everybody has a media type, and that of another has none.
   const isShown = records.some(({ mediaType }) => mediaType !== undefined);
-  const isInternal =
+  const isUnnamed =
     verdict.kind === "unrecorded" && (verdict.reason === "not-public" || verdict.reason === "internal-name");
-  return (rule.private && !isShown) || isInternal;
+  const isIn = (logUrl: string) => policy.logs.some((log) => log.private && sameUrl(log.url, logUrl));
+  const isInternal = !isPublicRegistry(reference.registry) || records.some(({ logUrl }) => isIn(logUrl));
+  return (rule.private && !isShown) || isUnnamed || (isInternal && !isNamedAnywhere(rule, policy));
 }

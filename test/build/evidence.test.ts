@@ -11,7 +11,7 @@ import {
   MAX_EVIDENCE_IMAGES,
 } from "../../src/attestation/predicate.ts";
 import { VERSION } from "../../src/attestation/predicate.ts";
-import { consumed, servedManifest, surroundings } from "../check/sample-courier.ts";
+import { consumed, type SamplePolicy, servedManifest, surroundings } from "../check/sample-courier.ts";
 import { type AskedSolve, encodeResult, resultOf, startFakeBuildkit } from "../gateway/fake-buildkit.ts";
 import { sampleKey, sampleLog, sighting, trusting } from "../record/sample-log.ts";
 
@@ -157,6 +157,55 @@ describe("evidence has no name and no record of what the policy keeps private", 
     expect((JSON.parse(text) as EvidencePredicate).images).toEqual([
       { digest: good.digest, platforms: ["linux/amd64"], verdict: "unchanged", bundles: [] },
     ]);
+  });
+
+  const CORP = "registry.corp/team/app:1";
+  const PRIVATE_LOG = { url: "https://rekor.example.org", api: 1, private: true } as const;
+
+  test.for<{ row: string; name: string; policy: SamplePolicy; isNamed: boolean }>([
+    { row: "such as a name that is not of the public internet", name: CORP, policy: {}, isNamed: false },
+    {
+      row: "such as that name, also when a private log has its record",
+      name: CORP,
+      policy: { logs: [PRIVATE_LOG] },
+      isNamed: false,
+    },
+    {
+      row: "but the baked policy may let that name be told",
+      name: CORP,
+      policy: { rule: { private: true } },
+      isNamed: true,
+    },
+    {
+      row: "which a policy that is not baked may not",
+      name: CORP,
+      policy: { rule: { private: true }, isBaked: false },
+      isNamed: false,
+    },
+    {
+      row: "such as a public name whose record is in a private log",
+      name: "docker.io/library/good:1",
+      policy: { logs: [PRIVATE_LOG] },
+      isNamed: false,
+    },
+    {
+      row: "but the baked policy may let that one be told too",
+      name: "docker.io/library/good:1",
+      policy: { logs: [PRIVATE_LOG], rule: { private: true } },
+      isNamed: true,
+    },
+  ])("$row", async ({ name, policy, isNamed }) => {
+    const own = sampleLog();
+    own.record(sighting({ reference: name, digest: good.digest }), key);
+    const { context: given } = surroundings({ policy: { trust: trusting(key.signer), ...policy } }, own);
+    const judged = await openCheck(given)(consumed(`${name}@${good.digest}`));
+    expect(judged).toMatchObject([{ verdict: { kind: "unchanged" } }]);
+    const { solves } = await attested({ judgements: judged, policy: given.policy });
+    const [text = ""] = Object.values(filesOf(solves));
+    const { images: told } = JSON.parse(text) as EvidencePredicate;
+    expect(told).toMatchObject([{ digest: good.digest, verdict: "unchanged" }]);
+    expect(told.map(({ reference }) => reference)).toEqual([isNamed ? name : undefined]);
+    expect(told.map(({ bundles }) => bundles.length)).toEqual([isNamed ? 1 : 0]);
   });
 
   test.for([

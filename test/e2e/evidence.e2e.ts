@@ -32,7 +32,8 @@ let base: string;
 let generator: string;
 
 beforeAll(async () => {
-  site = await startSite();
+  // The registry has no public name, and the evidence is to have its images' names.
+  site = await startSite({ lines: ["default: { private: true }"] });
   ({ reference: base } = await site.pushSystem("base:1.0", "base", { platforms: BOTH }));
   ({ reference: generator } = await site.lab.push("scanner:1.0", await scanner(site.lab, "one")));
 });

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { sha256 } from "../../src/image/digest.ts";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { moby } from "../../gen/gateway.js";
 import { openCheck } from "../../src/check/check.ts";
@@ -53,7 +52,7 @@ async function evidenceOf(...images: readonly string[]): Promise<EvidencePredica
   const { context } = surroundings({ policy: { trust: trusting(key.signer, stranger.signer) } }, log);
   const judgements = await openCheck(context)(consumed(...images));
   const named = consumed(...images).map((image) => ({ ...image, locations: [] }));
-  return makeEvidence(judgements, { images: named, policy: sha256(""), version: "0.1.0" });
+  return makeEvidence(judgements, { images: named, policy: context.policy, version: "0.1.0" });
 }
 
 const predicate = await evidenceOf(`${GOOD}@${good.digest}`);

@@ -53,8 +53,8 @@ export type SiteRequest = Omit<BuildRequest, "syntax"> & {
 /** Where the frontend's dist/ is: the repository, or another directory, to try these tests on a frontend that was changed. */
 export const FRONTEND_CONTEXT = process.env["TLOG_FRONTEND_CONTEXT"] ?? REPOSITORY;
 
-/** Starts all of it; throws what the parts throw. */
-export async function startSite(): Promise<Site> {
+/** Starts all of it, with these lines in the baked policy besides; throws what the parts throw. */
+export async function startSite({ lines = [] }: { readonly lines?: readonly string[] } = {}): Promise<Site> {
   const lab = await startLab();
   try {
     const sigstore = await startSigstore({ listen: `${lab.hostAddress}:0` });
@@ -65,7 +65,7 @@ export async function startSite(): Promise<Site> {
     const privateKey = newSigningKey();
     const key = privateKey.export({ format: "pem", type: "pkcs8" }).toString();
     const spki = createPublicKey(privateKey).export({ format: "der", type: "spki" });
-    const sitePolicy = policyFor(lab, sigstore.url, 1);
+    const sitePolicy = policyFor(lab, sigstore.url, { api: 1, lines });
     const derive: Site["derive"] = async ({ policy = sitePolicy, context = FRONTEND_CONTEXT, files = {} }) =>
       lab.deriveFrontend(
         { "policy.yaml": policy, "trusted_root.json": JSON.stringify(sigstore.trustedRoot), ...files },
@@ -80,7 +80,7 @@ export async function startSite(): Promise<Site> {
       key,
       signer: `key ${sha256(spki).slice(0, "sha256:".length + 12)}…`,
       policy: sitePolicy,
-      policyV2: policyFor(lab, sigstore.url, 2),
+      policyV2: policyFor(lab, sigstore.url, { api: 2, lines }),
       requests: () => sigstore.requests.length,
       publicKey: createPublicKey(privateKey).export({ format: "pem", type: "spki" }).toString(),
       build: ({ sign, ...request }) => {
@@ -109,7 +109,11 @@ export async function startSite(): Promise<Site> {
   }
 }
 
-function policyFor({ registry }: Lab, logUrl: string, api: 1 | 2): string {
+function policyFor(
+  { registry }: Lab,
+  logUrl: string,
+  { api, lines }: { readonly api: 1 | 2; readonly lines: readonly string[] },
+): string {
   const hosts = [registry.address, new URL(logUrl).host];
   return [
     "version: 1",
@@ -120,6 +124,7 @@ function policyFor({ registry }: Lab, logUrl: string, api: 1 | 2): string {
     ...(api === 2 ? [`signing: { timestamps: ["${logUrl}/api/v1/timestamp"] }`] : []),
     "registries:",
     ...hosts.map((host) => `  - { host: "${host}", plain-http: true }`),
+    ...lines,
     "",
   ].join("\n");
 }
