@@ -5,7 +5,7 @@ import type { CheckContext } from "../check/context.ts";
 import { readBakedPolicy, refuseMisnamed } from "./baked-policy.ts";
 import type { BuildFiles, FoundFile } from "./build-files.ts";
 import type { CourierChannel } from "../courier/client/channel.ts";
-import { couriersOf } from "../courier/client/container.ts";
+import { courierCommand, couriersOf } from "../courier/client/container.ts";
 import { ContainerError } from "../gateway/container.ts";
 import { buildArgs } from "../gateway/options.ts";
 import { TEXT_REQUESTS } from "../subrequests/request.ts";
@@ -76,7 +76,7 @@ export function startChecking(
   for (const early of [trusting, baking]) early.catch(() => undefined);
   const couriers = couriersOf(bridge, {
     image: readOwnImage,
-    command: [process.execPath, join(shipped, "courier.js")],
+    command: courierCommand(join(shipped, "courier.js")),
     buildArgs: args,
     environment,
   });

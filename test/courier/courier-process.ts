@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
 import { CourierChannel } from "../../src/courier/client/channel.ts";
+import { courierCommand } from "../../src/courier/client/container.ts";
 import { splitLines } from "../../src/courier/protocol.ts";
 
 /** A courier's process and all that it has said. */
@@ -49,26 +50,30 @@ export async function recordIn(
   return recorded.uuid;
 }
 
+/** Bundles a program as the frontend image ships it, into `directory` under this name. */
+export async function bundle(entryPoint: string, directory: string, name: string): Promise<void> {
+  await build({
+    entryPoints: { [name]: entryPoint },
+    outdir: directory,
+    bundle: true,
+    splitting: true,
+    format: "esm",
+    platform: "node",
+    target: "node24",
+    chunkNames: `${name}-[name]-[hash]`,
+
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
+  });
+  writeFileSync(join(directory, "package.json"), '{"type":"module"}');
+}
+
 /** Bundles the courier before the tests of the file that calls it, and removes it after them. */
 export function courierProgram(): CourierProgram {
   const directory = mkdtempSync(join(tmpdir(), "tlog-courier-"));
   const program = join(directory, "courier.js");
-  beforeAll(async () => {
-    await build({
-      entryPoints: { courier: "src/courier/server/main.ts" },
-      outdir: directory,
-      bundle: true,
-      splitting: true,
-      format: "esm",
-      platform: "node",
-      target: "node24",
-      chunkNames: "courier-[name]-[hash]",
-      banner: {
-        js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-      },
-    });
-    writeFileSync(join(directory, "package.json"), '{"type":"module"}');
-  });
+  beforeAll(() => bundle("src/courier/server/main.ts", directory, "courier"));
   afterAll(() => rmSync(directory, { recursive: true }));
   return {
     program,
@@ -81,7 +86,8 @@ export function courierProgram(): CourierProgram {
 }
 
 function run(program: string, env: Readonly<Record<string, string>>): CourierProcess {
-  const child = spawn(process.execPath, [program], { env, stdio: ["pipe", "pipe", "pipe"] });
+  const [node, ...args] = courierCommand(program);
+  const child = spawn(node, args, { env, stdio: ["pipe", "pipe", "pipe"] });
   let said = "";
   let complained = "";
   child.stderr.on("data", (chunk: Buffer) => (complained += chunk.toString()));

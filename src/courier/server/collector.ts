@@ -3,10 +3,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 
 /** How much is read before its memory is given back, in bytes. */
-const EVERY_BYTES = 4 * 1024 * 1024;
+const EVERY_BYTES = 1 * 1024 * 1024;
 
 /**
- * Gives memory back after every few megabytes of answers: strangers decide how many there are, and Node would let what
+ * Gives memory back after every megabyte of answers: strangers decide how many there are, and Node would let what
  * was dropped of them pile up to hundreds. The function is told how many bytes were read.
  */
 export function openCollector(): (bytes: number) => void {
