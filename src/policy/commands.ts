@@ -2,6 +2,7 @@
 // Loaded at the start of each build, so it imports nothing large.
 import { parseReference, type Reference } from "../image/reference.ts";
 import { excerpt } from "../log/excerpt.ts";
+import { MAX_REASON_LENGTH, NO_REASON, REASON, TOO_LONG_REASON } from "../record/reason.ts";
 import { choose, type PolicyProblem, throwProblems, whyRefused, WrongValue } from "./policy-error.ts";
 import type { Setting } from "./rule.ts";
 
@@ -22,9 +23,6 @@ export type Args = Readonly<Record<string, string>>;
 
 /** The build arguments that are commands. */
 export const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"] as const;
-
-/** As in statements, `record/statement.ts`. */
-const MAX_REASON = 500;
 
 /** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
 export type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
@@ -64,10 +62,10 @@ export function readCommands(args: Args): Commands {
     );
   });
   const reason = read("TLOG_REASON", (value) => {
-    if ([...value].length > MAX_REASON) throw new WrongValue(`it is longer than ${MAX_REASON} characters`);
-    if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value))
-      throw new WrongValue("it has a line end or another control character; it is one line");
-    return value.trim();
+    const text = value.trim();
+    if (text.length > MAX_REASON_LENGTH) throw new WrongValue(`it ${TOO_LONG_REASON}`);
+    if (!REASON.test(text)) throw new WrongValue(`it ${NO_REASON}`);
+    return text;
   });
   const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
   const image = read("TLOG_IMAGE", parseReference);

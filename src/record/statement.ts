@@ -7,6 +7,7 @@ import { excerpt } from "../log/excerpt.ts";
 import { conform, isDeeper } from "../log/foreign-json.ts";
 import { RecordError } from "./error.ts";
 import { DigestText, MAX_PLATFORMS, MEDIA_TYPE, PLATFORM, type PlatformManifest } from "./manifest.ts";
+import { MAX_REASON_LENGTH, NO_REASON, REASON, TOO_LONG_REASON } from "./reason.ts";
 
 /** The DSSE payload type of in-toto statements. */
 export const IN_TOTO_PAYLOAD_TYPE = "application/vnd.in-toto+json";
@@ -44,11 +45,6 @@ export interface Sighting {
   readonly previous?: Sha256;
 }
 
-/** The longest reason of an approval, in characters. */
-export const MAX_REASON_LENGTH = 500;
-// Nothing that ends a line, moves a terminal's cursor or turns the direction of writing round.
-const REASON = /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]+$/u;
-
 const Subject = v.strictObject({
   name: v.pipe(v.string(), v.maxLength(1024)),
   digest: v.record(v.picklist(["sha256", "sha384", "sha512"]), v.string()),
@@ -76,11 +72,7 @@ export const StatementShape = v.strictObject({
     observedAt: v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
     supersedes: v.exactOptional(DigestText),
     reason: v.exactOptional(
-      v.pipe(
-        v.string(),
-        v.maxLength(MAX_REASON_LENGTH, `is longer than ${MAX_REASON_LENGTH} characters`),
-        v.regex(REASON, "is empty, or has control characters or more than one line"),
-      ),
+      v.pipe(v.string(), v.maxLength(MAX_REASON_LENGTH, TOO_LONG_REASON), v.regex(REASON, NO_REASON)),
     ),
     sequence: v.exactOptional(
       v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(Number.MAX_SAFE_INTEGER)),

@@ -63,12 +63,22 @@ test.for([
   {
     row: "a reason of two lines",
     args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "a\nb" },
-    says: "--build-arg TLOG_REASON: it has a line end",
+    says: "--build-arg TLOG_REASON: it is empty, or has control characters or more than one line",
   },
   {
     row: "a reason that moves the cursor",
     args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "\u001b[2J" },
-    says: "another control character",
+    says: "has control characters",
+  },
+  {
+    row: "a reason that turns the direction of writing round",
+    args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "approved \u202Eyb" },
+    says: "has control characters",
+  },
+  {
+    row: "a reason of 251 characters that count twice in a statement",
+    args: { TLOG_APPROVE: `alpine:3@${DIGEST}`, TLOG_REASON: "😀".repeat(251) },
+    says: "longer than 500 characters",
   },
   {
     row: "a long reason",
