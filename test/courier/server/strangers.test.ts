@@ -24,7 +24,7 @@ const counting = countingOf(trusting(key.signer), log.trustedRoot);
 const MAX_MIB = 135;
 const MAX_SAID = 1024 * 1024;
 const hashOf = (n: number) => `sha256:${n.toString(16).padStart(64, "0")}`;
-const padding = {
+const allTags = {
   records: new Map([1, 2, 3, 4, 5, 6, 7, 8, 9].map((tag) => [hashOf(tag), ours])),
   stranger: strangers,
 };
@@ -36,7 +36,7 @@ const search = ({ channel }: CourierProcess, { url }: LocalServer, tag: number, 
   );
 
 test("50,000 entries of strangers under a tag's name hide nothing, and cost next to nothing", async () => {
-  const server = await paddedLog({ ...padding, count: 50_000, bytes: 1_000 });
+  const server = await paddedLog({ ...allTags, count: 50_000, bytes: 1_000 });
   const courier = start({ env: { TLOG_DEADLINE_MS: "60000" } });
   const { entries, dropped } = await search(courier, server, 1);
   expect(entries[0]).toEqual(ours);
@@ -47,7 +47,7 @@ test("50,000 entries of strangers under a tag's name hide nothing, and cost next
 }, 90_000);
 
 test("60 MiB of strangers on each of three tags hide nothing, and cost next to nothing", async () => {
-  const server = await paddedLog({ ...padding, count: 600, bytes: 100 * 1024 });
+  const server = await paddedLog({ ...allTags, count: 600, bytes: 100 * 1024 });
   const courier = start();
   const found = await Promise.all([1, 2, 3].map((tag) => search(courier, server, tag)));
   expect(found.map(({ entries }) => entries)).toEqual([[ours], [ours], [ours]]);
@@ -99,7 +99,7 @@ test.for([
 
 test("eight padded tags at a slow log do not keep a ninth waiting", async () => {
   const server = await paddedLog({
-    ...padding,
+    ...allTags,
     isPadded: (hash) => hash !== hashOf(9),
     count: 4_000,
     bytes: 100,
