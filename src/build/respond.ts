@@ -74,7 +74,7 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, judgements);
   const told = toldBuild(options, { policy, hasLock: lock !== undefined });
-  const unjudged = unjudgedOf(options, context.caches);
+  const unjudged = unjudgedOf(options, context.caches, policy);
   const report = makeReport(judgements, { images, policy, unjudged });
   if (request === "check") return showCheck(report, judgements, told);
   if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements, told);
@@ -100,7 +100,7 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
   const { policy, lock, context: check } = await context.opened;
   if (commands.approve !== undefined) requireUsed(commands.approve, found.judgements);
   const { options } = buildOptions;
-  const unjudged = unjudgedOf(options, context.caches);
+  const unjudged = unjudgedOf(options, context.caches, policy);
   const show = {
     ...found,
     unjudged,

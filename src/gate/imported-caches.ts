@@ -56,6 +56,35 @@ export function cacheName({ type, reference }: ImportedCache): string {
   return reference === undefined ? `type=${type}` : formatReference(reference);
 }
 
+/**
+ * The caches that the options of a build name (`cache-imports`, BuildKit's Dockerfile frontend), whether it came to ask for them or
+ * not. Those that cannot be read are left out: the conversion says what is wrong with them.
+ */
+export function namedCaches(options: Readonly<Record<string, string>>): ImportedCache[] {
+  let entries: unknown;
+  try {
+    entries = JSON.parse(options["cache-imports"] ?? "[]");
+  } catch {
+    return [];
+  }
+  if (!Array.isArray(entries)) return [];
+  return entries.slice(0, MAX_CACHES).flatMap((entry: unknown) => {
+    const { Type: type, Attrs: attributes } = fieldsIn(entry);
+    const { ref } = fieldsIn(attributes);
+    if (typeof type !== "string") return [];
+    try {
+      return [readEntry({ Type: type, Attrs: typeof ref === "string" ? { ref } : {} })];
+    } catch (error) {
+      if (!(error instanceof GateError)) throw error;
+      return [];
+    }
+  });
+}
+
+function fieldsIn(value: unknown): Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null ? { ...value } : {};
+}
+
 function readEntry({ Type, Attrs }: moby.buildkit.v1.frontend.CacheOptionsEntry.$Properties): ImportedCache {
   const type = Type ?? "";
   if (type !== "registry") return { type };

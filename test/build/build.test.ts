@@ -449,3 +449,18 @@ test("an OCI layout and an imported cache are told, and not judged", async () =>
     unjudgedContexts: [{ name: "x", type: "oci-layout" }],
   });
 });
+
+test.for([
+  { row: "is told all the same", profile: "default", told: ["ghcr.io/acme/cache:main", "type=gha"] },
+  { row: "is not said to be let in by a policy that lets none in", profile: "strict", told: [] },
+] as const)("an imported cache that a refused build did not come to $row", async ({ profile, told }) => {
+  const caches = [{ Type: "registry", Attrs: { ref: "ghcr.io/acme/cache:main" } }, { Type: "gha" }];
+  const built = await start({
+    dockerfile: "FROM moved:1\nRUN x\n",
+    options: { "cache-imports": JSON.stringify(caches) },
+    setting: { policy: { profile } },
+  });
+  await refusalOf(built);
+  const lines = told.map((name) => `[tlog] cache imported from ${name}: not judged, let in by the policy`);
+  expect(progressOf(built.heard).filter((line) => line.includes("cache"))).toEqual(lines);
+});
