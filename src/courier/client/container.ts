@@ -27,7 +27,7 @@ export interface CourierOptions {
  * reads is dropped at once: strangers decide how much that is.
  */
 export function courierCommand(file: string): readonly [string, ...string[]] {
-  return [process.execPath, "--max-semi-space-size=2", file];
+  return [process.execPath, "--max-semi-space-size=1", file];
 }
 
 /** Which courier is asked for. */
