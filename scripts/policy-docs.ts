@@ -37,6 +37,8 @@ function table(name: string): string {
       return keyTable(schema.properties?.["signing"]);
     case "trust":
       return keyTable(schema.properties?.["trust"]?.items);
+    case "ledgers":
+      return keyTable(schema.properties?.["ledgers"]?.items);
     case "rules":
       return keyTable(schema.properties?.["rules"]?.items);
     case "registries":

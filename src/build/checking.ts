@@ -97,6 +97,7 @@ export function startChecking(
         repository,
         buildArgs: args,
         declaredArgs: await declaredIn(files.all.dockerfile, args),
+        ledgers: environment["TLOG_LEDGERS"],
       });
       const file = await (policy.lock === undefined
         ? files.lock
@@ -104,8 +105,9 @@ export function startChecking(
       const lock = file && parseLockFile(file.bytes, file.place);
       const courier = (signing: boolean) => couriers.open({ signing, deadlineMs: policy.timeoutMs });
       // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
-      // convert. One with secrets is never started ahead.
-      if (policy.trust.length > 0 && lock === undefined && !("requestid" in options)) void courier(false);
+      // convert. One with secrets is never started ahead; and where there are ledgers, mostly none is needed.
+      const isAsked = policy.trust.length > 0 && policy.ledgers.length === 0 && lock === undefined;
+      if (isAsked && !("requestid" in options)) void courier(false);
       const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
       const locked = lock && lockedRecords(lock, context);
       const recheck =

@@ -14,6 +14,7 @@ import {
   whyRefused,
 } from "./policy-error.ts";
 import type { Source } from "./rule.ts";
+import { reportIssue, type ShapeReport } from "./shape-issue.ts";
 import { type FileKind, readYamlFile } from "./yaml-file.ts";
 
 /** A format of YAML files. */
@@ -89,7 +90,11 @@ export function openFile(text: string, name: string, kind: FileKind): OpenFile {
 export function checkedShape(file: OpenFile, format: FileFormat): unknown {
   reportUnknownKeys(file.root, [], { file, format });
   const shape = v.safeParse(format.schema, file.value, { abortPipeEarly: true });
-  for (const issue of shape.issues?.slice(0, ENOUGH) ?? []) reportIssue(issue, [], { file, format });
+  const to: ShapeReport = {
+    report: (path, text) => void file.report(path, text),
+    maySecretBeAt: format.maySecretBeAt?.bind(format),
+  };
+  for (const issue of shape.issues?.slice(0, ENOUGH) ?? []) reportIssue(issue, [], to);
   file.throwReported();
   if (!shape.success)
     throw new PolicyError({
@@ -138,38 +143,4 @@ function reportUnknownKeys(node: unknown, path: KeyPath, checking: Checking): vo
     }
     reportUnknownKeys(value, [...path, key], checking);
   }
-}
-
-function kindOf(value: unknown): string {
-  if (value === null || value === undefined) return "nothing";
-  if (Array.isArray(value)) return "a list";
-  if (typeof value === "object") return "a mapping";
-  return typeof value === "string" ? `the text "${excerpt(value, 40)}"` : `${typeof value} ${String(value)}`;
-}
-
-/** What valibot found, in the words of the file. Keys that are not known have been told before. */
-function reportIssue(
-  issue: v.InferIssue<v.GenericSchema>,
-  around: readonly v.IssuePathItem[],
-  checking: Checking,
-): void {
-  const { file, format } = checking;
-  const steps: readonly v.IssuePathItem[] = [...around, ...(issue.path ?? [])];
-  const path = steps.flatMap(({ key }) => (typeof key === "string" || typeof key === "number" ? key : []));
-  const wrong = (why: string) => void file.report(path, `${quotedPath(path)} ${why}`);
-  if (issue.type === "strict_object" && issue.expected === "never") return;
-  if (steps.at(-1)?.origin === "key") return wrong("is missing");
-  if (issue.type === "min_length") return wrong("is empty; leave it out, or put something into it");
-  if (issue.type === "max_length") return wrong(`has more than ${String(issue.requirement)} entries`);
-  if (issue.type === "union") {
-    // One of the kinds was meant when something inside of it is wrong.
-    const inside = (issue.issues ?? []).filter(({ path: within }) => within !== undefined);
-    for (const each of inside) reportIssue(each, steps, checking);
-    if (inside.length > 0) return;
-  }
-  const choices = [...issue.message.matchAll(/"([^"]*)"/g)].map(([, choice]) => choice ?? "");
-  const hint =
-    issue.type === "picklist" && typeof issue.input === "string" ? suggestion(issue.input, choices) : "";
-  const isHidden = typeof issue.input === "string" && hint === "" && format.maySecretBeAt?.(path) === true;
-  wrong(`must be ${issue.message}, not ${isHidden ? "text" : kindOf(issue.input)}${hint}`);
 }

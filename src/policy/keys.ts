@@ -31,6 +31,7 @@ import {
   type Shape,
   text,
 } from "./key.ts";
+import { LEDGERS, ledgersObjection, readLedgers } from "./ledgers.ts";
 import { CACHE_SOURCE, cacheObjection, type CacheSource, readCacheSources } from "./cache-from.ts";
 import { choose, whyRefused, WrongValue } from "./policy-error.ts";
 import { PART_KEYS, type PatternRule, PROFILES, type RuleParts, type Setting, type Source } from "./rule.ts";
@@ -115,6 +116,12 @@ export const KEYS = {
     }),
     read: readSigners,
     floor: { freedBy: "trust", objection: trustObjection },
+  }),
+  ledgers: key({
+    at: ["ledgers"],
+    schema: LEDGERS,
+    read: readLedgers,
+    floor: { freedBy: "ledgers", objection: ledgersObjection, mayTighten: true },
   }),
   registries: key({
     at: ["registries"],

@@ -35,7 +35,7 @@ const POLICY: FileFormat = {
   schema: POLICY_SCHEMA,
   allowedKeys: ALLOWED_KEYS,
   // Whatever stands where a key should may be the private one.
-  maySecretBeAt: ([first]) => first === "trust",
+  maySecretBeAt: ([first]) => first === "trust" || first === "ledgers",
 };
 const MAX_PATTERNS = 1_000;
 /** How much work it may take to compare all patterns of a file with one another: some 0.2 seconds. */

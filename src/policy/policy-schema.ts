@@ -3,8 +3,9 @@ import * as v from "valibot";
 import { REGISTRY } from "./address.ts";
 import { choice, described, flag, list, mapping, number, type Shape, text } from "./key.ts";
 import { KEYS, LOG, LOOSENABLE } from "./keys.ts";
+import { LEDGER } from "./ledgers.ts";
 import { ACTIONS, BY_DIGEST, UNSEEN, WARN_OR_BLOCK } from "./rule.ts";
-import { SIGNER } from "./trust.ts";
+import { SIGNER, SIGNER_NAME } from "./trust.ts";
 
 /** The version of the format that this program reads. */
 export const VERSION = 1;
@@ -115,6 +116,9 @@ export const ALLOWED_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["logs.*", Object.keys(LOG)],
   ["signing", Object.keys(SIGNING)],
   ["trust.*", Object.keys(SIGNER)],
+  ["ledgers.*", Object.keys(LEDGER)],
+  ["ledgers.*.observer", Object.keys(SIGNER_NAME)],
+  ["ledgers.*.approvers.*", Object.keys(SIGNER_NAME)],
   ["rules.*", Object.keys(RULE)],
   ["rules.*.min-age", Object.keys(MIN_AGE)],
   ["default", Object.keys(PARTS)],

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Sha256, sha256 } from "../image/digest.ts";
-import type { Trust } from "../record/signer.ts";
+import type { LedgerSource } from "../ledger/source.ts";
+import type { Trust, TrustedSigner } from "../record/signer.ts";
 import { placeOf } from "./policy-error.ts";
 import type { EffectivePolicy } from "./policy.ts";
 import { type Key, quoted } from "./key.ts";
 import { KEYS } from "./keys.ts";
+import { shownMaxAge } from "./ledgers.ts";
 import { NOT_SET, PART_KEYS, PARTS, type RuleParts, type Source } from "./rule.ts";
 import type { RuleSet } from "./rule-for.ts";
 import { TAG_CLASSES } from "./tag-classes.ts";
@@ -55,6 +57,7 @@ function services(policy: EffectivePolicy): string[] {
     ...(trust.length === 0
       ? ["# trust: nobody but who signs in this build"]
       : [`trust:${from(sources.trust)}`, ...trust.flatMap(signer)]),
+    ...ledgerLines(policy),
     ...(registries.length === 0
       ? ["# registries: all of them in https, but this machine's own"]
       : [
@@ -88,17 +91,49 @@ function from(source: Source): string {
   return `  # ${placeOf(source).place}`;
 }
 
+function ledgerLines({ ledgers, sources: { ledgers: source } }: EffectivePolicy): string[] {
+  const start = comment(source);
+  if (ledgers.length === 0) return start === "" ? [`ledgers: []${from(source)}`] : ["# ledgers: none"];
+  return [
+    `${start}ledgers:${from(source)}`,
+    ...ledgers.flatMap((ledger) => entry(ledgerParts(ledger)).map((line) => `${start}${line}`)),
+  ];
+}
+
+function ledgerParts({ repository, observer, approvers, maxAgeMs }: LedgerSource): string[] {
+  return [
+    `repository: ${quoted(repository)}`,
+    "observer:",
+    ...signerParts(observer).map((line) => `  ${line}`),
+    ...(approvers.length === 0 ? [] : ["approvers:"]),
+    ...approvers.flatMap((each) => entry(signerParts(each))),
+    `max-age: ${shownMaxAge(maxAgeMs)}`,
+  ];
+}
+
 function signer({ signer: who, may, tlogistry }: Trust): string[] {
-  const rest = [`    may: [${[...may].join(", ")}]`, ...(tlogistry === true ? ["    tlogistry: true"] : [])];
+  return entry([
+    ...signerParts(who),
+    `may: [${[...may].join(", ")}]`,
+    ...(tlogistry === true ? ["tlogistry: true"] : []),
+  ]);
+}
+
+/** The lines of a mapping as an entry of a list. */
+function entry(lines: readonly string[]): string[] {
+  return lines.map((line, index) => `${index === 0 ? "  - " : "    "}${line}`);
+}
+
+function signerParts(who: TrustedSigner): string[] {
   switch (who.kind) {
     case "key": {
       const pem = who.publicKey.export({ type: "spki", format: "pem" }).toString().trim();
-      return ["  - key: |", ...pem.split("\n").map((line) => `      ${line}`), ...rest];
+      return ["key: |", ...pem.split("\n").map((line) => `  ${line}`)];
     }
     case "identity":
-      return [`  - issuer: ${quoted(who.issuer)}`, `    identity: ${quoted(who.identity)}`, ...rest];
+      return [`issuer: ${quoted(who.issuer)}`, `identity: ${quoted(who.identity)}`];
     case "identity-pattern":
-      return [`  - issuer: ${quoted(who.issuer)}`, `    identity-pattern: ${quoted(who.pattern)}`, ...rest];
+      return [`issuer: ${quoted(who.issuer)}`, `identity-pattern: ${quoted(who.pattern)}`];
   }
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { LedgerSource } from "../ledger/source.ts";
 import type { LogService, SigningServices } from "../log/signing-config.ts";
 import { type ArgSettings, readBuildArgs } from "./build-args.ts";
 import { aboveFloor, loosenedRules, passedOver, withArgs, withDefaults } from "./floor.ts";
@@ -51,12 +52,15 @@ export interface PolicyInputs {
   readonly buildArgs: Readonly<Record<string, string>>;
   /** The names that the Dockerfile declares (`ARG TLOG_COLOUR`): those that are not ours are its own. */
   readonly declaredArgs?: ReadonlySet<string>;
+  /** The variable `TLOG_LEDGERS` of the frontend image: the ledgers that are read where no file says which, as JSON. */
+  readonly ledgers?: string | undefined;
 }
 
 /** The defaults, but for those of the services, which are in the signing configuration. */
 const DEFAULTS = {
   profile: "default",
   trust: [],
+  ledgers: [],
   registries: [],
   timeoutMs: 30_000,
   recheck: "never",
@@ -74,10 +78,12 @@ export async function readPolicy({
   repository,
   buildArgs,
   declaredArgs,
+  ledgers,
 }: PolicyInputs): Promise<EffectivePolicy> {
   const own = await readFile(baked, { services, isBaked: true, registries: [] });
   const isBaked = own !== undefined;
-  const floor = withDefaults(own, { ...DEFAULTS, ...services });
+  const defaults = { ...DEFAULTS, ...services, ledgers: await readDefaultLedgers(ledgers) };
+  const floor = withDefaults(own, defaults);
   const named = floor.registries?.value ?? [];
   const file = await readFile(repository, { services, isBaked: false, registries: named });
   const args = readBuildArgs(buildArgs, {
@@ -89,13 +95,13 @@ export async function readPolicy({
   const { settings, problems } = aboveFloor(floor, { above, isBaked });
   if (!isBaked) {
     throwProblems(problems);
-    return effective(settings, { services, isBaked, rules: [ruleSet(above)], args });
+    return effective(settings, { defaults, isBaked, rules: [ruleSet(above)], args });
   }
   throwProblems([...problems, ...passedOver(settings, args.writeTo), ...loosenedRules(floor, above)]);
   // A profile that may be loosened is no floor.
   const isFree = floor.mayLoosen.has("profile") && above.profile !== undefined;
   const lower = isFree && above.profile ? { ...floor, profile: above.profile } : floor;
-  return effective(settings, { services, isBaked, rules: [ruleSet(lower), ruleSet(above)], args });
+  return effective(settings, { defaults, isBaked, rules: [ruleSet(lower), ruleSet(above)], args });
 }
 
 function ruleSet({ profile, rules, default: otherwise, mayLoosen }: Settings): RuleSet {
@@ -109,19 +115,27 @@ async function readFile(file: PolicyText | undefined, context: FileContext): Pro
   return readPolicyFile(file.text, { ...context, name: file.name });
 }
 
+async function readDefaultLedgers(text: string | undefined): Promise<readonly LedgerSource[]> {
+  if (text === undefined || text.trim() === "") return [];
+  const { readImageLedgers } = await import("./image-ledgers.ts");
+  return readImageLedgers(text);
+}
+
+type Defaults = Omit<typeof DEFAULTS, "ledgers"> & SigningServices & Pick<SingleSettings, "ledgers">;
+
 function effective(
   settings: Settings,
   {
-    services,
+    defaults,
     isBaked,
     rules,
     args,
-  }: { services: SigningServices; isBaked: boolean; rules: readonly RuleSet[]; args: ArgSettings },
+  }: { defaults: Defaults; isBaked: boolean; rules: readonly RuleSet[]; args: ArgSettings },
 ): EffectivePolicy {
   const set = KEY_NAMES.flatMap((name) => (settings[name] ? [[name, settings[name].value] as const] : []));
   // Each name has the value of its own row, which TypeScript cannot see in a list.
   const values = Object.fromEntries(set) as Partial<SingleSettings>;
-  const { fulcio, timestamps, logs, ...others } = { ...DEFAULTS, ...services, ...values };
+  const { fulcio, timestamps, logs, ...others } = { ...defaults, ...values };
   const { unseen, unknown } = generalRule(rules);
   return {
     ...others,

@@ -15,8 +15,8 @@ import { isArg, WrongValue } from "./policy-error.ts";
 /** What the records of a signer are good for. */
 const PERMISSIONS = ["record", "approve", "vouch"] as const satisfies readonly Permission[];
 
-/** An entry of `trust`. `readSigner` checks which keys go together. */
-export const SIGNER = {
+/** What names a signer. `readSigner` checks which keys go together. */
+export const SIGNER_NAME = {
   key: v.optional(text("a public key in PEM, P-256 or Ed25519; alone, without an issuer")),
   issuer: v.optional(
     text("the OpenID Connect issuer that vouches for the identity, as certificates have it: a URL"),
@@ -29,6 +29,11 @@ export const SIGNER = {
       "instead of `identity`: `*` matches any characters but `/`, `**` any at all; the whole subject must match",
     ),
   ),
+};
+
+/** An entry of `trust`. */
+export const SIGNER = {
+  ...SIGNER_NAME,
   may: v.optional(
     list(choice(PERMISSIONS, "one permission"), {
       max: PERMISSIONS.length,
@@ -55,13 +60,13 @@ function readTrust(entry: TrustShape): Trust {
   };
 }
 
-/** Reads whom an entry names. Throws WrongValue and TrustError. */
+/** Reads what names a signer. Throws WrongValue and TrustError. */
 export function readSigner({
   key,
   issuer,
   identity,
   "identity-pattern": pattern,
-}: Omit<TrustShape, "may" | "tlogistry">): TrustedSigner {
+}: Shape<typeof SIGNER_NAME>): TrustedSigner {
   const given = [key, issuer, identity, pattern].filter((each) => each !== undefined).length;
   if (key !== undefined && given === 1) return parsePublicKey(key);
   if (issuer !== undefined && identity !== undefined && given === 2)
@@ -94,6 +99,19 @@ export function readSigners(entries: readonly TrustShape[], { at, attempt }: Fil
   return trust;
 }
 
+/** One entry for each signer, which may do all that the signer's entries allow; in their order. */
+export function joinTrust(trust: readonly Trust[]): readonly Trust[] {
+  return [...Map.groupBy(trust, trustId).values()].flatMap((entries) => {
+    const [first, ...others] = entries;
+    if (first === undefined || others.length === 0) return entries;
+    return {
+      signer: first.signer,
+      may: new Set(entries.flatMap(({ may }) => [...may])),
+      ...(entries.some(({ tlogistry }) => tlogistry) && { tlogistry: true }),
+    };
+  });
+}
+
 /** Whether the entry lets a signer do no more than the floor's entry does. */
 function isWithin(above: Trust, floor: Trust): boolean {
   return (
@@ -118,11 +136,12 @@ export function trustObjection(
   const other = above.find((each) => !floor.some((trust) => isAllowed(each, trust)));
   if (other === undefined) return undefined;
   return floor.some((trust) => isSame(other, trust))
-    ? `${shownSigner(other)} may do more than it may among the signers`
-    : `${shownSigner(other)} is not among the signers`;
+    ? `${shownSigner(other.signer)} may do more than it may among the signers`
+    : `${shownSigner(other.signer)} is not among the signers`;
 }
 
-function shownSigner({ signer }: Trust): string {
+/** A signer as messages call it. */
+export function shownSigner(signer: TrustedSigner): string {
   switch (signer.kind) {
     case "key":
       return `the key "${signer.fingerprint}"`;

@@ -171,6 +171,7 @@ export function samplePolicy({ rule = {}, ...change }: SamplePolicy = {}): Effec
     logs: [{ url: "https://rekor.example.org", api: 1 }],
     signing: { fulcio: "https://fulcio.example.org", timestamps: [] },
     trust: [],
+    ledgers: [],
     isBaked: true,
     rules: [{ rules: [], default: parts, mayLoosen: new Set() }],
     registries: [],
@@ -183,6 +184,7 @@ export function samplePolicy({ rule = {}, ...change }: SamplePolicy = {}): Effec
     logSources: new Map(),
     sources: {
       ...sources,
+      ledgers: NOT_SET,
       registries: NOT_SET,
       lock: NOT_SET,
       recheck: NOT_SET,

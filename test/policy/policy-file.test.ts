@@ -73,7 +73,7 @@ test.for([
     from: "log:",
     to: "lgo:",
     code: "unknown-key",
-    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, profile, log, logs, signing, trust, rules, default, registries',
+    says: 'policy.yaml:2: the key "lgo" is not known (did you mean "log"?); allowed there: version, profile, log, logs, signing, trust, rules, default, ledgers, registries',
   },
   {
     row: "a misspelt key further in",

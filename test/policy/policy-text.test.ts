@@ -144,6 +144,7 @@ test("each part says where it comes from, and what nobody set is a comment", asy
         - issuer: "https://issuer.example"
           identity-pattern: "https://github.com/acme/**"
           may: [record]
+      # ledgers: none
       registries:  # policy.yaml:NN
         - { host: "registry.local:5000", plain-http: true }
         - { host: "docker.io", plain-http: false }

@@ -19,14 +19,17 @@ export interface Texts {
   readonly repository?: string;
   readonly args?: Readonly<Record<string, string>>;
   readonly services?: SigningServices;
+  /** The variable of the frontend image. */
+  readonly ledgers?: string;
 }
 
-function inputs({ baked, repository, args, services = SERVICES }: Texts): PolicyInputs {
+function inputs({ baked, repository, args, services = SERVICES, ledgers }: Texts): PolicyInputs {
   return {
     services,
     baked: baked === undefined ? undefined : { text: baked, name: "policy.yaml" },
     repository: repository === undefined ? undefined : { text: repository, name: "tlog.policy.yaml" },
     buildArgs: args ?? {},
+    ...(ledgers !== undefined && { ledgers }),
   };
 }
 

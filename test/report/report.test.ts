@@ -17,6 +17,7 @@ const policy = {
     fulcio: "default",
     timestamps: "default",
     trust: "policy.yaml:4",
+    ledgers: "default",
     registries: "default",
     lock: "default",
     recheck: "default",
