@@ -26,7 +26,7 @@ export interface AttachedEvidence {
 }
 
 /**
- * Reads the records of a tag from the lock file: undefined when the file has none that counts. Throws LockError for
+ * Reads the records of a tag from the lock file: undefined when the file has no line of it. Throws LockError for
  * a line of this tag that does not hold, and CheckError when the build trusts nobody: whoever can write the file could
  * have signed its records.
  */
@@ -43,8 +43,7 @@ export function lockedRecords(
       );
     }
     const read = (by: RecordContext) => lockedHistory(lock, by);
-    const history = await readBrought(read, { subject, trust }, context);
-    return history.records.length > 0 ? history : undefined;
+    return readBrought(read, { subject, trust }, context);
   };
 }
 

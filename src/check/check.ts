@@ -39,7 +39,7 @@ export type JudgeImages = (images: readonly ConsumedImage[]) => Promise<readonly
  * Images of one tag are judged one after the other, whichever calls name them: the first one's record holds for the second.
  */
 export function openCheck(context: CheckContext): JudgeImages {
-  const check: Check = { context, signers: openSigners(context), known: new Map<string, History>() };
+  const check: Check = { context, signers: openSigners(context), known: new Map<string, Lookup>() };
   const tags = new Map<string, Promise<unknown>>();
   const judgeInTurn = (image: ConsumedImage): Promise<Judgement> => {
     if (image.reference.tag === undefined) return judge(check, image);
@@ -56,8 +56,8 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
   const { reference } = image;
   const rule = ruleFor(context.policy, reference);
   const { decision, lookup } = await settle({ ...check, image, rule });
-  const { history, standing } = lookup;
-  if (standing !== undefined) known.set(taggedName(reference), history);
+  const { history, standing, unread, contradiction } = lookup;
+  if (standing !== undefined) known.set(taggedName(reference), lookup);
   const verdict: Verdict =
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
   const records = standing === undefined ? [] : restsOn(history, standing, rule);
@@ -74,6 +74,8 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
         ? []
         : history.foreign.filter(({ digest }) => digest !== reference.digest).slice(0, MAX_FOREIGN_SHOWN),
     records,
+    ...(unread && { unread }),
+    ...(contradiction && { contradiction }),
   };
 }
 
@@ -94,7 +96,13 @@ function restsOn(history: History, standing: Standing, { action, minAge }: Rule)
 async function settle(one: ImageCheck): Promise<DecisionResult> {
   // A decision that needs no record needs no log either.
   const decision = decideOn(one, NOTHING);
-  return decision.kind === "unseen" ? act(one, await ask(one)) : { lookup: NOTHING, decision };
+  if (decision.kind !== "unseen") return { lookup: NOTHING, decision };
+  const asked = await ask(one);
+  const acted = await act(one, asked);
+  const { unread, contradiction } = asked.lookup;
+  // Writing reads the log again, and no ledger.
+  const findings = { ...(unread && { unread }), ...(contradiction && { contradiction }) };
+  return { ...acted, lookup: { ...findings, ...acted.lookup } };
 }
 
 /** Does what the rule says of what was decided: records what is new, approves what is to be, looks at platforms. */
@@ -107,6 +115,11 @@ async function act(one: ImageCheck, asked: AskedResult): Promise<DecisionResult>
   }
   switch (decision.kind) {
     case "unseen": {
+      const { unwatched } = asked.lookup;
+      if (unwatched !== undefined) {
+        const detail = unwatched.map((name) => `"${name}"`).join(", ");
+        return { ...asked, decision: { kind: "unrecorded", reason: "not-watched", detail } };
+      }
       const hidden = one.rule.unseen === "allow" ? undefined : whyNotNamed(one);
       if (hidden !== undefined)
         return { ...asked, decision: { kind: "unrecorded", reason: "internal-name", detail: hidden } };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Reference } from "../image/reference.ts";
+import type { Ledger } from "../ledger/answer.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import type { Trust } from "../record/signer.ts";
@@ -23,11 +24,16 @@ export interface CheckContext {
   readonly trustedRoot: () => Promise<TrustedRoot>;
   /** Another trusted root, fetched once, when one record's log or authority is not in the first; undefined: there is none. */
   readonly newerRoot?: () => Promise<TrustedRoot | undefined>;
-  /** Verified records of a tag that the build brings along; empty when it brings none. Throws for evidence that does not hold. */
+  /**
+   * Verified records of a tag that the build brings along, and what of it does not count; undefined when it brings nothing.
+   * Throws for evidence that does not hold.
+   */
   readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
-  /** Whether images are judged by those records alone: then no log is asked, and nothing is signed. */
+  /** The policy's ledgers, one each. */
+  readonly ledgers?: readonly Ledger[];
+  /** Whether images are judged by those records alone: then no ledger and no log is asked, and nothing is signed. */
   readonly onlyBrought?: true;
-  /** Whether the log is asked although records were brought along. */
+  /** Whether ledgers and the log are asked although records were brought along. */
   readonly recheck: boolean;
   /**
    * Whether new records are kept in a lock file. Only then may a tag count as new although a log without search may

@@ -2,7 +2,7 @@
 import type { Reference } from "../image/reference.ts";
 import type { Action, Profile, Rule } from "../policy/rule.ts";
 import type { TagRecord } from "../record/record.ts";
-import type { Verdict } from "./verdict.ts";
+import type { LedgerFindings, Verdict } from "./verdict.ts";
 
 /** What becomes of a build because of one image: it goes on, it goes on with a warning, or it stops. */
 export const OUTCOMES = ["pass", "warn", "refuse"] as const;
@@ -14,7 +14,7 @@ export function worstOf(outcomes: readonly Outcome[]): Outcome {
 }
 
 /** The judgement on one image source. */
-export interface Judgement {
+export interface Judgement extends LedgerFindings {
   readonly reference: Reference;
   readonly verdict: Verdict;
   /** The policy's rule for the image. */

@@ -14,6 +14,7 @@ import type { CheckContext, ConsumedImage } from "./context.ts";
 import { countingOf } from "./counting.ts";
 import type { Found } from "./courier.ts";
 import type { Signers } from "./signers.ts";
+import { askLedgers, withFindings } from "./ledgers.ts";
 import { decide, type Decision, type Lookup } from "./verdict.ts";
 
 /** The check of a build: what it was given, and what it learns on its way. */
@@ -21,7 +22,7 @@ export interface Check {
   readonly context: CheckContext;
   readonly signers: Signers;
   /** What was read or written of tags, by their names. */
-  readonly known: Map<string, History>;
+  readonly known: Map<string, Lookup>;
 }
 
 /** The check of one image. */
@@ -59,22 +60,53 @@ export interface AskedResult extends DecisionResult {
 /** What is known about a tag before a log is asked. */
 export const NOTHING: Lookup = { history: { records: [], rejected: new Map(), foreign: [] } };
 
-/** Looks for the tag's records in all places, and decides; `recheck` asks the log even if a lock file has the answer. */
+/**
+ * Looks for the tag's records in all places, and decides; `recheck` asks ledgers and the log even if a lock file has the answer.
+ *
+ * Where the policy names no signers and has ledgers, those of the ledgers are enough for what they know: this build's own, and so
+ * its secrets, are looked for when no ledger has the tag.
+ */
 export async function ask(
   one: ImageCheck,
   { recheck = one.context.recheck }: { readonly recheck?: boolean } = {},
 ): Promise<AskedResult> {
-  const trust = await one.signers.known();
+  const { signers } = one;
+  const asked = async (how: Asking): Promise<AskedResult> => {
+    const lookup = await lookUp(one, how);
+    return { lookup, decision: decideOn(one, lookup), trust: how.trust };
+  };
   // An approval is of no use beside one that the lock file does not know.
-  const lookup = await lookUp(one, { trust, recheck: recheck || isToBeApproved(one) !== false });
-  return { lookup, decision: decideOn(one, lookup), trust };
+  const asksAll = recheck || isToBeApproved(one) !== false;
+  let early: AskedResult | undefined;
+  if (!asksAll && signers.areOfLedgersAlone() && !(await hasOthersLines(one))) {
+    early = await asked({ trust: signers.trusted(), recheck: false, asksLogs: false });
+    if (early.lookup.standing !== undefined || early.lookup.failure !== undefined) return early;
+  }
+  const trust = await signers.known();
+  if (early !== undefined && !signers.areInLogs()) return early;
+  return asked({ trust, recheck: asksAll, asksLogs: signers.areInLogs() });
 }
 
-/** The history of a tag out of all places that know it. Never throws for what a log says or does not say. */
-async function lookUp(
-  one: ImageCheck,
-  { trust, recheck }: { readonly trust: readonly Trust[]; readonly recheck: boolean },
-): Promise<Lookup> {
+/** How the places are asked. */
+interface Asking {
+  readonly trust: readonly Trust[];
+  readonly recheck: boolean;
+  /** Whether anybody's records in a log may count. */
+  readonly asksLogs: boolean;
+}
+
+/** Whether the lock file has lines of the tag by others than those that count so far: they may be this build's own. */
+async function hasOthersLines({ context, signers, image, known }: ImageCheck): Promise<boolean> {
+  const { reference } = image;
+  if (known.has(taggedName(reference))) return false;
+  const locked = await context.locked?.(reference, signers.trusted());
+  return locked !== undefined && countOf(locked.rejected, OF_OTHERS) > 0;
+}
+
+const OF_OTHERS: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer"]);
+
+/** The history of a tag out of all places that know it. Never throws for what a ledger or a log says or does not say. */
+async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Promise<Lookup> {
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
@@ -82,23 +114,40 @@ async function lookUp(
   // reason is asked about: that protects those who recorded it once, and only its hash is in the question.
   const isLocal = isLoopbackRegistry(reference.registry) && !isNamedAnywhere(one.rule, context.policy);
   // What this check has read or written is not asked for again; a log without search could not even answer.
-  const locked = known.get(taggedName(reference)) ?? (await context.locked?.(reference, trust));
-  // Without a trusted signer no entry counts, whatever the log holds.
+  const seen = known.get(taggedName(reference));
+  const brought = seen?.history ?? (await context.locked?.(reference, trust));
+  const locked = brought !== undefined && brought.records.length > 0 ? brought : undefined;
+  // Without a trusted signer no entry counts, whatever a log or a ledger holds.
   if (trust.length === 0) return NOTHING;
-  // Records that do not stand, such as an observer's, do not replace asking for the one that does.
-  const isDecided = locked !== undefined && standing(locked) !== undefined;
-  if (isDecided && (context.onlyBrought || !recheck || isLocal)) return { ...found(locked), isOffline: true };
-  if (context.onlyBrought) return failed({ reason: "no-evidence", detail: notBrought(locked) });
-  if (isLocal) return locked === undefined ? NOTHING : found(locked);
+  // Records that do not stand, such as those of who may only vouch, do not replace asking for the one that does.
+  if (locked !== undefined && isStanding(locked) && (context.onlyBrought || !recheck)) {
+    const { contradiction } = seen ?? {};
+    return { ...found(locked), isOffline: true, ...(contradiction && { contradiction }) };
+  }
+  if (context.onlyBrought) return failed({ reason: "no-evidence", detail: notBrought(brought) });
+
+  const isFollowed = one.rule.action === "follow";
+  const told = await askLedgers(context, { reference, isFollowed, trust });
+  const atHand = joinAll([locked, ...told.histories]);
+  const said = (lookup: Lookup): Lookup => withFindings(lookup, told);
+  const here = atHand === undefined ? NOTHING : found(atHand);
+  const isDecided = here.standing !== undefined;
+  const compared = locked === undefined ? here : withoutContradiction(here, locked, "ledger");
+  if (compared.failure !== undefined) return said(compared);
+  if (isDecided && (!recheck || !asksLogs || isLocal)) return said({ ...here, isOffline: true });
+  if (!asksLogs) return said({ ...here, unwatched: told.names });
+  if (isLocal) return said(here);
 
   const searchable = logs.filter(({ api }) => api === 1);
   // What this log took in is known from its own answers alone, which the lock file keeps.
   const unsearchable = logs[0]?.api === 2 ? logs[0].url : undefined;
   if (!isDecided && unsearchable !== undefined && !context.keepsRecords) {
+    // The ledger that could not be read may have it.
+    if (told.unread.length > 0) return said(NOTHING);
     const detail = `no lock file has a record of it, and the log "${unsearchable}" has no search`;
     return failed({ reason: "unsearchable", detail });
   }
-  if (searchable.length === 0) return locked === undefined ? NOTHING : found(locked);
+  if (searchable.length === 0) return said(here);
   const identity = onlyIdentity(trust);
   // With a single trusted identity, only its own entries are of use, and no tlogistry ones.
   const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
@@ -120,14 +169,23 @@ async function lookUp(
   // It starts while the trusted root is read.
   signers.asking().catch(() => undefined);
   const root = await context.trustedRoot();
-  let brought: Brought;
+  let entries: Brought;
   try {
-    brought = await search(root);
+    entries = await search(root);
   } catch (error) {
-    return failed({ reason: "unreachable", detail: messageOf(error) });
+    return said(failed({ reason: "unreachable", detail: messageOf(error) }));
   }
-  const looked = await judgeEvidence(one, { ...brought, known: locked, trust, again: search });
-  return locked === undefined ? looked : withoutContradiction(looked, locked);
+  const looked = await judgeEvidence(one, { ...entries, known: atHand, trust, again: search });
+  return said(locked === undefined ? looked : withoutContradiction(looked, locked, "log"));
+}
+
+function isStanding(history: History): boolean {
+  return standing(history) !== undefined;
+}
+
+function joinAll(histories: readonly (History | undefined)[]): History | undefined {
+  const [first, ...others] = histories.filter((each) => each !== undefined);
+  return first && others.reduce(joinHistories, first);
 }
 
 function notBrought(brought: History | undefined): string {
@@ -219,10 +277,10 @@ function lookupIn(history: History, known: History | undefined): Lookup {
 }
 
 /**
- * What was found, unless the log has an earlier record of another image than the one that the lock file begins with:
+ * What was found, unless the log or a ledger has an earlier record of another image than the one that the lock file begins with:
  * then one of the two was withheld.
  */
-function withoutContradiction(looked: Lookup, locked: History): Lookup {
+function withoutContradiction(looked: Lookup, locked: History, place: "ledger" | "log"): Lookup {
   const stood = (history: History) => {
     const stands = standing(history);
     return stands?.superseded[0] ?? stands?.record;
@@ -230,7 +288,7 @@ function withoutContradiction(looked: Lookup, locked: History): Lookup {
   const first = stood(looked.history);
   const lockedFirst = stood(locked);
   if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest) return looked;
-  const detail = `the lock file contradicts the log: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the log with "${first.digest}" (log index ${first.logIndex})`;
+  const detail = `the lock file contradicts the ${place}: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the ${place} with "${first.digest}" (log index ${first.logIndex})`;
   return failed({ reason: "contradicted", detail }, looked.history.rejected);
 }
 

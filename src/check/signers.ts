@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { ledgerTrust } from "../policy/ledgers.ts";
+import { joinTrust } from "../policy/trust.ts";
 import {
   parseIdentity,
   parsePublicKey,
@@ -17,12 +19,16 @@ export class CheckError extends Error {
 
 /** The couriers of one check, and the signers that count in it. */
 export interface Signers {
-  /** Those of the policy, and this build's own once it is known: another list whenever one was added. */
+  /** Those of the policy and of its ledgers, and this build's own once it is known: another list whenever one was added. */
   readonly trusted: () => readonly Trust[];
   /** Counts this signer too, as this build's own, for the rest of the check. */
   readonly trustOwn: (signer: TrustedSigner) => void;
   /** Those that count, with this build's own when the policy names none. */
   readonly known: () => Promise<readonly Trust[]>;
+  /** Whether those of ledgers are the only ones so far, and nobody has looked for this build's own. */
+  readonly areOfLedgersAlone: () => boolean;
+  /** Whether anybody signs whose records are in a log: a signer of the policy, or this build's own. */
+  readonly areInLogs: () => boolean;
   /** A courier to ask with; one without secrets, if they decide nothing. */
   readonly asking: () => Promise<Courier>;
   /** The courier that can sign, or `undefined` when the build has nothing to sign with, or is to sign nothing. */
@@ -35,15 +41,20 @@ export interface Signers {
  * sign, TrustError for a key that is none, and what starting a courier throws.
  */
 export function openSigners({ policy, courier, deadline, onlyBrought }: CheckContext): Signers {
+  const isNamed = policy.trust.length > 0;
   // Replaced and never changed, so that a caller can tell that its list is older.
-  let trusted: readonly Trust[] = policy.trust;
+  let trusted = joinTrust([...policy.trust, ...ledgerTrust(policy.ledgers)]);
+  let hasOwn = false;
   // Where the policy names no signers, the build's own is the only one. Beside others it may only record.
-  const ownMay: ReadonlySet<Permission> = new Set(
-    policy.trust.length === 0 ? ["record", "approve"] : ["record"],
-  );
+  const ownMay: ReadonlySet<Permission> = new Set(isNamed ? ["record"] : ["record", "approve"]);
   const trustOwn = (signer: TrustedSigner): void => {
-    if (!trusted.some((each) => signerId(each.signer) === signerId(signer)))
-      trusted = [...trusted, { signer, may: ownMay }];
+    hasOwn = true;
+    const isSame = (each: Trust) => signerId(each.signer) === signerId(signer);
+    if (policy.trust.some(isSame)) return;
+    const known = trusted.find(isSame);
+    // A ledger may name it for less.
+    if (known === undefined || [...ownMay].some((permission) => !known.may.has(permission)))
+      trusted = joinTrust([...trusted, { signer, may: ownMay }]);
   };
   let signing: Promise<Courier | undefined> | undefined;
 
@@ -64,11 +75,14 @@ export function openSigners({ policy, courier, deadline, onlyBrought }: CheckCon
     trusted: () => trusted,
     trustOwn,
     async known() {
-      if (policy.trust.length === 0) await signingOnce();
+      if (!isNamed) await signingOnce();
       return trusted;
     },
+    areOfLedgersAlone: () => !isNamed && trusted.length > 0 && signing === undefined && !onlyBrought,
+    areInLogs: () => isNamed || hasOwn,
     async asking() {
-      if (policy.trust.length > 0) return courier({ signing: false });
+      const areKnown = isNamed || (trusted.length > 0 && signing === undefined);
+      if (areKnown) return courier({ signing: false });
       await signingOnce();
       return courier({ signing: true });
     },

@@ -2,6 +2,7 @@
 import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
+import { LEDGER_FAILURES, type LedgerFailure } from "../ledger/answer.ts";
 import { type History, latest, type Standing } from "../record/history.ts";
 import type { TagRecord } from "../record/record.ts";
 
@@ -43,6 +44,7 @@ export type UnchangedNote = "same-platforms" | "superseded";
  * Why a new tag was not recorded.
  *
  * - `no-signer`: there was nothing to sign with
+ * - `not-watched`: the same, and no ledger has the tag; nobody's records in a log count
  * - `policy`: the policy lets new tags through, or refuses them, and does not record them
  * - `not-public`: the registry does not show the tag to everybody, so it has no place in a public log
  * - `internal-name`: the registry's name is not of the public internet, so it has no place there either
@@ -51,6 +53,7 @@ export type UnchangedNote = "same-platforms" | "superseded";
  */
 export const UNRECORDED_REASONS = [
   "no-signer",
+  "not-watched",
   "policy",
   "not-public",
   "internal-name",
@@ -71,6 +74,7 @@ export type UnrecordedReason = (typeof UNRECORDED_REASONS)[number];
  * - `unsearchable`: no lock file has a record, and the log has no search
  * - `contradicted`: the lock file leaves out an earlier record that the log has
  * - `unwritten`: it had to be recorded, and that was refused or cannot be done
+ * - those of LEDGER_FAILURES: a ledger could not be read, and no other place has a record that stands
  */
 export const UNKNOWN_REASONS = [
   "unreachable",
@@ -80,11 +84,31 @@ export const UNKNOWN_REASONS = [
   "unsearchable",
   "contradicted",
   "unwritten",
+  ...LEDGER_FAILURES,
 ] as const;
 export type UnknownReason = (typeof UNKNOWN_REASONS)[number];
 
+/** A ledger that could not be read. */
+export interface UnreadLedger {
+  readonly ledger: string;
+  readonly reason: LedgerFailure;
+  readonly detail: string;
+}
+
+/** Ledgers by which different images stand for one tag. */
+export interface Contradiction {
+  readonly ledgers: readonly { readonly name: string; readonly digest: Digest; readonly loggedAt: Date }[];
+}
+
+/** What is to be said of the ledgers that were asked about a tag. */
+export interface LedgerFindings {
+  /** Those that could not be read, but for the one that is the reason of the failure. */
+  readonly unread?: readonly UnreadLedger[];
+  readonly contradiction?: Contradiction;
+}
+
 /** What asking about a tag gave. */
-export interface Lookup {
+export interface Lookup extends LedgerFindings {
   /** All records of the tag, whether or not one of them stands; without any after a failure. */
   readonly history: History;
   readonly standing?: Standing;
@@ -92,6 +116,8 @@ export interface Lookup {
   readonly failure?: { readonly reason: UnknownReason; readonly detail: string };
   /** Whether no log was asked, because the records at hand were enough. */
   readonly isOffline?: true;
+  /** The ledgers, none of which has a record that stands, where nobody's records in a log count. */
+  readonly unwatched?: readonly string[];
 }
 
 /** An image and how it is to be judged. */

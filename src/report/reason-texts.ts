@@ -5,6 +5,12 @@ import type { MessageName } from "./message-names.ts";
 import { digestOf, folded } from "./phrases.ts";
 import { orByDigest, type WayOut } from "./ways-out.ts";
 
+/** What a build can sign with. */
+const SIGNING = [
+  "  --secret id=tlog-signing-key,src=key.pem    (a P-256 key)",
+  "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
+];
+
 /** Why a new tag is not recorded: in brackets behind its digest, and with what to do. */
 export const UNRECORDED: Readonly<
   Record<
@@ -23,10 +29,16 @@ export const UNRECORDED: Readonly<
   "no-signer": () => ({
     name: "UnrecordedNoSigner",
     why: "nothing to sign with: give a P-256 key with --secret id=tlog-signing-key,src=FILE, or an identity token with --secret id=tlog-identity-token,src=FILE",
+    details: ["this build had nothing to sign a record with; give it one of these:", ...SIGNING],
+  }),
+  "not-watched": (_, detail) => ({
+    name: "UnrecordedNotWatched",
+    why: `no ledger has it: ${detail}; have it watched there, or give this build something to sign with`,
     details: [
-      "this build had nothing to sign a record with; give it one of these:",
-      "  --secret id=tlog-signing-key,src=key.pem    (a P-256 key)",
-      "  --secret id=tlog-identity-token,src=token   (an OpenID Connect token)",
+      "no ledger has it:",
+      `  ${detail}`,
+      "have the tag watched there; or give this build something to sign a record with:",
+      ...SIGNING,
     ],
   }),
   policy: ({ rule }) => ({
@@ -129,5 +141,36 @@ export const UNKNOWN: Readonly<
     name: "RecordingFailed",
     matter: "could not be recorded",
     remedy: "build again when that is fixed",
+  },
+  "ledger-not-there": {
+    name: "LedgerNotThere",
+    matter: "could not be checked, because its ledger is not there",
+    steps: ['look for a misspelt "repository" under "ledgers"; an observer makes the ledger there'],
+  },
+  "ledger-unreachable": {
+    name: "LedgerUnreachable",
+    matter: "could not be checked, because its ledger cannot be asked",
+    remedy: "build again when its registry answers",
+  },
+  "ledger-too-old": {
+    name: "LedgerTooOld",
+    matter: "could not be checked, because its ledger is too old, or from the future",
+    isOurs: true,
+    steps: [
+      "see whether the observer still runs, and whether the clocks are right;",
+      'or allow a greater "max-age" under "ledgers"',
+    ],
+  },
+  "ledger-foreign": {
+    name: "LedgerForeign",
+    matter: "could not be checked, because its ledger is somebody else's",
+    isOurs: true,
+    steps: ['find out who wrote it; if that is right, name the signer as its "observer"'],
+  },
+  "ledger-broken": {
+    name: "LedgerBroken",
+    matter: "could not be checked, because its ledger does not hold",
+    isOurs: true,
+    steps: ["find out who changed it; the observer writes it again from what is logged"],
   },
 };
