@@ -12,6 +12,7 @@ import { type Reference, taggedName } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
 import { updateLock } from "../lock/update.ts";
 import type { Commands } from "../policy/commands.ts";
+import { unreadLines } from "../report/messages.ts";
 import type { PlacedJudgement } from "../report/place.ts";
 import { makeReport } from "../report/report.ts";
 import type { ToldBuild } from "../report/ways-out.ts";
@@ -79,6 +80,7 @@ export async function respond(context: ResponseContext): Promise<Uint8Array> {
   if (request === "check") return showCheck(report, judgements, told);
   if (request === "sourcePolicy" || request === "regoData") return printPins(request, judgements, told);
   const show = { ...found, unjudged, told, now: check.now() };
+  await showNotes(bridge, unreadLines(judgements));
   if (result === undefined) throw await refusal(bridge, show);
   requireSbom(result, options);
   const attestations = context.attestations && isProvenanceWanted(options);
@@ -107,6 +109,7 @@ async function respondWithLock(context: ResponseContext): Promise<Uint8Array> {
     told: toldBuild(options, { policy, hasLock: lock !== undefined }),
     now: check.now(),
   };
+  await showNotes(bridge, unreadLines(found.judgements));
   if (found.judgements.some(({ outcome }) => outcome === "refuse")) throw await refusal(bridge, show);
   await showBuild(bridge, show);
   const isDated = policy.recheck === "daily";

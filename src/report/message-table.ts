@@ -93,11 +93,12 @@ const TEXTS: {
     const refused = outcome === "refuse" ? ", and the policy refuses such tags" : "";
     // Of a tag that is followed there may be records of other images.
     const what = rule.action === "follow" ? "names an image without a record" : "has no record";
+    const place = verdict.reason === "not-watched" ? "any ledger" : "the log";
     return {
       name,
       line: `${nameOf(reference)} NOT RECORDED: ${digestOf(reference)} (${why})`,
       trouble: {
-        short: `tag "${nameOf(reference)}" ${what} in the log${refused}`,
+        short: `tag "${nameOf(reference)}" ${what} in ${place}${refused}`,
         details: [...details, ...unseenLine(rule)],
         ways,
       },

@@ -2,7 +2,7 @@
 import type { Judgement } from "../check/judgement.ts";
 import type { MessageName } from "./message-names.ts";
 import { textsOf } from "./message-table.ts";
-import { foreignLine, ignoredEntries } from "./phrases.ts";
+import { contradictionLines, foreignLine, ignoredEntries, unreadLine } from "./phrases.ts";
 import { namedByLine, type PlacedJudgement } from "./place.ts";
 import { sharedKey, type ToldBuild, type WayOut, wayOutLines } from "./ways-out.ts";
 
@@ -22,11 +22,27 @@ export function messageUrl(name: MessageName): string {
   return `${DOCUMENTATION}#${name.toLowerCase()}`;
 }
 
+/** How many ledgers a progress line names; the report has all of them. */
+const MAX_NAMES = 2;
+
 /** The progress line of a judgement. */
 export function progressLine(judgement: Judgement): string {
-  const { rejected, foreign } = judgement;
-  const parts = [textsOf(judgement).line, ...foreign.map(foreignLine), ignoredEntries(rejected)];
+  const { rejected, foreign, contradiction } = judgement;
+  const names = contradiction?.ledgers.map(({ name }) => name) ?? [];
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  const parts = [
+    textsOf(judgement).line,
+    names.length > 0 && `these ledgers do not agree about it: ${names.slice(0, MAX_NAMES).join(", ")}${more}`,
+    ...foreign.map(foreignLine),
+    ignoredEntries(rejected),
+  ];
   return parts.filter(Boolean).join("; ");
+}
+
+/** What people should know of ledgers that could not be read while other records decided: a line for each ledger. */
+export function unreadLines(judgements: readonly Judgement[]): readonly string[] {
+  const unread = judgements.flatMap((judgement) => judgement.unread ?? []);
+  return [...new Map(unread.map((each) => [each.ledger, unreadLine(each)])).values()];
 }
 
 /** The warning about a judgement whose outcome is one. */
@@ -85,7 +101,12 @@ function urlLine(name: MessageName): string {
 
 function detailsOf(judgement: PlacedJudgement): string[] {
   const details = textsOf(judgement).trouble?.details ?? [];
-  return [...namedByLine(judgement), ...details, ...judgement.foreign.map(foreignLine)];
+  return [
+    ...namedByLine(judgement),
+    ...details,
+    ...contradictionLines(judgement.contradiction),
+    ...judgement.foreign.map(foreignLine),
+  ];
 }
 
 function waysOf(judgement: Judgement): readonly WayOut[] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { formatReference, type Reference, taggedName } from "../image/reference.ts";
 import type { Rule } from "../policy/rule.ts";
+import type { Contradiction, UnreadLedger } from "../check/verdict.ts";
 import { signerName } from "../record/signer.ts";
 import type { TagRecord } from "../record/record.ts";
 
@@ -31,6 +32,23 @@ export function evidence(record: TagRecord): string {
 /** What somebody saw whose records do not count. */
 export function foreignLine(record: TagRecord): string {
   return `somebody else saw ${record.digest} (${evidence(record)}, who is not trusted here)`;
+}
+
+/** What ledgers say that do not agree about a tag: a line for each, below one that announces them; empty when all agree. */
+export function contradictionLines(contradiction: Contradiction | undefined): string[] {
+  if (contradiction === undefined) return [];
+  return [
+    "ledgers do not agree about it; the earliest record stands, then approvals:",
+    ...contradiction.ledgers.flatMap(({ name, digest, loggedAt }) => [
+      `  ${name}, since ${isoTime(loggedAt)}:`,
+      `    ${digest}`,
+    ]),
+  ];
+}
+
+/** A ledger that could not be read, where other records decide. */
+export function unreadLine({ ledger, reason, detail }: UnreadLedger): string {
+  return `the ledger "${ledger}" could not be read (${reason}), so other records decide: ${detail}`;
 }
 
 /** The same for an error: a line that says when and by whom, and one that says where. */

@@ -37,7 +37,7 @@ export const UNRECORDED: Readonly<
     details: [
       "no ledger has it:",
       `  ${detail}`,
-      "have the tag watched there; or give this build something to sign a record with:",
+      "have the tag watched there; or give this build something to sign with:",
       ...SIGNING,
     ],
   }),
@@ -145,7 +145,10 @@ export const UNKNOWN: Readonly<
   "ledger-not-there": {
     name: "LedgerNotThere",
     matter: "could not be checked, because its ledger is not there",
-    steps: ['look for a misspelt "repository" under "ledgers"; an observer makes the ledger there'],
+    steps: [
+      'look for a misspelt "repository" under "ledgers" in the policy;',
+      "its observer makes the ledger when it first runs",
+    ],
   },
   "ledger-unreachable": {
     name: "LedgerUnreachable",

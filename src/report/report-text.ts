@@ -68,7 +68,7 @@ export function aligned(rows: readonly (readonly string[])[], gap: string): stri
 
 function details(image: ReportedImage): string[] {
   const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy } = image;
-  const { foreign = [], rejected } = image;
+  const { foreign = [], ledgers = [], unread = [], rejected } = image;
   // No rule is about an image without a tag or a digest.
   const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
@@ -90,6 +90,15 @@ function details(image: ReportedImage): string[] {
       ["others", other.digest],
       ["", `seen ${other.loggedAt}, log index ${other.logIndex}`],
       ["", `by ${signerOf(other)}, who is not trusted here`],
+    ]),
+    ...ledgers.flatMap(({ name, digest: seen, loggedAt }): typeof rows => [
+      ["ledger", `${name}, which does not agree:`],
+      ["", seen],
+      ["", `since ${loggedAt}`],
+    ]),
+    ...unread.flatMap(({ ledger, reason, detail: why }): typeof rows => [
+      ["unread", `${ledger} (${reason})`],
+      ["", why],
     ]),
     ["log", ignoredEntries(Object.entries(rejected))],
   ];

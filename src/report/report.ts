@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
 import { formatReference, type Reference } from "../image/reference.ts";
+import { LEDGER_FAILURES } from "../ledger/answer.ts";
 import type { TagRecord } from "../record/record.ts";
 import { isoTime } from "./phrases.ts";
 import type { EffectivePolicy } from "../policy/policy.ts";
 import { OUTCOMES, worstOf } from "../check/judgement.ts";
-import { UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
+import { type Contradiction, UNKNOWN_REASONS, UNRECORDED_REASONS, type Verdict } from "../check/verdict.ts";
 import { described, text } from "../policy/key.ts";
 import { ACTIONS, PROFILES, type Rule, UNSEEN, WARN_OR_BLOCK } from "../policy/rule.ts";
 import { MESSAGE_NAMES } from "./message-names.ts";
@@ -126,6 +127,26 @@ const ReportedImage = described(
         "What signers who are not trusted saw the tag name besides, the newest first; it decides nothing",
       ),
     ),
+    ledgers: v.exactOptional(
+      list(
+        v.strictObject({
+          name: text("The ledger"),
+          digest: described(Digest, "The image that stands for the tag by this ledger alone"),
+          loggedAt: described(Time, "When its record was in the log, as is proven; RFC 3339, UTC"),
+        }),
+        "Ledgers that do not agree about the tag; the earliest record of all counts, then approvals",
+      ),
+    ),
+    unread: v.exactOptional(
+      list(
+        v.strictObject({
+          ledger: text("The ledger"),
+          reason: described(v.picklist(LEDGER_FAILURES), "Why, in one word"),
+          detail: text("Why"),
+        }),
+        "Ledgers that could not be read, besides one that is the reason of the verdict",
+      ),
+    ),
     rejected: described(
       v.record(v.string(), v.number()),
       "Log entries under the tag's name that do not count, by reason",
@@ -212,7 +233,7 @@ export function makeReport(
 }
 
 function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined): ReportedImage {
-  const { reference, verdict, rule, outcome, foreign, rejected } = judgement;
+  const { reference, verdict, rule, outcome, foreign, rejected, unread, contradiction } = judgement;
   const by = namedBy(judgement);
   const { registry, repository, tag, digest } = reference;
   return {
@@ -228,6 +249,8 @@ function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined):
     ...(by && { namedBy: formatReference(by) }),
     ...reportVerdict(verdict),
     ...(foreign.length > 0 && { foreign: foreign.map(reportRecord) }),
+    ...(contradiction && { ledgers: contradiction.ledgers.map(reportLedger) }),
+    ...(unread && { unread: unread.map((each) => ({ ...each })) }),
     rejected: Object.fromEntries(rejected),
   };
 }
@@ -243,6 +266,10 @@ function reportVerdict(verdict: Verdict): Partial<ReportedImage> {
     ...("reason" in verdict && { reason: verdict.reason }),
     ...(detail && { detail }),
   };
+}
+
+function reportLedger({ name, digest, loggedAt }: Contradiction["ledgers"][number]) {
+  return { name, digest, loggedAt: isoTime(loggedAt) };
 }
 
 function reportRecord(record: TagRecord): ReportedRecord {

@@ -126,6 +126,42 @@ const notCompared = unknown(
   "the tag names another digest than recorded, and the registry could not be asked whether that is the same image for linux/amd64: GET https://registry-1.docker.io/v2/…: status 429: too many requests",
 );
 const noEvidence = unknown("no-evidence", "the image carries no record of this tag");
+const LEDGER = "ghcr.io/acme/tlog-ledger";
+const notWatched: Verdict = { kind: "unrecorded", reason: "not-watched", detail: `"${LEDGER}"` };
+const ledgerNotThere = unknown(
+  "ledger-not-there",
+  `the ledger "${LEDGER}": the registry has no such repository: GET https://ghcr.io/v2/…: status 404`,
+);
+const ledgerUnreachable = unknown(
+  "ledger-unreachable",
+  `the ledger "${LEDGER}": Head "https://ghcr.io/v2/…": dial tcp: i/o timeout`,
+);
+const ledgerTooOld = unknown(
+  "ledger-too-old",
+  `the ledger "${LEDGER}": its head is 9 days old (2022-08-01T10:00:00Z), and "max-age: 7d" allows 7 days`,
+);
+const ledgerForeign = unknown(
+  "ledger-foreign",
+  `the ledger "${LEDGER}": its head is signed by mallory@acme.example (accounts.google.com), and its observer is ci@acme.example (accounts.google.com)`,
+);
+const ledgerBroken = unknown(
+  "ledger-broken",
+  `the ledger "${LEDGER}": the part "${WANT}" that its head names does not fit it`,
+);
+const SECOND = "registry.example/tlog-ledger";
+const DISAGREEING: Change = {
+  contradiction: {
+    ledgers: [
+      { name: LEDGER, digest: WANT, loggedAt: RECORD.loggedAt },
+      { name: SECOND, digest: GOT, loggedAt: NEWER.loggedAt },
+    ],
+  },
+};
+const UNREAD: Change = {
+  unread: [
+    { ledger: SECOND, reason: "ledger-unreachable", detail: "the registry gave no answer in 10 seconds" },
+  ],
+};
 const unwritten = unknown(
   "unwritten",
   "not recorded: POST https://rekor.example.org/api/v1/log/entries: the log answered status 400",
@@ -271,6 +307,25 @@ export const JUDGEMENTS = {
   "unknown, the lock file says otherwise, with a warning": judgement(contradicted, WARNING),
   "unknown, not written": judgement(unwritten, {}),
   "unknown, not written, with a warning": judgement(unwritten, WARNING),
+  "unrecorded, in no ledger": judgement(notWatched, { rule: KNOWN }),
+  "unrecorded, in no ledger, with a warning": judgement(notWatched, WARN),
+  "unrecorded, in no ledger, let through": judgement(notWatched, PASS),
+  "unknown, a ledger is not there": judgement(ledgerNotThere, {}),
+  "unknown, a ledger is not there, with a warning": judgement(ledgerNotThere, WARNING),
+  "unknown, a ledger cannot be asked": judgement(ledgerUnreachable, {}),
+  "unknown, a ledger cannot be asked, with a warning": judgement(ledgerUnreachable, WARNING),
+  "unknown, a ledger is too old": judgement(ledgerTooOld, {}),
+  "unknown, a ledger is too old, with a warning": judgement(ledgerTooOld, WARNING),
+  "unknown, a ledger of somebody else": judgement(ledgerForeign, {}),
+  "unknown, a ledger of somebody else, with a warning": judgement(ledgerForeign, WARNING),
+  "unknown, a ledger does not hold": judgement(ledgerBroken, UNREAD),
+  "unknown, a ledger does not hold, with a warning": judgement(ledgerBroken, WARNING),
+  "moved, and ledgers do not agree": judgement(moved, DISAGREEING),
+  "moved, and a ledger could not be read": judgement(moved, UNREAD),
+  "as recorded, and ledgers do not agree": judgement(
+    { kind: "unchanged", record: RECORD },
+    { ...AS_RECORDED, ...DISAGREEING },
+  ),
   unpinned: judgement({ kind: "unpinned", detail: "" }, { image: "localhost:5000/team/app:1" }),
   "unpinned, with a reason": judgement(
     { kind: "unpinned", detail: "it is in the local image store only" },
