@@ -12,12 +12,13 @@ const { Status } = moby.buildkit.v1.frontend;
 async function answerTo(
   behaviour: FakeBehaviour,
   options: Readonly<Record<string, string>> = {},
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const fake = await startFakeBuildkit(behaviour);
   onTestFinished(() => fake.close());
   const program = await runnableProgram();
   const { bridge } = fake;
-  const start = { bridge, buildOptions: { options, buildPlatform: "linux/amd64" }, environment: {}, program };
+  const start = { bridge, buildOptions: { options, buildPlatform: "linux/amd64" }, environment, program };
   const answer = await answerBuild(start, "dist");
   return "result" in answer ? "a result" : (Status.decode(answer.error).message ?? "");
 }
@@ -25,7 +26,13 @@ async function answerTo(
 const good = sampleBuildkit({ dockerfile: "FROM scratch\nRUN x\n", images: {} });
 
 describe("every build has an answer", () => {
-  test.for<{ row: string; behaviour: FakeBehaviour; options?: Record<string, string>; says: string }>([
+  test.for<{
+    row: string;
+    behaviour: FakeBehaviour;
+    options?: Record<string, string>;
+    environment?: Record<string, string>;
+    says: string;
+  }>([
     { row: "a good one", behaviour: good, says: "a result" },
     {
       row: "one whose Dockerfile is none",
@@ -49,6 +56,12 @@ describe("every build has an answer", () => {
       says: 'tlog-dockerfile: --build-arg TLOG_UNKNOWN: "perhaps" is not "warn" or "block"',
     },
     {
+      row: "one by an image whose ledgers are none",
+      behaviour: good,
+      environment: { TLOG_LEDGERS: "[{}]" },
+      says: 'tlog-dockerfile: TLOG_LEDGERS of the frontend image: "ledgers[0].repository" is missing',
+    },
+    {
       row: "one for a platform that is none",
       behaviour: good,
       options: { platform: "a/b/c/d" },
@@ -59,7 +72,7 @@ describe("every build has an answer", () => {
       behaviour: { ...good, solve: () => Buffer.from("garbage") },
       says: "tlog-dockerfile: the result of the Dockerfile conversion does not decode",
     },
-  ])("$row", async ({ behaviour, options, says }) => {
-    expect(await answerTo(behaviour, options)).toContain(says);
+  ])("$row", async ({ behaviour, options, environment, says }) => {
+    expect(await answerTo(behaviour, options, environment)).toContain(says);
   });
 });

@@ -5,16 +5,14 @@ import { openCheck } from "../../src/check/check.ts";
 import type { CheckContext } from "../../src/check/context.ts";
 import type { Judgement } from "../../src/check/judgement.ts";
 import { CourierError } from "../../src/courier/client/channel.ts";
-import { formatReference, parseReference, taggedName } from "../../src/image/reference.ts";
-import { LEDGER_FAILURES, type Ledger, type LedgerFailure } from "../../src/ledger/answer.ts";
+import { formatReference, parseReference } from "../../src/image/reference.ts";
+import { LEDGER_FAILURES, type LedgerFailure } from "../../src/ledger/answer.ts";
 import type { LedgerSource } from "../../src/ledger/source.ts";
 import { parseLockFile } from "../../src/lock/file.ts";
 import { updateLock } from "../../src/lock/update.ts";
-import { readHistory } from "../../src/record/history.ts";
 import type { Permission, Trust } from "../../src/record/signer.ts";
 import { formatLockFile } from "../lock/lock-text.ts";
 import {
-  asEvidence,
   OTHER_DIGEST as OTHER,
   sampleKey,
   type SampleKey,
@@ -22,6 +20,7 @@ import {
   type SampleLog,
   sighting,
 } from "../record/sample-log.ts";
+import { type Content, fakeLedger } from "./fake-ledger.ts";
 import { consumed, samplePolicy, servedManifest, type Setting, surroundings } from "./sample-courier.ts";
 import { historyIn } from "./sample-history.ts";
 
@@ -57,32 +56,6 @@ function logged(log: SampleLog, ...lines: readonly Line[]): SampleLog {
     log.record(sighting(what), key);
   }
   return log;
-}
-
-/** What a fake ledger has: the entries of a log with these places, or why it cannot be read. */
-type Content =
-  | { readonly log: SampleLog; readonly entries: readonly number[] }
-  | LedgerFailure
-  | "not-watched";
-
-/** A fake ledger: it proves what it has like a real one, and has no head, no parts and no registry. */
-function fakeLedger(name: string, content: Content, asked: string[]): Ledger {
-  return {
-    name,
-    start: () => undefined,
-    async read(subject, trust) {
-      asked.push(`${name} ${taggedName(subject)}`);
-      if (content === "not-watched") return { kind: "not-watched" };
-      if (typeof content === "string") return { kind: "failed", reason: content, detail: `${content}: why` };
-      const { log, entries } = content;
-      const lines = log.log.entries.filter((_, index) => entries.includes(index));
-      const evidence = lines.map((entry) => asEvidence(log.found(entry)));
-      return {
-        kind: "watched",
-        history: readHistory(evidence, { subject, trust, trustedRoot: log.trustedRoot }),
-      };
-    },
-  };
 }
 
 interface Situation {

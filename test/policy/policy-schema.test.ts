@@ -27,6 +27,7 @@ describe("what is published is what the program reads; `node scripts/policy-docs
       "signing",
       "trust",
       "rules",
+      "ledgers",
       "registries",
       "classes",
       "floor",

@@ -123,6 +123,13 @@ describe("the jobs and bake files are YAML, and give what we take", () => {
   });
 });
 
+test("the example of a ledger is a policy", async () => {
+  const [, example] = documentedFiles("policy.md").filter(({ language }) => language === "yaml");
+  expect((await policyOf({ repository: example?.text ?? "" })).ledgers).toMatchObject([
+    { repository: "ghcr.io/acme/tlog-ledger", approvers: [{ identity: "head-of-images@acme.example" }] },
+  ]);
+});
+
 test("the example of the reference is a policy", async () => {
   const [example] = documentedFiles("policy.md").filter(({ language }) => language === "yaml");
   const policy = await policyOf({ baked: example?.text ?? "" });
