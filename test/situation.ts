@@ -3,6 +3,7 @@ import { createECDH, createPrivateKey, createPublicKey } from "node:crypto";
 import type { RawEntry } from "../src/log/rekor-v1.ts";
 import { type Digest, sha256 } from "../src/image/digest.ts";
 import { parseReference, taggedName } from "../src/image/reference.ts";
+import type { LedgerFailure } from "../src/ledger/answer.ts";
 import type { LogService } from "../src/log/signing-config.ts";
 import { parsePublicKey, type Permission } from "../src/record/signer.ts";
 import type { Served } from "./check/sample-courier.ts";
@@ -81,6 +82,8 @@ export interface Situation {
   readonly trustsNobody?: true;
   /** Which of the log's lines the lock file has: from this one on, and up to that one. */
   readonly locked?: readonly [from: number, to: number];
+  /** What each ledger has: all that is logged, nothing of this tag, or why it cannot be read. Its observer is the observer. */
+  readonly ledgers?: readonly ("seen" | "not-watched" | LedgerFailure)[];
   readonly logs?: readonly LogService[];
   readonly logIsDown?: true;
   /** What becomes of what this build wants to log. */

@@ -14,6 +14,7 @@ import { textsOf } from "../src/report/message-table.ts";
 import { messageUrl } from "../src/report/messages.ts";
 import { refusalMessage } from "../src/report/messages.ts";
 import { BuildRefused } from "../src/build/respond.ts";
+import { fakeLedger } from "./check/fake-ledger.ts";
 import { historyIn } from "./check/sample-history.ts";
 import type { Setting } from "./check/sample-courier.ts";
 import type { SampleImage } from "./build/sample-buildkit.ts";
@@ -57,12 +58,19 @@ function record(log: SampleLog, situation: Situation, { day, by, saw, approving 
   );
 }
 
+const LEDGERS = ["ghcr.io/acme/tlog-ledger", "registry.example/tlog-ledger"];
+
 /** The policy as a file beside the Dockerfile says it. */
-function policyText({ policy = "", trustsNobody }: Situation, profile: Profile): string {
+function policyText({ policy = "", trustsNobody, ledgers = [] }: Situation, profile: Profile): string {
   const trust = Object.values(PEOPLE)
     .filter(({ may }) => may.length > 0)
     .map(({ key, may }) => `  - { key: ${JSON.stringify(key.pem)}, may: [${may.join(", ")}] }\n`);
-  return `version: 1\nprofile: ${profile}\n${trustsNobody ? "" : `trust:\n${trust.join("")}`}${policy}`;
+  const { pem } = PEOPLE.observer.key;
+  const sources = ledgers.map(
+    (_, index) => `  - { repository: "${LEDGERS[index]}", observer: { key: ${JSON.stringify(pem)} } }\n`,
+  );
+  const read = sources.length === 0 ? "" : `ledgers:\n${sources.join("")}`;
+  return `version: 1\nprofile: ${profile}\n${trustsNobody ? "" : `trust:\n${trust.join("")}`}${read}${policy}`;
 }
 
 function settingOf(
@@ -80,6 +88,7 @@ function settingOf(
     logIsDown,
     refusal,
     comparing,
+    ledgers,
   } = situation;
   const [path = ""] = tagOf(situation).split("@");
   const shows = typeof registry === "string" ? IMAGES[registry] : registry;
@@ -92,6 +101,12 @@ function settingOf(
   const context: Partial<CheckContext> = {
     policy,
     now: () => dayAt(TODAY),
+    ...(ledgers && {
+      ledgers: ledgers.map((each, index) => {
+        const content = each === "seen" ? { log, entries: [0, 1, 2] } : each;
+        return fakeLedger(LEDGERS[index] ?? "", content, [], "its registry gave no answer in 10 s");
+      }),
+    }),
     ...(approval !== undefined && {
       approval: {
         image: parseReference(`${situation.image}@${IMAGES[approval.of].digest}`),

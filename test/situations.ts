@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RawEntry } from "../src/log/rekor-v1.ts";
 import { CourierError } from "../src/courier/client/channel.ts";
+import type { LedgerFailure } from "../src/ledger/answer.ts";
 import type { LogService } from "../src/log/signing-config.ts";
 import { type Image, type Logged, type Person, type Situation, TODAY } from "./situation.ts";
 
@@ -25,6 +26,16 @@ const V2: LogService = { url: "https://log2026.example.org", api: 2 };
 
 const withoutProof = (entries: readonly RawEntry[]): readonly RawEntry[] =>
   entries.map(({ uuid, entry }) => ({ uuid, entry: { ...(entry as object), attestation: undefined } }));
+
+const SEEN = [saw(0, "A", "observer")];
+const LEDGER_ALONE = { trustsNobody: true } as const;
+const LEDGER_TROUBLE: readonly (readonly [LedgerFailure, string])[] = [
+  ["ledger-not-there", "is not there"],
+  ["ledger-unreachable", "cannot be asked"],
+  ["ledger-too-old", "is older than the policy allows"],
+  ["ledger-foreign", "is signed by somebody else than its observer"],
+  ["ledger-broken", "was changed after its observer had written it"],
+];
 
 export const SITUATIONS: readonly Situation[] = [
   {
@@ -338,4 +349,50 @@ export const SITUATIONS: readonly Situation[] = [
     log: FIRST,
     trustsNobody: true,
   },
+  {
+    image: "alpine:3.20.0",
+    happened: "the ledger has it; nothing to sign with, and the policy names nobody",
+    names: "A",
+    log: SEEN,
+    ...LEDGER_ALONE,
+    ledgers: ["seen"],
+  },
+  {
+    image: "alpine:3.20.0",
+    happened: "moved since the ledger's observer saw it; nothing to sign with, and the policy names nobody",
+    names: "B",
+    log: SEEN,
+    ...LEDGER_ALONE,
+    ledgers: ["seen"],
+  },
+  {
+    image: "alpine:3.20.0",
+    happened: "one of two ledgers has it, and the other one cannot be asked",
+    names: "A",
+    log: SEEN,
+    ...LEDGER_ALONE,
+    ledgers: ["seen", "ledger-unreachable"],
+  },
+  {
+    image: "busybox:1.36.1",
+    happened: "in no ledger; nothing to sign with, and the policy names nobody",
+    names: "A",
+    ...LEDGER_ALONE,
+    ledgers: ["not-watched"],
+  },
+  {
+    image: "busybox:1.36.1",
+    happened: "in no ledger; the build can sign",
+    names: "A",
+    signs: "ci",
+    ...LEDGER_ALONE,
+    ledgers: ["not-watched"],
+  },
+  ...LEDGER_TROUBLE.map(([reason, happened]) => ({
+    image: "busybox:1.36.1",
+    happened: `the only ledger ${happened}`,
+    names: "A" as const,
+    ...LEDGER_ALONE,
+    ledgers: [reason],
+  })),
 ];

@@ -11,14 +11,19 @@ export type Content =
   | "not-watched";
 
 /** A fake ledger: it proves what it has like a real one, and has no head, no parts and no registry. */
-export function fakeLedger(name: string, content: Content, asked: string[]): Ledger {
+export function fakeLedger(
+  name: string,
+  content: Content,
+  asked: string[],
+  detail = `${String(content)}: why`,
+): Ledger {
   return {
     name,
     start: () => undefined,
     async read(subject, trust) {
       asked.push(`${name} ${taggedName(subject)}`);
       if (content === "not-watched") return { kind: "not-watched" };
-      if (typeof content === "string") return { kind: "failed", reason: content, detail: `${content}: why` };
+      if (typeof content === "string") return { kind: "failed", reason: content, detail };
       const { log, entries } = content;
       const lines = log.log.entries.filter((_, index) => entries.includes(index));
       const evidence = lines.map((entry) => asEvidence(log.found(entry)));
