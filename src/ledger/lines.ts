@@ -26,7 +26,7 @@ export interface PartPlace {
   readonly of: number;
 }
 
-/** Sightings that an observer no longer keeps, by their sequence. */
+/** Sightings that an observer no longer keeps, by their sequence; never the first. */
 export interface Gap {
   readonly from: number;
   readonly to: number;
@@ -136,7 +136,8 @@ function checkChain(
     const known = statements.get(sequence) ?? new Set();
     statements.set(sequence, known.add(sha256(Buffer.from(bundle.dsseEnvelope.payload, "base64"))));
   }
-  const isLeftOut = (sequence: number) => gap.from <= sequence && sequence <= gap.to;
+  // The first one decides what stands, so it is never among those that an observer may stop keeping.
+  const isLeftOut = (sequence: number) => sequence > 1 && gap.from <= sequence && sequence <= gap.to;
   for (const { sequence, previous } of records) {
     if (sequence === undefined || previous === undefined || isLeftOut(sequence - 1)) continue;
     const before = statements.get(sequence - 1);

@@ -45,17 +45,20 @@ interface Content {
 export function openLedger(source: LedgerSource, reading: LedgerReading): Ledger {
   const { repository } = source;
   let content: Promise<Content> | undefined;
-  const parts = new Map<number, Promise<string>>();
+  const parts = new Map<number, Promise<string | undefined>>();
   const open = (): Promise<Content> => (content ??= readContent(source, reading));
 
-  const textFor = async (name: string): Promise<{ text: string; part: number; of: number }> => {
+  /** The text that has a tag's lines if it has any; undefined: its shard is named as one without lines. */
+  const textFor = async (name: string): Promise<{ text: string | undefined; part: number; of: number }> => {
     const { text, shards } = await open();
     if (shards === undefined) return { text, part: 0, of: 1 };
     const part = shardOf(name, shards.length);
     const digest = shards[part];
     const read =
       parts.get(part) ??
-      (digest === undefined ? Promise.resolve("") : readShard(`${repository}@${digest}`, digest, reading));
+      (digest === undefined
+        ? Promise.resolve(undefined)
+        : readShard(`${repository}@${digest}`, digest, reading));
     parts.set(part, read);
     return { text: await read, part, of: shards.length };
   };
@@ -63,7 +66,7 @@ export function openLedger(source: LedgerSource, reading: LedgerReading): Ledger
   const answer = async (subject: Reference, trust: readonly Trust[]): Promise<LedgerAnswer> => {
     const name = taggedName(subject);
     const { text, ...place } = await textFor(name);
-    if (text === "") return { kind: "not-watched" };
+    if (text === undefined) return { kind: "not-watched" };
     const lines = tagLinesIn(text, name, place);
     const history = await withNewerRoot(reading, (trustedRoot) =>
       ledgerHistory(
@@ -147,11 +150,17 @@ function checkAge({ loggedAt, sequence }: ProvenHead, { maxAgeMs }: LedgerSource
     );
 }
 
-/** `7 days`, `36 hours`. */
+const UNITS = [
+  { unit: "day", ms: 86_400_000 },
+  { unit: "hour", ms: 3_600_000 },
+  { unit: "minute", ms: 60_000 },
+] as const;
+
+/** `7 days`, `36 hours`, `90 minutes`. */
 function inWords(ms: number): string {
-  const hours = Math.round(ms / 3_600_000);
-  if (hours % 24 !== 0) return `${hours} ${hours === 1 ? "hour" : "hours"}`;
-  return `${hours / 24} ${hours === 24 ? "day" : "days"}`;
+  const { unit, ms: length } = UNITS.find((each) => ms % each.ms === 0) ?? { unit: "second", ms: 1000 };
+  const count = ms / length;
+  return `${count} ${unit}${count === 1 ? "" : "s"}`;
 }
 
 /** Reads by the trusted root, and once more by a newer one where what was read may be newer than the first. */
