@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as pause } from "node:timers/promises";
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";
 import type { Ledger } from "../ledger/answer.ts";
@@ -36,7 +35,7 @@ async function readConfiguration(
   } catch (error) {
     if (!(error instanceof CallError) || isNotThere(error, reference)) throw asLedgerError(error, reference);
   }
-  await pause(PAUSE_MS);
+  await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   try {
     return await ask(bridge, reference);
   } catch (error) {
@@ -45,12 +44,13 @@ async function readConfiguration(
 }
 
 async function ask(bridge: Pick<Bridge, "resolveImageConfig">, reference: string): Promise<Uint8Array> {
-  const late = AbortSignal.timeout(DEADLINE_MS);
-  const { promise, reject } = Promise.withResolvers<never>();
-  late.addEventListener("abort", () =>
-    reject(
-      new LedgerError("ledger-unreachable", `"${reference}" was not answered in ${DEADLINE_MS / 1_000} s`),
-    ),
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () =>
+      reject(
+        new LedgerError("ledger-unreachable", `"${reference}" was not answered in ${DEADLINE_MS / 1_000} s`),
+      ),
+    DEADLINE_MS,
   );
   const asked = bridge.resolveImageConfig({
     Ref: reference,
@@ -59,7 +59,11 @@ async function ask(bridge: Pick<Bridge, "resolveImageConfig">, reference: string
     LogName: `[tlog] read the ledger ${reference}`,
     Platform: HEAD_PLATFORM,
   });
-  return (await Promise.race([asked, promise])).Config;
+  try {
+    return (await Promise.race([asked, late])).Config;
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Whether the registry said that it has no such thing, and not that something else of it is missing. */
