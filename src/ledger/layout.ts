@@ -32,7 +32,8 @@ const EMPTY_LAYER = {
 /** The head's platform in the index, by which BuildKit is asked for it. */
 export const HEAD_PLATFORM = { OS: "linux", Architecture: "amd64" } as const;
 
-const Configuration = v.object({
+/** What a configuration has to say of a ledger; whatever else it has is of no matter here. */
+export const ConfigurationShape = v.object({
   "tlog-ledger": v.object({
     version: v.number(),
     /** The head as a Sigstore bundle. A shard has none. */
@@ -66,7 +67,7 @@ export function partConfiguration({ head, text }: LedgerPart): Uint8Array {
 export function parseConfiguration(bytes: Uint8Array, fail: Fail): LedgerPart {
   if (bytes.length > MAX_PART_BYTES)
     throw fail(`it has ${bytes.length} bytes, and the limit is ${MAX_PART_BYTES}`);
-  const { "tlog-ledger": part } = conform(Configuration, parseJson(bytes, fail), fail, "configuration");
+  const { "tlog-ledger": part } = conform(ConfigurationShape, parseJson(bytes, fail), fail, "configuration");
   if (part.version !== VERSION)
     throw fail(
       `it is of version ${part.version} of the format, and this tlog-dockerfile reads version ${VERSION}; update it`,
