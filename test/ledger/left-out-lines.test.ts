@@ -6,12 +6,14 @@ import { manifestOf, partConfiguration, shardOf, shardsText } from "../../src/le
 import {
   ALPINE,
   DIGEST,
+  jointRoot,
   OBSERVED,
   OTHER_DIGEST,
   sampleLog,
   sighting,
   trusting,
 } from "../record/sample-log.ts";
+import { sampleLogV2 } from "../record/sample-log-v2.ts";
 import { intotoBundle } from "../record/sample-bundle.ts";
 import { sightingStatement } from "../../src/record/statement.ts";
 import { headStatement } from "../../src/ledger/head.ts";
@@ -445,6 +447,14 @@ describe("who signed the lines", () => {
     expect(answer.history.rejected).toEqual(new Map([["untrusted-signer", 2]]));
   });
 
+  test("a tag with strangers' lines alone is watched, and has no record", async () => {
+    const foreign = lineOf({ digest: THIRD_DIGEST }, stranger, place);
+    expect(await said(ledgerOf({ lines: [foreign] }))).toEqual({
+      kind: "watched",
+      history: { records: [], rejected: new Map([["untrusted-signer", 1]]), foreign: [] },
+    });
+  });
+
   test("a stranger's number fills no gap of the observer's", async () => {
     const previous = sha256(sightingStatement(sighting({ sequence: 1 })));
     const foreign = lineOf(
@@ -455,5 +465,43 @@ describe("who signed the lines", () => {
     const trust = [...reader.trust, ...trusting(stranger.signer)];
     const answer = await said(ledgerOf({ lines: [first, foreign, third] }), ALPINE, { trust });
     expect(answer).toEqual(broken(`sighting 2 of "${ALPINE}" is missing, so somebody left a line out`));
+  });
+});
+
+describe("a ledger whose head is in Rekor v2", async () => {
+  const newer = await sampleLogV2();
+  const { text } = ledgerOf({ lines });
+  const root = jointRoot(log, newer);
+  const envelope = observer.sign(
+    headStatement({
+      ledger: REPOSITORY,
+      sequence: 1,
+      content: sha256(text),
+      tags: 2,
+      lines: lines.length,
+      madeAt: newer.start,
+    }),
+  );
+  const serving = (head: unknown) => ({
+    configurations: new Map([[TAGGED, partConfiguration({ head, text })]]),
+  });
+  const later = new Date(newer.start.getTime() + 8 * DAY_MS);
+
+  const head = await newer.bundle(envelope);
+
+  test("is read like any other", async () => {
+    const ledger = serving(head);
+    expect(digestsIn(await said(ledger, ALPINE, { root, now: newer.start }))).toHaveLength(3);
+    expect(await said(ledger, ALPINE, { root, now: later })).toMatchObject({ reason: "ledger-too-old" });
+  });
+
+  test("is not made new by a new timestamp over its signature", async () => {
+    newer.now = later;
+    const signedTimestamp = await newer.timestamp(envelope.signatures[0]?.sig ?? new Uint8Array());
+    const again = structuredClone(head);
+    again.verificationMaterial.timestampVerificationData = { rfc3161Timestamps: [{ signedTimestamp }] };
+    expect(await said(serving(again), ALPINE, { root, now: later })).toEqual(
+      broken(/^its head does not hold \(replayed\)/),
+    );
   });
 });
