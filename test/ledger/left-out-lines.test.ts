@@ -447,6 +447,20 @@ describe("who signed the lines", () => {
     expect(answer.history.rejected).toEqual(new Map([["untrusted-signer", 2]]));
   });
 
+  test("sightings in a log that the policy does not name are not counted, and are no gap", async () => {
+    const other = sampleLog("unnamed.example.org");
+    const root = jointRoot(log, other);
+    const one = chainOf([{}], observer, { log: other, root });
+    const ledger = sampleLedger({ lines: [...one, second] }, observer, { log, root });
+    const { answers } = await readSample(
+      ledger,
+      [ALPINE],
+      { ...reader, root },
+      { logs: ["https://rekor.example.org"] },
+    );
+    expect(answers).toMatchObject([{ kind: "watched", history: { records: [{ digest: OTHER_DIGEST }] } }]);
+  });
+
   test("a tag with strangers' lines alone is watched, and has no record", async () => {
     const foreign = lineOf({ digest: THIRD_DIGEST }, stranger, place);
     expect(await said(ledgerOf({ lines: [foreign] }))).toEqual({
