@@ -16,6 +16,7 @@ import {
   checkLogsAreTrusted,
   type EffectivePolicy,
   isRecheckDue,
+  namedLogs,
   type PolicyText,
   readPolicy,
 } from "../policy/policy.ts";
@@ -24,6 +25,7 @@ import { MAX_LOCK_BYTES } from "../lock/name.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { lockedRecords } from "../check/brought-records.ts";
 import { dayOf } from "./day.ts";
+import { openLedgers } from "./ledgers.ts";
 import type { BuildStart, OpenedCheck } from "./setup.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
 
@@ -112,11 +114,15 @@ export function startChecking(
       const locked = lock && lockedRecords(lock, context);
       const recheck =
         context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
+      const { trustedRoot, newerRoot } = context;
+      const logs = namedLogs(policy);
+      const ledgers = openLedgers(bridge, policy.ledgers, { trustedRoot, newerRoot, logs, now });
+      if (lock === undefined) for (const ledger of ledgers) ledger.start();
       const hidden = own !== undefined && (await files.all.isHidden(POLICY_FILE, own));
       return {
         policy,
         lock,
-        context: { ...context, recheck, ...(locked && { locked }) },
+        context: { ...context, recheck, ledgers, ...(locked && { locked }) },
         notes: hidden ? [HIDDEN_POLICY] : [],
       };
     },

@@ -113,11 +113,9 @@ export function ledgerHistory(
       ...(reason !== undefined && { reason }),
     });
   }
-  // Of sightings in a log that the policy does not name the numbers are not proven either.
-  if (history.rejected.has("unnamed-log")) return history;
   checkChain(
     history.records.filter(({ signer }) => isSigner(signer, observer)),
-    { tag, gap },
+    { tag, gap, isUnnamed: history.rejected.has("unnamed-log") },
   );
   return history;
 }
@@ -128,7 +126,11 @@ export function ledgerHistory(
  */
 function checkChain(
   records: readonly TagRecord[],
-  { tag, gap = { from: 0, to: 0 } }: { readonly tag: string; readonly gap: Gap | undefined },
+  {
+    tag,
+    gap = { from: 0, to: 0 },
+    isUnnamed,
+  }: { readonly tag: string; readonly gap: Gap | undefined; readonly isUnnamed: boolean },
 ): void {
   const statements = new Map<number, Set<Sha256>>();
   for (const { sequence, bundle } of records) {
@@ -143,9 +145,10 @@ function checkChain(
     const before = statements.get(sequence - 1);
     if (before?.has(previous)) continue;
     const what = before === undefined ? "is missing" : "is another one than the next names";
-    throw new LedgerError(
-      "ledger-broken",
-      `sighting ${sequence - 1} of "${tag}" ${what}, so somebody left a line out`,
-    );
+    // What came first decides, so one that does not count is not passed over.
+    const why = isUnnamed
+      ? "it may be in a log that the policy does not name"
+      : "so somebody left a line out";
+    throw new LedgerError("ledger-broken", `sighting ${sequence - 1} of "${tag}" ${what}, ${why}`);
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much longer a fully cached build takes with our frontend: npm run bench -- --help
 import { cpus, loadavg } from "node:os";
+import { KINDS } from "./builds.ts";
 import { measure } from "./measurement.ts";
 import { type BenchOptions, USAGE, UsageError, readOptions } from "./options.ts";
 import { jsonReport, textReport } from "./report.ts";
@@ -14,7 +15,7 @@ async function bench(options: BenchOptions): Promise<void> {
   const { rounds, images } = options;
   const setting = await openSetting(options, say);
   try {
-    say(`timing ${rounds} rounds of four builds …`);
+    say(`timing ${rounds} rounds of ${KINDS.length} builds …`);
     const before = loadavg()[0] ?? 0;
     const samples = await measure(setting, {
       rounds,

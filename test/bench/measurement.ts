@@ -19,7 +19,7 @@ export async function measure(
   setting: Setting,
   { rounds, onRound }: { readonly rounds: number; readonly onRound: (round: number) => void },
 ): Promise<Samples> {
-  const samples: Record<Kind, number[]> = { none: [], upstream: [], locked: [], ours: [] };
+  const samples: Record<Kind, number[]> = { none: [], upstream: [], locked: [], ledger: [], ours: [] };
   for (const kind of KINDS) await timeBuild(setting, kind, { warmUp: true });
   for (let round = 1; round <= rounds; round += 1) {
     const first = round % KINDS.length;

@@ -7,6 +7,7 @@ const results = {
     none: [300, 310, 290],
     upstream: [400, 420, 380],
     locked: [440, 430, 460],
+    ledger: [462, 450, 470],
     ours: [500, 700, 480],
   },
   rounds: 3,
@@ -34,9 +35,12 @@ test("the text shows medians and the ratios of medians", () => {
 no syntax line                 300  290  310
 upstream frontend              400  380  420       +100
 tlog-dockerfile, lock file     440  430  460       +140
+tlog-dockerfile, ledger        462  450  470       +162
 tlog-dockerfile, log           500  480  700       +200
 
 lock file / upstream  1.10
+ledger / upstream     1.16
+ledger / lock file    1.05
 log / upstream        1.25
 log / none            1.67
 upstream / none       1.33
@@ -51,7 +55,7 @@ test("the JSON has every sample and the same ratios", () => {
   expect(JSON.parse(jsonReport(results))).toMatchObject({
     rounds: 3,
     milliseconds: { ours: { median: 500, min: 480, max: 700 } },
-    ratios: { lockedToUpstream: 1.1, oursToUpstream: 1.25 },
+    ratios: { lockedToUpstream: 1.1, ledgerToLocked: 1.05, oursToUpstream: 1.25 },
     samples: { ours: [500, 700, 480] },
   });
 });

@@ -25,6 +25,7 @@ const NAMES: Readonly<Record<Kind, string>> = {
   none: "no syntax line",
   upstream: "upstream frontend",
   locked: "tlog-dockerfile, lock file",
+  ledger: "tlog-dockerfile, ledger",
   ours: "tlog-dockerfile, log",
 };
 
@@ -56,6 +57,8 @@ export function textReport(results: Results): string {
   return `${table([["fully cached build, ms", "median", "min", "max", "over none"], ...rows])}
 
 lock file / upstream  ${ratios.lockedToUpstream.toFixed(2)}
+ledger / upstream     ${ratios.ledgerToUpstream.toFixed(2)}
+ledger / lock file    ${ratios.ledgerToLocked.toFixed(2)}
 log / upstream        ${ratios.oursToUpstream.toFixed(2)}
 log / none            ${ratios.oursToNone.toFixed(2)}
 upstream / none       ${ratios.upstreamToNone.toFixed(2)}
@@ -70,11 +73,14 @@ function evaluate({ samples }: Results) {
   const none = summarize(samples.none);
   const upstream = summarize(samples.upstream);
   const locked = summarize(samples.locked);
+  const ledger = summarize(samples.ledger);
   const ours = summarize(samples.ours);
   return {
-    summaries: { none, upstream, locked, ours } satisfies Record<Kind, Summary>,
+    summaries: { none, upstream, locked, ledger, ours } satisfies Record<Kind, Summary>,
     ratios: {
       lockedToUpstream: locked.median / upstream.median,
+      ledgerToUpstream: ledger.median / upstream.median,
+      ledgerToLocked: ledger.median / locked.median,
       oursToUpstream: ours.median / upstream.median,
       oursToNone: ours.median / none.median,
       upstreamToNone: upstream.median / none.median,

@@ -8,7 +8,9 @@ import { parseReference, taggedName } from "../../src/image/reference.ts";
 import { configurationFiles } from "../e2e/demo/configuration.ts";
 import { atExit } from "../e2e/lab/at-exit.ts";
 import type { Outcome } from "../e2e/lab/command.ts";
+import { openObserver } from "../e2e/cases/observer.ts";
 import { type Lab, startLab } from "../e2e/lab/lab.ts";
+import { LabError, lastLines } from "../e2e/lab/lab-error.ts";
 import { type Sigstore, startSigstore } from "../sigstore/sigstore.ts";
 import { KINDS, type Kind, dockerfileName, dockerfileOf } from "./builds.ts";
 import type { BenchOptions } from "./options.ts";
@@ -76,7 +78,8 @@ async function furnish(
     }),
     await lab.buildFrontend(options.context === undefined ? {} : { context: options.context }),
   );
-  const frontends = { none: undefined, upstream: upstream.reference, locked: ours, ours };
+  const ledger = await observedFrontend({ lab, sigstore, directory, context: options.context, images });
+  const frontends = { none: undefined, upstream: upstream.reference, locked: ours, ledger, ours };
 
   writeFileSync(join(directory, "hello.txt"), "hello\n");
   writeFileSync(join(directory, ".dockerignore"), "*\n!hello.txt\n");
@@ -96,6 +99,33 @@ async function furnish(
 
   const { stdout } = await lab.docker(["version", "--format", "{{.Server.Version}}"]);
   return { images, frontends, upstream: upstream.origin, engine: stdout.trim(), build, close: parts.close };
+}
+
+/** A frontend that knows nothing but a ledger, in which an observer has all images. */
+async function observedFrontend({
+  lab,
+  sigstore,
+  directory,
+  context,
+  images,
+}: {
+  readonly lab: Lab;
+  readonly sigstore: Sigstore;
+  readonly directory: string;
+  readonly context: string | undefined;
+  readonly images: readonly string[];
+}): Promise<string> {
+  const watcher = openObserver(lab, sigstore, {
+    directory: join(directory, "observer"),
+    ledger: "bench/ledger",
+    watch: images.map((image) => {
+      const { repository, tag = "" } = parseReference(image);
+      return { repository, tags: [tag] };
+    }),
+  });
+  const { code, output } = await watcher.program("observe", "--once", "--quiet");
+  if (code !== 0) throw new LabError("COMMAND_FAILED", `the observer failed:\n${lastLines(output)}`);
+  return watcher.frontend(context === undefined ? {} : { context });
 }
 
 /** Base images, all different; the first one can run commands. */

@@ -55,8 +55,11 @@ export interface Lab {
   push(name: string, content: ImageContent): Promise<PushedImage>;
   /** Files of a small system for `push`. */
   busybox(): Promise<Files>;
-  /** Builds `Dockerfile.frontend` over `context` (the repository) and pushes it; gives its reference. Done once per context. */
-  buildFrontend(options?: { readonly context?: string }): Promise<string>;
+  /**
+   * Builds `Dockerfile.frontend` over `context` (the repository) and pushes it; gives its reference. `ledgers` is its build
+   * argument `LEDGERS`. Done once for each of them.
+   */
+  buildFrontend(options?: { readonly context?: string; readonly ledgers?: string }): Promise<string>;
   /** Pushes the image of BuildKit's own Dockerfile frontend, of the release that we bring along, once per channel. */
   upstreamFrontend(channel?: Channel): Promise<PushedImage>;
   /** An image from our frontend (or `from`) with these files in /etc/tlog-dockerfile, under a tag of its own. */
@@ -172,12 +175,14 @@ async function assemble(parts: {
 
   let nodeImage: Promise<PushedImage> | undefined;
   const frontends = new Map<string, Promise<string>>();
-  const buildFrontendFrom = async (context: string) => {
+  let bases = 0;
+  const buildFrontendFrom = async (context: string, ledgers: string) => {
+    const number = (bases += 1);
     checkBundle(context);
     // In the repository of the images built on it, so that its large layer is not uploaded again.
     nodeImage ??= nodeFiles(system).then((files) => push("tlog-dockerfile:node", { files, compress: false }));
     const [node, conversion] = await Promise.all([nodeImage, upstreamFrontend("mainline")]);
-    const tag = frontends.size <= 1 ? "dev" : `dev-${frontends.size}`;
+    const tag = number === 1 ? "dev" : `dev-${number}`;
     const reference = `${registry.address}/tlog-dockerfile:${tag}`;
     await mustBuild(
       [
@@ -187,6 +192,7 @@ async function assemble(parts: {
         `NODE_IMAGE=${node.reference}`,
         "--build-arg",
         `DOCKERFILE_IMAGE=${conversion.reference}`,
+        ...(ledgers === "" ? [] : ["--build-arg", `LEDGERS=${ledgers}`]),
       ],
       reference,
       context,
@@ -210,9 +216,10 @@ async function assemble(parts: {
       { env: { ...client.env, DOCKER_HOST: engine.dockerHost }, timeoutMs: 120_000 },
     );
   };
-  const buildFrontend = ({ context = REPOSITORY }: { readonly context?: string } = {}) => {
-    const built = frontends.get(context) ?? buildFrontendFrom(context);
-    frontends.set(context, built);
+  const buildFrontend: Lab["buildFrontend"] = ({ context = REPOSITORY, ledgers = "" } = {}) => {
+    const key = JSON.stringify([context, ledgers]);
+    const built = frontends.get(key) ?? buildFrontendFrom(context, ledgers);
+    frontends.set(key, built);
     return built;
   };
 

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: Apache-2.0
+import { readFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startSigstore } from "../sigstore/sigstore.ts";
+import { type LabObserver, openObserver } from "./cases/observer.ts";
+import { expectBuilt, expectNothingRan, verdictLines } from "./cases/refusal.ts";
+import { type Site, startSite } from "./cases/site.ts";
+
+let site: Site;
+let directory: string;
+let observer: LabObserver;
+/** Our frontend with a default ledger, the trusted root of its log, and no policy. */
+let frontend: string;
+
+beforeAll(async () => {
+  site = await startSite();
+  directory = mkdtempSync(join(tmpdir(), "tlog-ledger-"));
+  observer = openObserver(site.lab, site.sigstore, {
+    directory: join(directory, "observer"),
+    ledger: "acme/tlog-ledger",
+    watch: [{ repository: "watched" }],
+  });
+  frontend = await observer.frontend();
+});
+afterAll(async () => {
+  await site?.stop();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A build by somebody who has no key, no policy and no lock file. */
+const build = (dockerfile: string, syntax = frontend, args: readonly string[] = []) =>
+  site.build({ syntax, sign: false, dockerfile, args });
+
+async function observe(): Promise<string> {
+  const { code, output } = await observer.program("observe", "--once");
+  expect(code, output).toBe(0);
+  return output;
+}
+
+describe("somebody with no key, no policy and no log", () => {
+  test("builds with what an observer saw, and is refused when the tag has moved since", async () => {
+    const one = await site.pushSystem("watched:1.2.3", "one");
+    expect(await observe()).toContain(`first-seen   ${one.reference} ${one.digest}`);
+    const dockerfile = `FROM ${one.reference}\nRUN cat /version\n`;
+    const [asked, requests] = [site.requests(), site.lab.registry.requests().length];
+    const first = await build(dockerfile);
+    expectBuilt(first);
+    expect(verdictLines(first.output)[0]).toMatch(/ unchanged since /);
+    expect(site.requests(), "no log was asked").toBe(asked);
+
+    const before = site.lab.registry.requests().length;
+    const again = await build(dockerfile);
+    expectBuilt(again);
+    const ledger = site.lab.registry
+      .requests()
+      .slice(before)
+      .filter((request) => request.includes("/acme/tlog-ledger/"));
+    expect(ledger, "what is known of the ledger costs one question").toEqual([
+      "HEAD /v2/acme/tlog-ledger/manifests/v1",
+    ]);
+    expect(
+      site.lab.registry
+        .requests()
+        .slice(requests)
+        .filter((request) => request.includes("/tlog-dockerfile/blobs/")).length,
+      "no second container was started, which would have fetched our image's layers",
+    ).toBeLessThanOrEqual(site.lab.registry.requests().slice(requests).length);
+
+    const two = await site.pushSystem("watched:1.2.3", "two");
+    const moved = await build(dockerfile);
+    expect(moved.code).not.toBe(0);
+    expect(moved.output).toContain(
+      `tag "${one.reference}" mismatch; got "${two.digest}", want "${one.digest}"`,
+    );
+    expectNothingRan(moved);
+
+    expect(await observe()).toContain(`moved        ${one.reference} from ${one.digest} to ${two.digest}`);
+    const stays = await build(dockerfile);
+    expect(stays.code, "what the observer saw later takes nothing back").not.toBe(0);
+    expect(stays.output).toContain(`want "${one.digest}"`);
+  });
+
+  test("takes the ledger's lines into a lock file, which needs no ledger any more", async () => {
+    const one = await site.pushSystem("watched:2.0.0", "one");
+    await observe();
+    const dockerfile = `FROM ${one.reference}\nRUN cat /version\n`;
+    const made = await build(dockerfile, frontend, [
+      "--build-arg",
+      "TLOG_LOCK=update",
+      "--output",
+      "../lock",
+    ]);
+    expect(made.code, made.output).toBe(0);
+    const lock = await readFile(join(made.dir, "../lock/tlog.lock"), "utf8");
+    expect(lock).toContain(`${one.reference} `);
+    const before = site.lab.registry.requests().length;
+    const locked = await site.build({
+      syntax: frontend,
+      sign: false,
+      dockerfile,
+      files: { "tlog.lock": lock },
+    });
+    expectBuilt(locked);
+    expect(
+      site.lab.registry
+        .requests()
+        .slice(before)
+        .filter((request) => request.includes("/acme/tlog-ledger/")),
+    ).toEqual([]);
+  });
+});
+
+describe("a ledger that says nothing of a tag", () => {
+  test("because nobody watches that tag, is said, and the build goes on", async () => {
+    const one = await site.pushSystem("not-watched:1.2.3", "one");
+    const built = await build(`FROM ${one.reference}\nRUN cat /version\n`);
+    expectBuilt(built);
+    expect(built.output).toContain("NotWatched");
+  });
+
+  test.for<{ row: string; name: string; change?: Record<string, unknown> }>([
+    { row: "is not there", name: "LedgerNotThere", change: { repository: "acme/nothing" } },
+    { row: "cannot be asked", name: "LedgerUnreachable", change: { repository: "127.0.0.1:9/acme/ledger" } },
+    { row: "is somebody else's", name: "LedgerForeign", change: { observer: "stranger" } },
+    { row: "is something else", name: "LedgerBroken", change: { repository: "watched" } },
+  ])("because it $row, stops the build", async ({ row, name, change = {} }) => {
+    const one = await site.pushSystem("watched:3.0.0", "one");
+    await site.lab.push("watched:v1", { files: { word: `${row}\n` } });
+    const { repository } = change;
+    const syntax = await observer.frontend({
+      change: {
+        ...(typeof repository === "string" && {
+          repository: repository.includes(":") ? repository : `${site.lab.registry.address}/${repository}`,
+        }),
+        ...(change["observer"] === "stranger" && { observer: { key: site.publicKey } }),
+      },
+    });
+    const built = await build(`FROM ${one.reference}\nRUN cat /version\n`, syntax);
+    expect(built.code).not.toBe(0);
+    expect(built.output).toContain(`${name}: https:`);
+    expectNothingRan(built);
+  });
+
+  test("because its head is older than the policy allows, stops the build", async () => {
+    const clock = () => new Date(Date.now() - 2 * 3_600_000);
+    const sigstore = await startSigstore({ listen: `${site.lab.hostAddress}:0`, clock });
+    try {
+      const old = openObserver(site.lab, sigstore, {
+        directory: join(directory, "old"),
+        ledger: "acme/old-ledger",
+        watch: [{ repository: "watched" }],
+      });
+      // Its clock is that of its log.
+      const { observer: engine } = await import("../../src/observer/observe.ts");
+      const { readConfiguration } = await import("../../src/observer/configuration.ts");
+      const text = await readFile(old.file, "utf8");
+      await engine({ shipped: join(import.meta.dirname, "../../dist"), environment: {} })(
+        readConfiguration(text, { path: old.file, name: "tlog-observer.yaml" }),
+        {
+          signal: AbortSignal.timeout(60_000),
+          now: clock,
+          onEvent: () => undefined,
+          onProgress: () => undefined,
+          dryRun: false,
+        },
+      );
+      const one = await site.pushSystem("watched:4.0.0", "one");
+      const dockerfile = `FROM ${one.reference}\nRUN cat /version\n`;
+      const built = await build(dockerfile, await old.frontend({ change: { "max-age": "1h" } }));
+      expect(built.code).not.toBe(0);
+      expect(built.output).toContain("LedgerTooOld: https:");
+      expectNothingRan(built);
+      const longer = await build(dockerfile, await old.frontend({ change: { "max-age": "1d" } }));
+      expectBuilt(longer);
+    } finally {
+      await sigstore.close();
+    }
+  });
+});
