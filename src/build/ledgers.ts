@@ -56,7 +56,7 @@ async function ask(bridge: Pick<Bridge, "resolveImageConfig">, reference: string
     Ref: reference,
     // Any other mode may answer what this machine has under that name.
     ResolveMode: "pull",
-    LogName: `[tlog] read the ledger ${reference}`,
+    LogName: `[internal] read the ledger ${reference}`,
     Platform: HEAD_PLATFORM,
   });
   try {

@@ -85,7 +85,7 @@ describe("what a build asks of BuildKit", () => {
       {
         Ref: TAGGED,
         ResolveMode: "pull",
-        LogName: `[tlog] read the ledger ${TAGGED}`,
+        LogName: `[internal] read the ledger ${TAGGED}`,
         Platform: { OS: "linux", Architecture: "amd64" },
       },
     ]);

@@ -45,7 +45,7 @@ describe("somebody with no key, no policy and no log", () => {
     const one = await site.pushSystem("watched:1.2.3", "one");
     expect(await observe()).toContain(`first-seen   ${one.reference} ${one.digest}`);
     const dockerfile = `FROM ${one.reference}\nRUN cat /version\n`;
-    const [asked, requests] = [site.requests(), site.lab.registry.requests().length];
+    const asked = site.requests();
     const first = await build(dockerfile);
     expectBuilt(first);
     expect(verdictLines(first.output)[0]).toMatch(/ unchanged since /);
@@ -61,13 +61,6 @@ describe("somebody with no key, no policy and no log", () => {
     expect(ledger, "what is known of the ledger costs one question").toEqual([
       "HEAD /v2/acme/tlog-ledger/manifests/v1",
     ]);
-    expect(
-      site.lab.registry
-        .requests()
-        .slice(requests)
-        .filter((request) => request.includes("/tlog-dockerfile/blobs/")).length,
-      "no second container was started, which would have fetched our image's layers",
-    ).toBeLessThanOrEqual(site.lab.registry.requests().slice(requests).length);
 
     const two = await site.pushSystem("watched:1.2.3", "two");
     const moved = await build(dockerfile);
@@ -118,7 +111,8 @@ describe("a ledger that says nothing of a tag", () => {
     const one = await site.pushSystem("not-watched:1.2.3", "one");
     const built = await build(`FROM ${one.reference}\nRUN cat /version\n`);
     expectBuilt(built);
-    expect(built.output).toContain("NotWatched");
+    expect(verdictLines(built.output)[0]).toContain("NOT RECORDED");
+    expect(built.output).toContain(`(no ledger has it: "${observer.ledger}"`);
   });
 
   test.for<{ row: string; name: string; change?: Record<string, unknown> }>([

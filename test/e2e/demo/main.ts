@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shows on a real Docker Engine how a tag is recorded, accepted again, and refused after it moved: npm run demo
+// Shows on a real Docker Engine how a tag is recorded, accepted again, and refused after it moved, and the same from an
+// observer's ledger: npm run demo
 import { parseArgs } from "node:util";
 import type { Outcome } from "../lab/command.ts";
 import { type Proof, type Story, accepted, fetchedOf, recorded, refused } from "./proof.ts";
@@ -8,11 +9,13 @@ import { KEY_FILE, type Workplace, openWorkplace } from "./workplace.ts";
 
 const REPOSITORY = "acme/base";
 const TAG = "1.0.0";
+/** What an observer watches. */
+const WATCHED = "acme/tool";
 const BUILD = ["buildx", "build", "--progress=plain"] as const;
 const SECRET = ["--secret", `id=tlog-signing-key,src=${KEY_FILE}`] as const;
 
 /** What has to happen, in this order. */
-const PARTS = ["recorded", "accepted", "refused"] as const;
+const PARTS = ["recorded", "accepted", "refused", "watched"] as const;
 type Part = (typeof PARTS)[number];
 
 /** How a part went: its digest and one word on it, or why not. */
@@ -28,7 +31,7 @@ async function play(place: Workplace, out: Terminal): Promise<Findings> {
     "Dockerfile",
     `# syntax=${place.frontend}\nFROM ${base.reference}\nRUN cat /etc/greeting\n`,
   );
-  const build = () => dockerBuild(place, out);
+  const build = () => dockerBuild(place, out, SECRET);
 
   out.heading("1. A tag is seen for the first time, and recorded");
   out.say(
@@ -66,25 +69,70 @@ async function play(place: Workplace, out: Terminal): Promise<Findings> {
   if ("failure" in third) return { recorded: asFirst, accepted: second, refused: third };
   out.say("No step was begun, and the registry was never asked for a layer of the new image.");
 
-  await lookUp(place, out, { image: base.reference, logIndex });
-  return { recorded: asFirst, accepted: second, refused: { digest: other.digest, note: "mismatch" } };
+  const watched = await watch(place, out);
+  if (!("failure" in watched)) await lookUp(place, out, { image: base.reference, logIndex });
+  return {
+    recorded: asFirst,
+    accepted: second,
+    refused: { digest: other.digest, note: "mismatch" },
+    watched,
+  };
 }
 
-async function dockerBuild(place: Workplace, out: Terminal): Promise<Outcome> {
-  out.command(["docker", ...BUILD].join(" "), `${SECRET.join(" ")} .`);
-  const outcome = await place.docker(...BUILD, ...SECRET, ".");
+/** The same for somebody who has nothing but a frontend image that names a ledger. */
+async function watch(place: Workplace, out: Terminal): Promise<Finding> {
+  const name = `${WATCHED}:${TAG}`;
+  const one = await place.pushBase(name, "hello from a tool that everybody uses");
+  out.heading("4. The same with no key, no policy and no log: an observer saw the tag before");
+  out.say(
+    "An observer watches tags for everybody. It is the frontend image's other program, here run from the image's files; it signs and logs what it sees, and keeps it in a ledger, which is a repository in a registry.",
+  );
+  const observer = place.observer(WATCHED);
+  out.command("node dist/frontend.js observe --once");
+  const { code, output } = await observer.program("observe", "--once");
+  out.quote(output);
+  if (code !== 0) return { failure: `the observer ended with exit code ${code}` };
+  out.say(
+    "This frontend image has the ledger's name baked in. The build gives it no key and no policy, and asks no log.",
+  );
+  const frontend = await observer.frontend();
+  place.writeFile("Dockerfile", `# syntax=${frontend}\nFROM ${one.reference}\nRUN cat /etc/greeting\n`);
+  const story: Story = { image: one.reference, digest: one.digest };
+  const first = accepted(await dockerBuild(place, out), story);
+  if ("failure" in first) return first;
+  out.say("Then the tag moves.");
+  const other = await place.pushBase(name, "hello from somebody else");
+  out.lines(`  (pushed: ${name} is ${other.digest})`, "");
+  const asked = place.lab.registry.requests().length;
+  const second = refused(await dockerBuild(place, out), {
+    ...story,
+    logIndex: first.logIndex,
+    moved: other.digest,
+    layers: await place.layersOf(name, other),
+    requests: place.lab.registry.requests().slice(asked),
+  });
+  return "failure" in second ? second : { digest: other.digest, note: "mismatch, by the ledger" };
+}
+
+async function dockerBuild(
+  place: Workplace,
+  out: Terminal,
+  secret: readonly string[] = [],
+): Promise<Outcome> {
+  out.command(["docker", ...BUILD].join(" "), [...secret, "."].join(" "));
+  const outcome = await place.docker(...BUILD, ...secret, ".");
   out.quote(outcome.output);
   out.lines(`  exit code ${outcome.code} after ${(outcome.durationMs / 1000).toFixed(1)} s`, "");
   return outcome;
 }
 
-/** Not one of the three parts: the same record seen with the log's own client, which knows nothing of us. */
+/** Not one of the parts that count: the same record seen with the log's own client, which knows nothing of us. */
 async function lookUp(
   place: Workplace,
   out: Terminal,
   { image, logIndex }: { readonly image: string; readonly logIndex: string },
 ): Promise<void> {
-  out.heading("4. Anybody can look the record up, without our code");
+  out.heading("5. Anybody can look the record up, without our code");
   out.say(
     "rekor-cli is Sigstore's own client. It finds records by the sha256 of the image's name, and shows the statement that was signed (the entry's body, which it prints too, is left out here).",
   );
@@ -97,7 +145,7 @@ async function lookUp(
     out.command(`rekor-cli ${args.join(" ")}`, server.join(" "));
     const { code, output } = await place.rekorCli(...args, ...server);
     out.quote(output.replace(/^Body: [\s\S]*/m, ""));
-    if (code !== 0) out.say(`It ended with exit code ${code}; the three parts above do not depend on it.`);
+    if (code !== 0) out.say(`It ended with exit code ${code}; the parts above do not depend on it.`);
   }
 }
 
@@ -113,7 +161,7 @@ function withDigest(proof: Proof, digest: string, note: string): Finding {
   return "failure" in proof ? proof : { digest, note };
 }
 
-/** The three lines at the end. Returns whether all three happened. */
+/** The lines at the end, one for each part. Returns whether all of them happened. */
 function summary(out: Terminal, findings: Findings): boolean {
   out.heading("What happened");
   for (const part of PARTS) {
@@ -169,7 +217,8 @@ function showLogs(out: Terminal, { logFiles }: Workplace): void {
 const USAGE = `usage: npm run demo
 
 Builds on a real Docker Engine: records a base image's tag, accepts it again, and
-refuses it after another image was pushed under it. Exits with 0 if all three happened.
+refuses it after another image was pushed under it; then the same with no key, by
+what an observer saw. Exits with 0 if all of it happened.
 
   --context DIR   a built copy of the repository whose frontend is shown`;
 

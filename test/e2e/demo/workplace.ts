@@ -3,6 +3,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type LabObserver, openObserver } from "../cases/observer.ts";
 import { atExit } from "../lab/at-exit.ts";
 import { type Outcome, run } from "../lab/command.ts";
 import { httpRequest } from "../lab/http-request.ts";
@@ -27,6 +28,8 @@ export interface Workplace {
   pushBase(name: string, greeting: string): Promise<PushedImage>;
   /** The digests of an image's layers, as the registry tells them. */
   layersOf(name: string, image: PushedImage): Promise<readonly string[]>;
+  /** An observer of all tags of this repository in the registry. */
+  observer(repository: string): LabObserver;
   writeFile(name: string, text: string): void;
   docker(...args: readonly string[]): Promise<Outcome>;
   rekorCli(...args: readonly string[]): Promise<Outcome>;
@@ -100,6 +103,12 @@ async function furnish({
     logFiles: [lab.engine.logFile, lab.registry.logFile].filter((file) => file !== undefined),
     pushBase: (name, greeting) => lab.push(name, { files: { ...system, "etc/greeting": `${greeting}\n` } }),
     layersOf: (name, image) => layers(lab, name, image),
+    observer: (repository) =>
+      openObserver(lab, sigstore, {
+        directory: join(directory, "observer"),
+        ledger: "acme/tlog-ledger",
+        watch: [{ repository }],
+      }),
     writeFile: (name, text) => writeFileSync(name, text),
     docker: (...args) => lab.docker(args),
     rekorCli: (...args) => run(cli, args, { env: { HOME: directory }, timeoutMs: 60_000 }),
