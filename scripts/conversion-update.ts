@@ -3,7 +3,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { RELEASE } from "../src/conversion/release.ts";
 import {
-  type BuildkitModule,
   buildkitModule,
   frontendSources,
   frontendVersion,
@@ -11,7 +10,7 @@ import {
 } from "../test/e2e/lab/buildkit-module.ts";
 import { labDirectory, markLab } from "../test/e2e/lab/chroot.ts";
 import { type Release, conversionProgram } from "../test/e2e/lab/conversion-program.ts";
-import { type Go, findGo } from "../test/e2e/lab/go.ts";
+import { findGo, type Go, type GoModule } from "../test/e2e/lab/go.ts";
 import { LabError } from "../test/e2e/lab/lab-error.ts";
 
 const USAGE = "npm run conversion:update -- v0.35.0 [TAG]";
@@ -84,7 +83,7 @@ async function update({ version, tag }: Wanted): Promise<void> {
  * The tag of the image that has this module's frontend. BuildKit publishes 1.N.0 with the first of its own releases of a row,
  * and a patch of it only when the frontend changed: then its number follows from nothing, and UpdateError asks for it.
  */
-async function tagOf(go: Go, module: BuildkitModule): Promise<string> {
+async function tagOf(go: Go, module: GoModule): Promise<string> {
   const minor = await frontendVersion(module);
   const first = module.version.replace(/\d+$/, "0");
   if (first !== module.version) {

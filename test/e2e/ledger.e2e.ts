@@ -8,6 +8,7 @@ import { startSigstore } from "../sigstore/sigstore.ts";
 import { type LabObserver, openObserver } from "./cases/observer.ts";
 import { expectBuilt, expectNothingRan, verdictLines } from "./cases/refusal.ts";
 import { type Site, startSite } from "./cases/site.ts";
+import { startSecondRegistry } from "./lab/second-registry.ts";
 
 let site: Site;
 let directory: string;
@@ -104,6 +105,42 @@ describe("somebody with no key, no policy and no log", () => {
         .filter((request) => request.includes("/acme/tlog-ledger/")),
     ).toEqual([]);
   });
+});
+
+test("a ledger is kept in another implementation of a registry just as well", async () => {
+  const second = await startSecondRegistry(site.lab.hostAddress);
+  try {
+    const other = openObserver(site.lab, site.sigstore, {
+      directory: join(directory, "second"),
+      ledger: "team/ledger",
+      ledgerHost: second.address,
+      watch: [{ repository: "second" }],
+    });
+    // More than a head has room for, so that there are shards too.
+    const images = [];
+    for (let number = 0; number < 40; number++)
+      images.push(await site.lab.push(`second:1.0.${number}`, { files: { number: `${number}\n` } }));
+    const one = await site.pushSystem("second:2.0.0", "one");
+    const run = await other.program("observe", "--once", "--quiet");
+    expect(run.code, run.output).toBe(0);
+    const again = await other.program("observe", "--once", "--quiet");
+    expect(again.output).toContain("41 unchanged");
+    const copies = images.map(({ reference }) => `COPY --from=${reference} /number /n/\n`).join("");
+    const dockerfile = `FROM ${one.reference}\n${copies}RUN cat /version\n`;
+    const syntax = await other.frontend();
+    const built = await build(dockerfile, syntax);
+    expectBuilt(built);
+    const lines = verdictLines(built.output);
+    expect(lines).toHaveLength(41);
+    expect(lines.filter((line) => !line.includes(" unchanged since "))).toEqual([]);
+    await site.lab.push("second:1.0.7", { files: { number: "other\n" } });
+    const moved = await build(dockerfile, syntax);
+    expect(moved.code).not.toBe(0);
+    expect(moved.output).toContain(`/second:1.0.7" mismatch; got "`);
+    expectNothingRan(moved);
+  } finally {
+    await second.stop();
+  }
 });
 
 describe("a ledger that says nothing of a tag", () => {

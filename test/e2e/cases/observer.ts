@@ -16,6 +16,8 @@ export interface ObserverOptions {
   readonly ledger: string;
   /** Repositories in the lab's registry, and their tags where these are not all. */
   readonly watch: readonly { readonly repository: string; readonly tags?: readonly string[] }[];
+  /** Where the ledger is kept: the lab's registry when not given. */
+  readonly ledgerHost?: string;
   /** More lines for the configuration. */
   readonly more?: string;
 }
@@ -44,10 +46,10 @@ export interface LabObserver {
 export function openObserver(
   lab: Lab,
   sigstore: Sigstore,
-  { directory, ledger, watch, more = "" }: ObserverOptions,
+  { directory, ledger, watch, ledgerHost = lab.registry.address, more = "" }: ObserverOptions,
 ): LabObserver {
   const { address } = lab.registry;
-  const repository = `${address}/${ledger}`;
+  const repository = `${ledgerHost}/${ledger}`;
   mkdirSync(directory, { recursive: true });
   const privateKey: KeyObject = newSigningKey();
   const publicKey = createPublicKey(privateKey).export({ format: "pem", type: "spki" }).toString();
@@ -68,8 +70,7 @@ trusted-root: trusted_root.json
 state: state
 watch:
 ${watched.map((each) => `  - ${each}\n`).join("")}registries:
-  - { host: "${address}", plain-http: true }
-  - { host: "${new URL(sigstore.url).host}", plain-http: true }
+${[...new Set([address, ledgerHost])].map((host) => `  - { host: "${host}", plain-http: true }\n`).join("")}  - { host: "${new URL(sigstore.url).host}", plain-http: true }
 ${more}`,
   );
   const ledgers: LabObserver["ledgers"] = (change = {}) =>

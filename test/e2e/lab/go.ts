@@ -58,6 +58,45 @@ async function goVersion({ command, env }: Go): Promise<string | undefined> {
   return asked.code === 0 ? asked.stdout.trim() : undefined;
 }
 
+/** A Go module at one version, in Go's module cache. */
+export interface GoModule {
+  readonly version: string;
+  readonly directory: string;
+  /** What go.sum says of it: "h1:…". */
+  readonly sum: string;
+}
+
+const DOWNLOAD_TIMEOUT_MS = 5 * 60_000;
+
+/** Downloads a module, if Go does not have it. Throws LabError NOT_MADE with Go's reason in one line. */
+export async function goModule(go: Go, module: string, version: string): Promise<GoModule> {
+  // Outside of any module, so that no go.mod near us has a say in it.
+  const { stdout, stderr } = await run(go.command, ["mod", "download", "-json", `${module}@${version}`], {
+    cwd: "/",
+    env: go.env,
+    timeoutMs: DOWNLOAD_TIMEOUT_MS,
+  });
+  const { Dir: directory, Sum: sum, Error: reason = stderr } = parse(stdout);
+  if (directory !== undefined && sum !== undefined) return { version, directory, sum };
+  const line = reason.trim().replaceAll(/\s+/g, " ").slice(0, 500) || "go says nothing";
+  throw new LabError("NOT_MADE", `cannot download the Go module ${module}@${version}: ${line}`);
+}
+
+/** What `go mod download -json` prints. */
+interface Downloaded {
+  readonly Dir?: string;
+  readonly Sum?: string;
+  readonly Error?: string;
+}
+
+function parse(stdout: string): Downloaded {
+  try {
+    return JSON.parse(stdout) as Downloaded;
+  } catch {
+    return {};
+  }
+}
+
 /** Debian's go command is static, so that it runs on the machine's own files, network and certificates. */
 async function debianGo(labDir: string, missing: string, env: Go["env"]): Promise<Go> {
   const directory = join(labDir, "go");
