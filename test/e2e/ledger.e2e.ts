@@ -107,6 +107,16 @@ describe("somebody with no key, no policy and no log", () => {
   });
 });
 
+test("the frontend's image is the observer's too: with arguments it serves a person, and no build", async () => {
+  const help = await site.lab.docker(["run", "--rm", "--network", "none", frontend, "observe", "--help"]);
+  expect(help.code, help.output).toBe(0);
+  expect(help.stdout).toContain("Watches tags of registries");
+  const wrong = await site.lab.docker(["run", "--rm", "--network", "none", frontend, "observ"]);
+  expect(wrong.code).toBe(2);
+  expect(wrong.output).toContain('"observ"');
+  expect(wrong.output).toContain('"observe"');
+});
+
 test("a ledger is kept in another implementation of a registry just as well", async () => {
   const second = await startSecondRegistry(site.lab.hostAddress);
   try {
