@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
 import { type Digest, hasDigest, type Sha256, sha256 } from "../image/digest.ts";
 import { LedgerError } from "../ledger/error.ts";
 import {
@@ -21,6 +22,8 @@ import {
 } from "../ledger/layout.ts";
 import { partText, readPart, type TagLines } from "../ledger/lines.ts";
 import { type HeadContext, proveHead, type ProvenHead } from "../ledger/proven-head.ts";
+import { conform, type Fail, parseJson } from "../log/foreign-json.ts";
+import { DigestText } from "../record/manifest.ts";
 import type { Registry, RepositoryName } from "../registry/client.ts";
 
 /** So many lines in a shard, on average: a build reads some 64 KiB for a tag then. */
@@ -46,6 +49,8 @@ export interface LedgerPlace {
   readonly repository: RepositoryName;
   readonly signal: AbortSignal;
 }
+
+const ManifestShape = v.object({ config: v.object({ digest: DigestText }) });
 
 const EMPTY: KeptLedger = { head: undefined, digest: undefined, text: undefined, shards: [undefined] };
 
@@ -97,16 +102,15 @@ export async function readKeptPart(
 async function readConfiguration(
   { registry, repository, signal }: LedgerPlace,
   digest: Digest,
-  broken: (why: string) => Error,
+  broken: Fail,
 ): Promise<Uint8Array> {
   const manifest = await registry.manifest(repository, digest, { signal });
   if (manifest === undefined) throw broken(`its manifest "${digest}" is not there`);
-  const { config } = JSON.parse(Buffer.from(manifest.bytes).toString("utf8")) as {
-    config?: { digest?: unknown };
-  };
-  const named = typeof config?.digest === "string" ? config.digest : "";
-  if (!/^sha256:[0-9a-f]{64}$/.test(named)) throw broken(`its manifest "${digest}" names no configuration`);
-  const bytes = await registry.blob(repository, named as Sha256, { signal, maxBytes: MAX_PART_BYTES });
+  const none = (why: string, cause?: unknown) =>
+    broken(`its manifest "${digest}" names no configuration: ${why}`, cause);
+  const { config } = conform(ManifestShape, parseJson(manifest.bytes, none), none, "manifest");
+  const named = config.digest;
+  const bytes = await registry.blob(repository, named, { signal, maxBytes: MAX_PART_BYTES });
   if (bytes === undefined) throw broken(`its configuration "${named}" is not there`);
   if (!hasDigest(manifestOf(bytes), digest)) throw broken(`its manifest "${digest}" is not one of ours`);
   return bytes;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { Turns } from "../courier/server/turns.ts";
 import type { Digest } from "../image/digest.ts";
 import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
-import { type Reference, taggedName } from "../image/reference.ts";
+import { parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { LedgerError } from "../ledger/error.ts";
 import { shardOf } from "../ledger/layout.ts";
 import type { TagLines } from "../ledger/lines.ts";
 import type { HeadContext } from "../ledger/proven-head.ts";
 import { recordLine } from "../lock/file.ts";
 import { ManifestError, readManifest } from "../record/manifest.ts";
+import { RecordError } from "../record/error.ts";
 import { signerName } from "../record/signer.ts";
 import { parseSighting, sightingStatement } from "../record/statement.ts";
 import { mayUsePlainHttp } from "../policy/address.ts";
@@ -32,26 +34,24 @@ import {
   readKeptPart,
 } from "./kept-ledger.ts";
 import type { RunIo, RunOnce } from "./observer.ts";
-import { Pending, type PendingName } from "./pending.ts";
+import { Pending, type PendingName, StateError } from "./pending.ts";
 import { NotRecordedError, openRecorder, type Recorder } from "./recorder.ts";
 import { readSigning } from "./signing.ts";
-import { needsListing, selectTags, TagSelectionError } from "./tag-selection.ts";
+import { isChosen, needsListing, selectTags, TagSelectionError } from "./tag-selection.ts";
 import { newestOf, withLines } from "./tag-lines.ts";
 
-/** What an observer takes from the machine. */
-export interface ObserverHost {
+/** What an observer takes from the machine, and how long it waits for registries. */
+export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause" | "requestMs"> {
   /** The directory with the trusted root and the signing configuration that we ship. */
   readonly shipped: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Hears of each request to a registry. */
-  readonly onRequest?: RegistryOptions["onRequest"];
 }
 
 /** Where an organisation puts its trusted root and its signing configuration, as for builds. */
 const OWN = "/etc/tlog-dockerfile";
 /** So many lines are pushed together at most: what is in memory does not grow with what is watched. */
 const BATCH = 2_000;
-/** So many tags are looked at before the next parts of the ledger are read. */
+/** So many tags are looked at at once: a sighting that waits long for its turn at the log is not of its time any more. */
 const TAGS_AT_ONCE = 256;
 const RECORDS_AT_ONCE = 4;
 /** After so many failures in a row the log is not asked again in this run. */
@@ -61,6 +61,8 @@ const MAX_LISTED = 1_000_000;
 const MAX_ROUNDS = 8;
 /** A sighting that was signed longer ago would not be proven to be of its time. */
 const FRESH_MS = 10 * 60_000;
+/** So long a run that is told to end may take to put into the ledger what it has logged. */
+const ENDING_MS = 8_000;
 
 /** Makes the program that looks at all tags once. */
 export function observer(host: ObserverHost): RunOnce {
@@ -72,6 +74,12 @@ export function observer(host: ObserverHost): RunOnce {
       run.close();
     }
   };
+}
+
+/** Where a sighting is; nothing in a dry run. */
+interface Logged {
+  readonly log?: string;
+  readonly logIndex?: number;
 }
 
 interface WatchedTag {
@@ -100,15 +108,19 @@ async function openRun(
     secret,
     trustedRoot,
     now,
+    pause: host.pause ?? pauseOf,
   });
   const options = {
     plainHttp: (of: string) => mayUsePlainHttp(of, configuration.registries),
     concurrency: Math.max(...configuration.registries.map(({ concurrency }) => concurrency), 8),
     ...(host.onRequest && { onRequest: host.onRequest }),
+    ...(host.pause && { pause: host.pause }),
+    ...(host.requestMs !== undefined && { requestMs: host.requestMs }),
   };
   return new Run({
     configuration,
     io,
+    pause: host.pause ?? pauseOf,
     recorder,
     trustedRoot,
     pending: dryRun ? undefined : new Pending(configuration.state),
@@ -118,9 +130,22 @@ async function openRun(
   });
 }
 
+async function pauseOf(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal });
+}
+
+/** Tags of one part of the ledger that are looked at together. */
+interface Slice {
+  readonly part: number;
+  readonly tags: readonly WatchedTag[];
+  /** What concerns all of the part is done with its first slice. */
+  readonly isFirst: boolean;
+}
+
 interface RunParts {
   readonly configuration: ObserverConfiguration;
   readonly io: RunIo;
+  readonly pause: NonNullable<ObserverHost["pause"]>;
   readonly recorder: Recorder;
   readonly trustedRoot: TrustedRoot;
   /** Undefined in a dry run. */
@@ -148,15 +173,21 @@ class Run {
   };
   /** Lines that are not in the ledger yet, by the tags' names. */
   readonly #fresh = new Map<string, string[]>();
+  /** Tags with a sighting that is signed and that the log does not answer for: another one would have the same number. */
+  readonly #unsettled = new Set<string>();
+  /** Repositories of which all tags that patterns choose are known. */
+  readonly #listed: Watched[] = [];
+  /** Ends what puts lines into the ledger, a while after the run is told to end. */
+  readonly #ending = new AbortController();
   #gone: Record<string, string> = {};
   #logFailures = 0;
   #done = 0;
 
   constructor(parts: RunParts) {
     this.#parts = parts;
-    const { configuration, own, io, recorder, trustedRoot } = parts;
+    const { configuration, own, recorder, trustedRoot } = parts;
     const { ledger } = configuration;
-    this.#place = { registry: own, repository: ledger, signal: io.signal };
+    this.#place = { registry: own, repository: ledger, signal: this.#ending.signal };
     this.#context = {
       repository: `${ledger.registry}/${ledger.repository}`,
       observer: recorder.signer,
@@ -173,60 +204,78 @@ class Run {
   }
 
   async all(): Promise<RunSummary> {
+    const { io } = this.#parts;
+    let ending: NodeJS.Timeout | undefined;
+    const end = () => (ending = setTimeout(() => this.#ending.abort(), ENDING_MS));
+    if (io.signal.aborted) end();
+    else io.signal.addEventListener("abort", end, { once: true });
+    try {
+      return await this.#all();
+    } finally {
+      io.signal.removeEventListener("abort", end);
+      clearTimeout(ending);
+    }
+  }
+
+  async #all(): Promise<RunSummary> {
     const { io, pending, configuration } = this.#parts;
     const begun = io.now().getTime();
-    let base = await readKeptLedger(this.#place, this.#context);
-    this.#checkNotRolledBack(base);
+    const read = await readKeptLedger(this.#place, this.#context);
+    this.#checkNotRolledBack(read);
     this.#gone = { ...pending?.state().gone };
     const tags = await this.#watchedTags();
     this.#summary.tags = tags.length;
     io.onProgress({ done: 0, total: tags.length });
-    const approvals = await readApprovals(configuration.approvals, {
-      trustedRoot: this.#parts.trustedRoot,
-      onProblem: (why) => this.#notRecorded({ why }),
-    });
-    const approvedTags = [...new Set(approvals.map(({ reference }) => reference))];
+    const approvals = Map.groupBy(
+      await readApprovals(configuration.approvals, {
+        trustedRoot: this.#parts.trustedRoot,
+        onProblem: (why) => this.#notRecorded({ why }),
+      }),
+      ({ reference }) => reference,
+    );
 
-    let total = Math.max(base.head?.lines ?? 0, 0) + approvals.length;
-    const planned = Math.max(total, tags.length);
-    const byPart = Map.groupBy(tags, ({ name }) => shardOf(name, base.shards.length));
-    const approvedByPart = Map.groupBy(approvedTags, (name) => shardOf(name, base.shards.length));
+    const parts = read.shards.length;
+    const names = new Set(tags.map(({ name }) => name));
+    const byPart = Map.groupBy(tags, ({ name }) => shardOf(name, parts));
+    const approvedByPart = Map.groupBy(approvals.keys(), (name) => shardOf(name, parts));
     const pendingByPart = Map.groupBy(pending?.names() ?? [], ({ first }) =>
-      Math.floor(first / (2 ** 32 / base.shards.length)),
+      Math.floor(first / (2 ** 32 / parts)),
     );
-    const read = base;
-    const busy = [...new Set([...byPart.keys(), ...approvedByPart.keys(), ...pendingByPart.keys()])].toSorted(
-      (a, b) => a - b,
-    );
-    let hasPublished = false;
-    for (const chunk of chunksOf(busy, (part) => byPart.get(part)?.length ?? 1)) {
+    // What is deleted is in no list.
+    const isFull = (part: number) => read.text !== undefined || read.shards[part] !== undefined;
+    const mayBeGone = this.#listed.length === 0 ? [] : [...read.shards.keys()].filter(isFull);
+    const busy = new Set([...byPart.keys(), ...approvedByPart.keys(), ...pendingByPart.keys(), ...mayBeGone]);
+    const parted = [...busy].toSorted((a, b) => a - b).map((part) => [part, byPart.get(part) ?? []] as const);
+
+    let base = read;
+    let isCurrentHead = false;
+    let isWritable = true;
+    for (const slices of slicesOf(parted)) {
       if (io.signal.aborted) break;
-      await Promise.all(
-        chunk.map(async (part) => {
+      await allEnded(
+        slices.map(async ({ part, tags: some, isFirst }) => {
           const known = await readKeptPart(this.#place, read, part);
-          await this.#recover(known, pendingByPart.get(part) ?? []);
-          for (const name of approvedByPart.get(part) ?? [])
-            this.#approve(
-              known,
-              approvals.filter(({ reference }) => reference === name),
-            );
-          await Promise.all((byPart.get(part) ?? []).map((tag) => this.#look(tag, known.get(tag.name))));
+          if (isFirst) {
+            await this.#recover(known, pendingByPart.get(part) ?? []);
+            for (const name of approvedByPart.get(part) ?? [])
+              this.#approve(known, approvals.get(name) ?? []);
+            await this.#lookForGone(known, names);
+          }
+          await allEnded(some.map((tag) => this.#look(tag, known.get(tag.name))));
         }),
       );
-      if (this.#freshCount() < BATCH) continue;
-      base = await this.#publish(base, { planned });
-      hasPublished = true;
-      total += BATCH;
+      isCurrentHead &&= this.#fresh.size === 0;
+      if (!isWritable || this.#fresh.size < BATCH) continue;
+      const published = await this.#publish(base, { planned: tags.length });
+      isCurrentHead = isWritable = published !== undefined;
+      base = published ?? base;
     }
     // A run that saw nothing new says so with a head of its own: builds refuse one that is too old.
-    const isOver = !io.signal.aborted;
-    if (
-      pending !== undefined &&
-      (isOver || this.#freshCount() > 0) &&
-      !(hasPublished && this.#freshCount() === 0)
-    )
-      await this.#publish(base, { planned });
-    if (pending !== undefined) pending.keepState({ ...pending.state(), gone: this.#gone });
+    const isWanted = io.signal.aborted ? this.#fresh.size > 0 : !isCurrentHead;
+    if (pending !== undefined) {
+      if (isWanted) await this.#publish(base, { planned: tags.length });
+      pending.keepState({ ...pending.state(), gone: this.#gone });
+    }
     return {
       ...this.#summary,
       ...(pending === undefined && { dryRun: true }),
@@ -237,12 +286,12 @@ class Run {
   /** Throws LedgerError when this observer has seen a later head in the ledger than the one that is there. */
   #checkNotRolledBack({ head }: KeptLedger): void {
     const { pending, configuration } = this.#parts;
-    const known = pending?.state().head;
-    if (known === undefined || !known.published || (head?.sequence ?? 0) >= known.sequence) return;
+    const seen = pending?.state().seen;
+    if (seen === undefined || (head?.sequence ?? 0) >= seen) return;
     const there = head === undefined ? "there is none now" : `it is at head ${head.sequence} now`;
     throw new LedgerError(
       "ledger-broken",
-      `the ledger "${this.#context.repository}" was rolled back: this observer pushed head ${known.sequence}, and ${there}; restore it, or remove "${configuration.state}/state.json" to go on from what is there`,
+      `the ledger "${this.#context.repository}" was rolled back: this observer saw head ${seen} there, and ${there}; restore it, or remove "${configuration.state}/state.json" to go on from what is there`,
     );
   }
 
@@ -270,6 +319,7 @@ class Run {
     try {
       const { tags, notTags } = await selectTags(watched.choice, pages);
       this.#summary.notTags += notTags;
+      if (needsListing(watched.choice) && watched.choice.newest === undefined) this.#listed.push(watched);
       return tags;
     } catch (error) {
       if (!(error instanceof RegistryError || error instanceof TagSelectionError)) throw error;
@@ -285,26 +335,66 @@ class Run {
 
   /** Takes up what an earlier run has signed, and no ledger has. */
   async #recover(known: ReadonlyMap<string, TagLines>, names: readonly PendingName[]): Promise<void> {
+    for (const name of names) {
+      try {
+        await this.#recoverOne(known, name);
+      } catch (error) {
+        if (!(error instanceof StateError)) throw error;
+        this.#notRecorded({ why: error.message });
+      }
+    }
+  }
+
+  async #recoverOne(known: ReadonlyMap<string, TagLines>, name: PendingName): Promise<void> {
     const { pending, io } = this.#parts;
     if (pending === undefined) return;
-    for (const name of names) {
-      const one = pending.read(name);
-      const { reference, statement } = one;
-      const { lines = [] } = known.get(reference) ?? {};
-      // Another try can only succeed while the sighting is fresh; afterwards the tag is looked at anew.
-      const { observedAt } = parseSighting(statement);
-      const isOld = io.now().getTime() - observedAt.getTime() > FRESH_MS;
-      if (isOld && one.line === undefined && !one.isSigned) {
-        pending.forget(one);
-        continue;
-      }
+    const one = pending.read(name);
+    const { reference, statement } = one;
+    const { lines = [], gap } = known.get(reference) ?? {};
+    const { observedAt, digest, sequence = 1 } = parseSighting(statement);
+    // Another try can only succeed while the sighting is fresh; afterwards the tag is looked at anew.
+    const isOld = io.now().getTime() - observedAt.getTime() > FRESH_MS;
+    const isLeftOut = gap !== undefined && gap.from <= sequence && sequence <= gap.to;
+    if (isLeftOut || (isOld && one.line === undefined && !one.isSigned)) return pending.forget(one);
+    if (one.line !== undefined) {
+      if (lines.includes(one.line)) pending.forget(one);
+      else this.#add(reference, one.line);
+      return;
+    }
+    try {
+      const before = newestOf(lines)?.digest;
+      const { line, logged } = await this.#record(one);
+      // The run that signed it has told nobody.
+      this.#add(reference, line);
+      this.#tellNew({ image: reference, digest, before, logged });
+    } catch (error) {
+      if (!(error instanceof NotRecordedError)) throw error;
+      // Without an answer, the log may have it all the same.
+      if (isOld && !error.mayPass) return pending.forget(one);
+      this.#unsettled.add(reference);
+      if (!io.signal.aborted) this.#notRecorded({ image: reference, digest, why: error.message });
+    }
+  }
+
+  /** Asks for the tags that were seen once and that their repository lists no longer. */
+  async #lookForGone(known: ReadonlyMap<string, TagLines>, watched: ReadonlySet<string>): Promise<void> {
+    for (const [name, { lines }] of known) {
+      if (this.#parts.io.signal.aborted) return;
+      if (watched.has(name) || name in this.#gone) continue;
+      const reference = parseReference(name);
+      const { registry, repository, tag = "" } = reference;
+      const from = this.#listed.find(
+        (each) => each.registry === registry && each.repository === repository && isChosen(each.choice, tag),
+      );
+      const before = newestOf(lines);
+      if (from === undefined || before === undefined) continue;
       try {
-        const line = one.line ?? (await this.#record(one));
-        if (line === undefined || lines.includes(line)) pending.forget(one);
-        else this.#add(reference, line);
+        const signal = this.#parts.io.signal;
+        const named = await this.#registryOf(from.private === true).head(reference, tag, { signal });
+        if (named === undefined) this.#isGone(name, before.digest);
       } catch (error) {
-        if (!(error instanceof NotRecordedError)) throw error;
-        if (isOld) pending.forget(one);
+        if (!(error instanceof RegistryError)) throw error;
+        if (!this.#parts.io.signal.aborted) this.#notAsked(name, error.message);
       }
     }
   }
@@ -331,9 +421,11 @@ class Run {
   async #look(tag: WatchedTag, lines: TagLines = { lines: [] }): Promise<void> {
     const { io } = this.#parts;
     try {
-      if (!io.signal.aborted) await this.#lookAt(tag, [...lines.lines, ...(this.#fresh.get(tag.name) ?? [])]);
+      if (!io.signal.aborted && !this.#unsettled.has(tag.name))
+        await this.#lookAt(tag, [...lines.lines, ...(this.#fresh.get(tag.name) ?? [])]);
     } catch (error) {
-      if (!(error instanceof RegistryError || error instanceof ManifestError)) throw error;
+      if (!(error instanceof RegistryError || error instanceof ManifestError || error instanceof RecordError))
+        throw error;
       if (!io.signal.aborted) this.#notAsked(tag.name, error.message);
     } finally {
       this.#done += 1;
@@ -388,22 +480,36 @@ class Run {
     one: { readonly reference: string; readonly statement: Uint8Array },
     { digest, before }: { readonly digest: Digest; readonly before: Digest | undefined },
   ): Promise<void> {
-    const { pending } = this.#parts;
+    const { pending, io } = this.#parts;
     const { reference: image, statement } = one;
-    let logged: { readonly log?: string; readonly logIndex?: number } = {};
+    let logged: Logged = {};
     if (pending !== undefined) {
       try {
         pending.begin(image, statement);
-        const line = await this.#record(one, (record) => {
-          logged = { log: record.logUrl, logIndex: Number(record.logIndex) };
-        });
-        if (line === undefined) throw new NotRecordedError("the log's answer makes no line");
-        this.#add(image, line);
+        const recorded = await this.#record(one);
+        logged = recorded.logged;
+        this.#add(image, recorded.line);
       } catch (error) {
         if (!(error instanceof NotRecordedError)) throw error;
-        return this.#notRecorded({ image, digest, why: error.message });
+        // What a run that was told to end has begun, the next one takes up.
+        if (!io.signal.aborted) this.#notRecorded({ image, digest, why: error.message });
+        return;
       }
     }
+    this.#tellNew({ image, digest, before, logged });
+  }
+
+  #tellNew({
+    image,
+    digest,
+    before,
+    logged,
+  }: {
+    readonly image: string;
+    readonly digest: Digest;
+    readonly before: Digest | undefined;
+    readonly logged: Logged;
+  }): void {
     const time = this.#time();
     if (before === undefined) {
       this.#summary.firstSeen += 1;
@@ -414,40 +520,36 @@ class Run {
     }
   }
 
-  readonly #turns: Promise<unknown>[] = Array.from({ length: RECORDS_AT_ONCE }, () => Promise.resolve());
-  #turn = 0;
+  readonly #turns = new Turns(RECORDS_AT_ONCE);
 
-  /** Signs and logs a statement, and keeps the line that it makes. Throws NotRecordedError. */
-  #record(
-    one: { readonly reference: string; readonly statement: Uint8Array },
-    onRecord: (record: Awaited<ReturnType<Recorder["sighting"]>>) => void = () => undefined,
-  ): Promise<string | undefined> {
+  /** Signs and logs a statement, and keeps the line that it makes. A few at once. Throws NotRecordedError. */
+  #record(one: {
+    readonly reference: string;
+    readonly statement: Uint8Array;
+  }): Promise<{ readonly line: string; readonly logged: Logged }> {
     const { pending, recorder, io } = this.#parts;
-    const record = async (): Promise<string | undefined> => {
+    return this.#turns.take("", this.#ending.signal, async () => {
+      if (io.signal.aborted) throw new NotRecordedError("the run was told to end", { mayPass: true });
       if (this.#logFailures >= MAX_LOG_FAILURES)
         throw new NotRecordedError(
           `the log failed ${MAX_LOG_FAILURES} times in a row, and is not asked again in this run`,
+          { mayPass: true },
         );
       try {
-        const proven = await recorder.sighting(one.statement, {
+        const record = await recorder.sighting(one.statement, {
           signal: io.signal,
           ...(pending && { keeping: (signer) => pending.signerOf(one, signer) }),
         });
         this.#logFailures = 0;
-        const line = recordLine(proven);
-        if (line !== undefined) pending?.logged(one.reference, one.statement, line);
-        onRecord(proven);
-        return line;
+        const line = recordLine(record);
+        if (line === undefined) throw new NotRecordedError("the log's answer makes no line");
+        pending?.logged(one.reference, one.statement, line);
+        return { line, logged: { log: record.logUrl, logIndex: Number(record.logIndex) } };
       } catch (error) {
         if (error instanceof NotRecordedError) this.#logFailures += 1;
         throw error;
       }
-    };
-    // A few at once, whatever the number of tags that are looked at.
-    const turn = this.#turn++ % RECORDS_AT_ONCE;
-    const recorded = (this.#turns[turn] ?? Promise.resolve()).then(record, record);
-    this.#turns[turn] = recorded.catch(() => undefined);
-    return recorded;
+    });
   }
 
   #add(name: string, line: string): void {
@@ -456,22 +558,21 @@ class Run {
     else if (!lines.includes(line)) lines.push(line);
   }
 
-  #freshCount(): number {
-    return this.#fresh.size;
-  }
-
   /**
-   * Puts the fresh lines into the ledger under a new head, and sees to it that they stay there. What cannot be put there is
-   * told, and waits in the state directory.
+   * Puts the fresh lines into the ledger under a new head, and sees to it that they stay there. Undefined when they cannot be
+   * put there, which is told: they wait in the state directory.
    */
-  async #publish(base: KeptLedger, { planned }: { readonly planned: number }): Promise<KeptLedger> {
-    const { io } = this.#parts;
+  async #publish(
+    base: KeptLedger,
+    { planned }: { readonly planned: number },
+  ): Promise<KeptLedger | undefined> {
+    const { pause } = this.#parts;
     try {
       let current = base;
       for (let round = 1; round <= MAX_ROUNDS; round++) {
         const pushed = await this.#push(current, planned);
         // Whoever wrote at the same time has pushed by then.
-        await sleep(200 + Math.random() * 400, undefined, { signal: io.signal }).catch(() => undefined);
+        await pause(200 + Math.random() * 400, this.#ending.signal).catch(() => undefined);
         if (pushed !== undefined && (await isCurrent(this.#place, pushed))) return this.#settle(pushed);
         current = await readKeptLedger(this.#place, this.#context);
         if (pushed !== undefined && (await this.#hasAll(current))) return this.#settle(current);
@@ -483,18 +584,19 @@ class Run {
       const isFailure =
         error instanceof NotRecordedError || error instanceof RegistryError || error instanceof LedgerError;
       if (!isFailure) throw error;
-      const count = this.#freshCount();
+      const count = this.#fresh.size;
       const waiting =
         count === 0 ? "" : `; new lines of ${count} ${count === 1 ? "tag" : "tags"} wait for the next run`;
       this.#notRecorded({ why: `the ledger was not written: ${error.message}${waiting}` });
-      return base;
+      return undefined;
     }
   }
 
   /** Pushes once; undefined when somebody else was faster. */
   async #push(base: KeptLedger, planned: number): Promise<KeptLedger | undefined> {
     const { configuration, io, recorder, pending } = this.#parts;
-    const lines = Math.max(planned, (base.head?.lines ?? 0) + this.#freshCount());
+    const fresh = [...this.#fresh.values()].flat().length;
+    const lines = Math.max(planned, (base.head?.lines ?? 0) + fresh);
     const parts = partsFor(lines, base.shards.length);
     const byPart = Map.groupBy(this.#fresh, ([name]) => shardOf(name, parts));
     const prepared = await prepareLedger(this.#place, base, {
@@ -522,9 +624,13 @@ class Run {
         lines: prepared.lines,
         madeAt: io.now(),
       },
-      { signal: io.signal },
+      { signal: this.#ending.signal },
     );
-    this.#keepHead(proven, false);
+    pending?.keepState({
+      ...pending.state(),
+      gone: this.#gone,
+      head: { sequence, statement: proven.statement },
+    });
     const digest = await pushLedger(this.#place, prepared, { base, bundle });
     if (digest === undefined) return undefined;
     return {
@@ -536,14 +642,11 @@ class Run {
   }
 
   #settle(ledger: KeptLedger): KeptLedger {
-    if (ledger.head !== undefined) this.#keepHead(ledger.head, true);
+    const { pending } = this.#parts;
+    if (ledger.head !== undefined)
+      pending?.keepState({ ...pending.state(), gone: this.#gone, seen: ledger.head.sequence });
     this.#fresh.clear();
     return ledger;
-  }
-
-  #keepHead({ sequence, statement }: NonNullable<KeptLedger["head"]>, published: boolean): void {
-    const { pending } = this.#parts;
-    pending?.keepState({ gone: this.#gone, head: { sequence, statement, published } });
   }
 
   /** Whether a ledger has all fresh lines. */
@@ -589,17 +692,31 @@ async function* noPages(): AsyncGenerator<readonly string[]> {
   // Nothing is listed.
 }
 
-/** Parts in runs of so many tags that there is always enough to ask, and never all of the ledger in memory. */
-function* chunksOf(parts: readonly number[], sizeOf: (part: number) => number): Generator<readonly number[]> {
-  let chunk: number[] = [];
+/** Tags in runs of so many that there is always enough to ask, and never all of the ledger in memory. */
+function* slicesOf(
+  parts: readonly (readonly [part: number, tags: readonly WatchedTag[]])[],
+): Generator<readonly Slice[]> {
+  let slices: Slice[] = [];
   let size = 0;
-  for (const part of parts) {
-    chunk.push(part);
-    size += sizeOf(part);
-    if (size < TAGS_AT_ONCE) continue;
-    yield chunk;
-    chunk = [];
-    size = 0;
+  for (const [part, all] of parts) {
+    for (let at = 0; at === 0 || at < all.length; at += TAGS_AT_ONCE) {
+      const tags = all.slice(at, at + TAGS_AT_ONCE);
+      if (size + tags.length > TAGS_AT_ONCE) {
+        yield slices;
+        slices = [];
+        size = 0;
+      }
+      slices.push({ part, tags, isFirst: at === 0 });
+      // A part without tags is read, too.
+      size += Math.max(tags.length, 1);
+    }
   }
-  if (chunk.length > 0) yield chunk;
+  if (slices.length > 0) yield slices;
+}
+
+/** Waits for all to end, and then throws what the first of them threw: nothing goes on behind a run that ended. */
+async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
+  const ended = await Promise.allSettled(work);
+  const failed = ended.find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }

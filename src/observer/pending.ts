@@ -36,15 +36,20 @@ const Entry = v.object({
 type Entry = v.InferOutput<typeof Entry>;
 
 const State = v.object({
-  /** The last head that was signed, and whether it was seen in the ledger. */
-  head: v.exactOptional(v.object({ sequence: v.number(), statement: v.string(), published: v.boolean() })),
+  /** The last head that was signed. */
+  head: v.exactOptional(v.object({ sequence: v.number(), statement: v.string() })),
+  /** The number of the last head that was seen in the ledger. */
+  seen: v.exactOptional(v.number()),
   /** Tags that were not there when they were last asked for, and what they had named. */
   gone: v.record(v.string(), v.string()),
 });
 
 /** What an observer remembers between its runs, besides the ledger itself. */
 export interface ObserverState {
-  readonly head?: { readonly sequence: number; readonly statement: Sha256; readonly published: boolean };
+  /** The last head that was signed; it may never have come into the ledger. */
+  readonly head?: { readonly sequence: number; readonly statement: Sha256 };
+  /** The number of the last head that was seen in the ledger. */
+  readonly seen?: number;
   readonly gone: Readonly<Record<string, string>>;
 }
 
@@ -155,8 +160,8 @@ export class Pending {
   state(): ObserverState {
     const text = readIfThere(join(this.#directory, "..", "state.json"));
     if (text === undefined) return { gone: {} };
-    const { head, gone } = this.#parse(State, text, "state.json");
-    return { gone, ...(head && { head: { ...head, statement: head.statement as Sha256 } }) };
+    const { head, ...others } = this.#parse(State, text, "state.json");
+    return { ...others, ...(head && { head: { ...head, statement: head.statement as Sha256 } }) };
   }
 
   /** Remembers this. */
@@ -202,7 +207,7 @@ export class Pending {
         if (!isTaken || attempt > 1 || isRunning(owner))
           throw new StateError(
             isTaken
-              ? `another observer (process ${owner}) uses the directory "${directory}"; let it end, or give this one another "state"`
+              ? `another observer (process ${owner}) uses the directory "${directory}"; let it end, or give this one another "state"; if that process is no observer, remove "${this.#lock}"`
               : `cannot use the directory "${directory}": ${reasonOf(cause)}`,
             { cause },
           );

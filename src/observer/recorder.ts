@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { setTimeout as pause } from "node:timers/promises";
 import { Failure } from "../courier/server/failure.ts";
 import { sendHttp } from "../courier/server/http.ts";
 import { recordBundle, recordStatement } from "../courier/server/recording.ts";
@@ -22,6 +21,12 @@ import type { TrustedRoot } from "../trust/trusted-root.ts";
 /** A statement that is in no log, or not proven to be. The message says why. */
 export class NotRecordedError extends Error {
   override readonly name = "NotRecordedError";
+  /** Whether a log gave no answer, so that it may have the statement, or take it later. */
+  readonly mayPass: boolean;
+  constructor(message: string, options?: ErrorOptions & { readonly mayPass?: boolean }) {
+    super(message, options);
+    this.mayPass = options?.mayPass ?? false;
+  }
 }
 
 /** What signs, and where that is written down. */
@@ -32,6 +37,8 @@ export interface RecorderOptions {
   readonly secret: SigningSecret;
   readonly trustedRoot: TrustedRoot;
   readonly now: () => Date;
+  /** Waits so many milliseconds; rejects when the signal ends it. */
+  readonly pause: (ms: number, signal: AbortSignal) => Promise<void>;
 }
 
 /** Signs statements, logs them, and proves what the log answered as a build would. */
@@ -66,6 +73,7 @@ export function openRecorder({
   secret,
   trustedRoot,
   now,
+  pause,
 }: RecorderOptions): Recorder {
   if (secret.problem !== undefined) throw new NotRecordedError(secret.problem);
   const signer = signerIn(secret);
@@ -107,11 +115,11 @@ export function openRecorder({
         const isPassing =
           (error instanceof LogError || error instanceof Failure) && error.code === "unreachable";
         if (isPassing && attempt < ATTEMPTS && !signal.aborted) {
-          await pause(PAUSE_MS * attempt, undefined, { signal }).catch(() => undefined);
+          await pause(PAUSE_MS * attempt, signal).catch(() => undefined);
           continue;
         }
         if (!(error instanceof Error)) throw error;
-        throw new NotRecordedError(error.message, { cause: error });
+        throw new NotRecordedError(error.message, { cause: error, mayPass: isPassing || signal.aborted });
       }
     }
   };

@@ -113,7 +113,8 @@ export async function selectTags(
   return { tags: [...exact, ...selected.tags()], listed, notTags };
 }
 
-function isChosen({ patterns, except, newerThan }: TagChoice, tag: string): boolean {
+/** Whether patterns choose this tag of a listing, were it not for how many are. */
+export function isChosen({ patterns, except, newerThan }: TagChoice, tag: string): boolean {
   if (!matchesAny(patterns, tag) || matchesAny(except, tag)) return false;
   if (newerThan === undefined) return true;
   const version = tagVersion(tag);
