@@ -163,7 +163,8 @@ export async function prepareLedger(
   let lines = grows ? 0 : (base.head?.lines ?? 0);
   for (let old = 0; old < before; old++) {
     const numbers = Array.from({ length: each }, (_, n) => old * each + n);
-    if (!grows && !numbers.some(isChanged)) {
+    const isFirstText = isInline && base.text === undefined;
+    if (!grows && !isFirstText && !numbers.some(isChanged)) {
       shards.push(base.shards[old]);
       text = base.text ?? text;
       continue;

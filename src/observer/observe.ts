@@ -41,7 +41,7 @@ import { isChosen, needsListing, selectTags, TagSelectionError } from "./tag-sel
 import { newestOf, withLines } from "./tag-lines.ts";
 
 /** What an observer takes from the machine, and how long it waits for registries. */
-export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause" | "requestMs"> {
+export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause" | "requestMs" | "clock"> {
   /** The directory with the trusted root and the signing configuration that we ship. */
   readonly shipped: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
@@ -115,6 +115,7 @@ async function openRun(
     concurrency: Math.max(...configuration.registries.map(({ concurrency }) => concurrency), 8),
     ...(host.onRequest && { onRequest: host.onRequest }),
     ...(host.pause && { pause: host.pause }),
+    ...(host.clock && { clock: host.clock }),
     ...(host.requestMs !== undefined && { requestMs: host.requestMs }),
   };
   return new Run({
