@@ -132,6 +132,18 @@ export const CONFIGURATION_SCHEMA = v.strictObject(FILE, "a mapping of keys to v
 
 export type ConfigurationShape = Shape<typeof FILE>;
 
+/** The same of who approves and does not watch: the observer's own file fits, and one with less. */
+export const APPROVER_SCHEMA = v.strictObject(
+  {
+    ...FILE,
+    watch: v.optional(FILE.watch),
+    approvals: v.optional(
+      mapping({ ...APPROVALS, from: v.optional(APPROVALS.from) }, "approvals that go into the ledger"),
+    ),
+  },
+  "a mapping of keys to values",
+);
+
 /** The keys of each mapping, by the mapping's path, with `*` for a place in a list. */
 export const ALLOWED_KEYS: ReadonlyMap<string, readonly string[]> = new Map([
   ["", Object.keys(FILE)],

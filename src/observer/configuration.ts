@@ -18,6 +18,7 @@ import { readSigner } from "../policy/trust.ts";
 import type { TrustedSigner } from "../record/signer.ts";
 import {
   ALLOWED_KEYS,
+  APPROVER_SCHEMA,
   CONFIGURATION_SCHEMA,
   type ConfigurationShape,
   type WATCH,
@@ -95,25 +96,42 @@ const FORMAT: FileFormat = {
   maySecretBeAt: ([first]) => first === "signing" || first === "webhook" || first === "approvals",
 };
 
+/** Of who approves: nothing need be watched, and no file with approvals be named. */
+const APPROVER_FORMAT: FileFormat = {
+  ...FORMAT,
+  begins: 'a configuration names a "ledger" and what is "signing"',
+  schema: APPROVER_SCHEMA,
+};
+
+/** What reading a configuration takes besides its text. */
+export interface ConfigurationReading {
+  /** The file's absolute path: relative paths in it are relative to its directory. */
+  readonly path: string;
+  /** For messages. */
+  readonly name: string;
+  /** Whether it is read to approve, which needs nothing to watch. Default: false. */
+  readonly isApprover?: boolean;
+}
+
 /**
- * Reads the text of a configuration. `path` is the file's absolute path: relative paths in it are relative to its
- * directory. `name` is for messages. Throws ConfigurationError with all problems of the file at once.
+ * Reads the text of a configuration. Throws ConfigurationError with all problems of the file at once.
  */
 export function readConfiguration(
   text: string,
-  { path, name }: { readonly path: string; readonly name: string },
+  { path, name, isApprover = false }: ConfigurationReading,
 ): ObserverConfiguration {
   try {
-    return read(text, { path, name });
+    return read(text, { path, name, isApprover });
   } catch (cause) {
     if (cause instanceof PolicyError) throw new ConfigurationError(cause.message, { cause });
     throw cause;
   }
 }
 
-function read(text: string, { path, name }: { readonly path: string; readonly name: string }) {
-  const file = openFile(text, name, FORMAT);
-  const shape = checkedShape(file, FORMAT) as ConfigurationShape;
+function read(text: string, { path, name, isApprover }: ConfigurationReading): ObserverConfiguration {
+  const format = isApprover === true ? APPROVER_FORMAT : FORMAT;
+  const file = openFile(text, name, format);
+  const shape = checkedShape(file, format) as ConfigurationShape & Partial<Pick<ConfigurationShape, "watch">>;
   const { attempt, wrong } = file;
 
   const registries = readHosts(shape, attempt);
@@ -135,7 +153,7 @@ function read(text: string, { path, name }: { readonly path: string; readonly na
   );
   const trustedRoot = attempt(["trusted-root"], () => shape["trusted-root"] && fileAt(shape["trusted-root"]));
   const state = attempt(["state"], () => fileAt(shape.state ?? DEFAULT_STATE));
-  const watch = shape.watch.flatMap((entry, index) => {
+  const watch = (shape.watch ?? []).flatMap((entry, index) => {
     const at = ["watch", index];
     const place = file.placeOf(at);
     return attempt(at, () => readWatched(entry, { place, ledger })) ?? [];

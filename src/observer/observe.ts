@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFile } from "node:fs/promises";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Turns } from "../courier/server/turns.ts";
 import type { Digest } from "../image/digest.ts";
-import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
 import { parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { LedgerError } from "../ledger/error.ts";
 import { shardOf } from "../ledger/layout.ts";
@@ -14,14 +11,11 @@ import { ManifestError, readManifest } from "../record/manifest.ts";
 import { RecordError } from "../record/error.ts";
 import { signerName } from "../record/signer.ts";
 import { parseSighting, sightingStatement } from "../record/statement.ts";
-import { mayUsePlainHttp } from "../policy/address.ts";
-import { dockerCredentials } from "../registry/credentials.ts";
-import { openRegistry, type Registry, type RegistryOptions } from "../registry/client.ts";
+import type { Registry } from "../registry/client.ts";
 import { RegistryError } from "../registry/error.ts";
-import { openTrust } from "../trust/build-trust.ts";
-import { parseTrustedRoot, type TrustedRoot } from "../trust/trusted-root.ts";
+import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { type Approval, readApprovals } from "./approvals.ts";
-import { logOf, type ObserverConfiguration, type Watched } from "./configuration.ts";
+import type { ObserverConfiguration, Watched } from "./configuration.ts";
 import type { ObserverEvent, RunSummary } from "./event.ts";
 import {
   isCurrent,
@@ -34,21 +28,18 @@ import {
   readKeptPart,
 } from "./kept-ledger.ts";
 import type { RunIo, RunOnce } from "./observer.ts";
+import {
+  type ObserverHost,
+  openConfiguredRecorder,
+  openRegistries,
+  pauseOf,
+  whyNotNamed,
+} from "./opening.ts";
 import { Pending, type PendingName, StateError } from "./pending.ts";
-import { NotRecordedError, openRecorder, type Recorder } from "./recorder.ts";
-import { readSigning } from "./signing.ts";
+import { NotRecordedError, type Recorder } from "./recorder.ts";
 import { isChosen, needsListing, selectTags, TagSelectionError } from "./tag-selection.ts";
 import { newestOf, withLines } from "./tag-lines.ts";
 
-/** What an observer takes from the machine, and how long it waits for registries. */
-export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause" | "requestMs" | "clock"> {
-  /** The directory with the trusted root and the signing configuration that we ship. */
-  readonly shipped: string;
-  readonly environment: Readonly<Record<string, string | undefined>>;
-}
-
-/** Where an organisation puts its trusted root and its signing configuration, as for builds. */
-const OWN = "/etc/tlog-dockerfile";
 /** So many lines are pushed together at most: what is in memory does not grow with what is watched. */
 const BATCH = 2_000;
 /** So many tags are looked at at once: a sighting that waits long for its turn at the log is not of its time any more. */
@@ -82,6 +73,8 @@ interface Logged {
   readonly logIndex?: number;
 }
 
+const MAY_BE_NAMED = '"private: true" at its entry of "watch"';
+
 interface WatchedTag {
   readonly reference: Reference;
   readonly name: string;
@@ -92,47 +85,20 @@ async function openRun(
   configuration: ObserverConfiguration,
   { host, io }: { readonly host: ObserverHost; readonly io: RunIo },
 ): Promise<Run> {
-  const { now, signal, dryRun } = io;
-  const trust = await openTrust({ own: OWN, shipped: host.shipped, now });
-  const log = logOf(configuration, trust.services);
-  if (log === undefined)
-    throw new NotRecordedError('no log is known to write to; name one with "log" in the configuration');
-  const { trustedRoot: path } = configuration;
-  const trustedRoot: TrustedRoot =
-    path === undefined ? await trust.trustedRoot() : parseTrustedRoot(await readFile(path, "utf8"), path);
-  const secret = await readSigning(configuration.signing, { environment: host.environment, now, signal });
-  const recorder = openRecorder({
-    log,
-    fulcio: configuration.fulcio ?? trust.services.fulcio,
-    timestamps: configuration.timestamps ?? trust.services.timestamps,
-    secret,
-    trustedRoot,
-    now,
-    pause: host.pause ?? pauseOf,
+  const { recorder, trustedRoot } = await openConfiguredRecorder(configuration, {
+    ...host,
+    ...io,
+    pause: pauseOf(host),
   });
-  const options = {
-    plainHttp: (of: string) => mayUsePlainHttp(of, configuration.registries),
-    concurrency: Math.max(...configuration.registries.map(({ concurrency }) => concurrency), 8),
-    ...(host.onRequest && { onRequest: host.onRequest }),
-    ...(host.pause && { pause: host.pause }),
-    ...(host.clock && { clock: host.clock }),
-    ...(host.requestMs !== undefined && { requestMs: host.requestMs }),
-  };
   return new Run({
     configuration,
     io,
-    pause: host.pause ?? pauseOf,
+    pause: pauseOf(host),
     recorder,
     trustedRoot,
-    pending: dryRun ? undefined : new Pending(configuration.state),
-    own: openRegistry({ ...options, credentials: dockerCredentials(host.environment) }),
-    // What everybody can see is all that is told in public.
-    everybody: openRegistry({ ...options, credentials: { of: async () => undefined } }),
+    pending: io.dryRun ? undefined : new Pending(configuration.state),
+    ...openRegistries(configuration, { ...host, now: io.now }),
   });
-}
-
-async function pauseOf(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal });
 }
 
 /** Tags of one part of the ledger that are looked at together. */
@@ -146,7 +112,7 @@ interface Slice {
 interface RunParts {
   readonly configuration: ObserverConfiguration;
   readonly io: RunIo;
-  readonly pause: NonNullable<ObserverHost["pause"]>;
+  readonly pause: ReturnType<typeof pauseOf>;
   readonly recorder: Recorder;
   readonly trustedRoot: TrustedRoot;
   /** Undefined in a dry run. */
@@ -450,7 +416,7 @@ class Run {
       this.#summary.unchanged += 1;
       return;
     }
-    const hidden = isPrivate ? undefined : whyNotNamed(reference.registry);
+    const hidden = isPrivate ? undefined : whyNotNamed(reference.registry, MAY_BE_NAMED);
     if (hidden !== undefined) return this.#notRecorded({ image: name, digest: named.digest, why: hidden });
     const served = await registry.manifest(reference, named.digest, { signal: io.signal });
     if (served === undefined) return this.#notAsked(name, `the registry has no manifest "${named.digest}"`);
@@ -678,15 +644,6 @@ class Run {
   #time(): string {
     return this.#parts.io.now().toISOString();
   }
-}
-
-/** Why a log does not hear of images of this registry, unless the configuration says `private: true`. */
-function whyNotNamed(registry: string): string | undefined {
-  if (isPublicRegistry(registry)) return undefined;
-  const why = isLoopbackRegistry(registry)
-    ? `the registry "${registry}" is another one on each machine`
-    : `the registry "${registry}" is not of the public internet, and logs are public`;
-  return `${why}; "private: true" at its entry of "watch" says that the log may have its names all the same`;
 }
 
 async function* noPages(): AsyncGenerator<readonly string[]> {

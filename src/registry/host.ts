@@ -29,7 +29,7 @@ export interface CountedRequest {
 /** What all hosts have in common. */
 export interface HostOptions {
   /** How many calls are under way at once for one registry, each with one request at a time. Default: 4. */
-  readonly concurrency?: number;
+  readonly concurrency?: number | ((registry: string) => number);
   /** The longest time that one request may take, in milliseconds, repetitions and pauses not counted. Default: two minutes. */
   readonly requestMs?: number;
   /** The time, in milliseconds since 1970. */
@@ -74,7 +74,8 @@ export class Host {
     this.reach = openReach({ registry, isPublicWanted: false, start });
     this.clock = options.clock ?? Date.now;
     this.#pause = options.pause ?? (async (ms, signal) => void (await sleep(ms, undefined, { signal })));
-    this.#turns = new Turns(options.concurrency ?? 4);
+    const { concurrency = 4 } = options;
+    this.#turns = new Turns(typeof concurrency === "number" ? concurrency : concurrency(registry));
     this.#requestMs = options.requestMs ?? DEFAULT_REQUEST_MS;
     this.#onRequest = options.onRequest ?? (() => undefined);
   }

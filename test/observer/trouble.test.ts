@@ -71,7 +71,7 @@ describe("a registry that watched tags are in", () => {
       waited.push(ms);
       now += ms;
     };
-    const run = await at.run({}, { host: { pause, clock: () => now } });
+    const run = await at.run({}, { now: () => new Date(now), host: { pause } });
     expect(run.summary).toMatchObject({ firstSeen: 1, notAsked: 0 });
     expect(Math.max(...waited)).toBe(7_000);
   });
