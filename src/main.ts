@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
         });
     },
   },
+  approve: {
+    does: "approve an image for a tag that moved, outside a build",
+    load: async () => (await import("./observer/approve.ts")).approve,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

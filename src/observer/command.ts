@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { createReadStream } from "node:fs";
-import { buffer } from "node:stream/consumers";
-import { resolve } from "node:path";
 import { excerpt } from "../log/excerpt.ts";
 import { useProxies } from "../courier/server/proxies.ts";
-import { MAX_POLICY_BYTES } from "../policy/name.ts";
 import {
   type CommandIo,
   EXIT,
@@ -14,12 +10,8 @@ import {
   readDuration,
   UsageError,
 } from "./command-line.ts";
-import {
-  CONFIGURATION_FILE,
-  ConfigurationError,
-  type ObserverConfiguration,
-  readConfiguration,
-} from "./configuration.ts";
+import { CONFIGURATION_FILE, type ObserverConfiguration } from "./configuration.ts";
+import { readConfigurationFile } from "./configuration-file.ts";
 import { eventJson, eventText, type ObserverEvent, type RunSummary } from "./event.ts";
 import type { RunOnce } from "./observer.ts";
 import { showProgress } from "./progress.ts";
@@ -88,7 +80,7 @@ export async function observe(
     io.stdout.write(HELP);
     return EXIT.well;
   }
-  const configuration = await readConfigurationFile(command.config, io.directory);
+  const configuration = await readConfigurationFile(command.config, io);
   const noProxy = useProxies(io.environment);
   if (noProxy !== undefined) throw new UsageError(noProxy);
   const { everyMs } = command;
@@ -150,29 +142,4 @@ function statusOf({ notAsked, notRecorded }: RunSummary): number {
 
 function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : "the run failed, and did not say why";
-}
-
-/** Reads the file of a configuration. Throws UsageError. */
-async function readConfigurationFile(name: string, directory: string): Promise<ObserverConfiguration> {
-  const path = resolve(directory, name);
-  let bytes: Buffer;
-  try {
-    // One more than the limit is enough to see that it is too large.
-    bytes = await buffer(createReadStream(path, { end: MAX_POLICY_BYTES }));
-  } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
-    const why =
-      code === "ENOENT"
-        ? "there is no such file; write one, or name another with --config"
-        : `it cannot be read (${code})`;
-    throw new UsageError(`read configuration "${excerpt(name, 300)}": ${why}`, { cause });
-  }
-  try {
-    return readConfiguration(new TextDecoder("utf-8", { fatal: true }).decode(bytes), { path, name });
-  } catch (cause) {
-    if (cause instanceof ConfigurationError) throw new UsageError(cause.message, { cause });
-    if (cause instanceof TypeError)
-      throw new UsageError(`read configuration "${excerpt(name, 300)}": it is not text in UTF-8`, { cause });
-    throw cause;
-  }
 }

@@ -131,7 +131,8 @@ export function readConfiguration(
 function read(text: string, { path, name, isApprover }: ConfigurationReading): ObserverConfiguration {
   const format = isApprover === true ? APPROVER_FORMAT : FORMAT;
   const file = openFile(text, name, format);
-  const shape = checkedShape(file, format) as ConfigurationShape & Partial<Pick<ConfigurationShape, "watch">>;
+  const shape = checkedShape(file, format) as Omit<ConfigurationShape, "watch"> &
+    Partial<Pick<ConfigurationShape, "watch">>;
   const { attempt, wrong } = file;
 
   const registries = readHosts(shape, attempt);
@@ -204,7 +205,7 @@ export function logOf(
 }
 
 function readHosts(
-  { registries = [] }: ConfigurationShape,
+  { registries = [] }: Pick<ConfigurationShape, "registries">,
   attempt: Parameters<typeof readRegistries>[1]["attempt"],
 ): ObservedRegistry[] {
   const access = readRegistries(registries, { at: ["registries"], attempt });
