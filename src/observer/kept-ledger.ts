@@ -24,12 +24,15 @@ import { partText, readPart, type TagLines } from "../ledger/lines.ts";
 import { type HeadContext, proveHead, type ProvenHead } from "../ledger/proven-head.ts";
 import { conform, type Fail, parseJson } from "../log/foreign-json.ts";
 import { DigestText } from "../record/manifest.ts";
+import { fewAtOnce } from "./all-ended.ts";
 import type { Registry, RepositoryName } from "../registry/client.ts";
 
 /** So many lines in a shard, on average: a build reads some 64 KiB for a tag then. */
 const LINES_A_SHARD = 16;
 /** A ledger of so few lines has them in its head. */
 const MAX_INLINE_LINES = 32;
+/** So many parts are read and pushed at the same time; the registry's own limit holds for them all. */
+const PARTS_AT_ONCE = 8;
 
 /** A ledger as it is in its registry. */
 export interface KeptLedger {
@@ -136,7 +139,7 @@ export interface PreparedLedger {
 
 /**
  * Makes the parts of a ledger anew, as far as `changed` says, and pushes those that are shards. `change` gives what a part has
- * of its tags afterwards. Where there are to be more parts than before, all are made anew, one after another, so that memory
+ * of its tags afterwards. Where there are to be more parts than before, all are made anew, a few at a time, so that memory
  * does not grow with the ledger. Throws LedgerError and RegistryError.
  */
 export async function prepareLedger(
@@ -157,29 +160,33 @@ export async function prepareLedger(
   const isInline = parts === 1;
   const grows = parts > before || (base.text !== undefined && !isInline);
   const each = parts / before;
-  const shards: (Described | undefined)[] = [];
-  let text = "";
+  const shards: (Described | undefined)[] = Array.from({ length: isInline ? 0 : parts });
+  let text = base.text ?? "";
   let tags = grows ? 0 : (base.head?.tags ?? 0);
   let lines = grows ? 0 : (base.head?.lines ?? 0);
-  for (let old = 0; old < before; old++) {
+  let isEmptyThere = false;
+  await fewAtOnce([...base.shards.keys()], PARTS_AT_ONCE, async (old) => {
     const numbers = Array.from({ length: each }, (_, n) => old * each + n);
     const isFirstText = isInline && base.text === undefined;
     if (!grows && !isFirstText && !numbers.some(isChanged)) {
-      shards.push(base.shards[old]);
-      text = base.text ?? text;
-      continue;
+      if (!isInline) shards[old] = base.shards[old];
+      return;
     }
     const had = await readKeptPart(place, base, old);
     if (!grows) [tags, lines] = [tags - had.size, lines - countLines(had)];
-    for (const part of numbers) {
+    await fewAtOnce(numbers, PARTS_AT_ONCE, async (part) => {
       const own = new Map([...had].filter(([name]) => shardOf(name, parts) === part));
       const now = change(part, own);
       [tags, lines] = [tags + now.size, lines + countLines(now)];
       const made = partText({ part, of: parts }, now);
       if (isInline) text = made;
-      else shards.push(now.size === 0 ? undefined : await pushPart(place, { text: made }));
-    }
-  }
+      else if (now.size > 0) {
+        if (!isEmptyThere) await pushEmpty(place);
+        isEmptyThere = true;
+        shards[part] = await pushPart(place, { text: made });
+      }
+    });
+  });
   if (!isInline) text = shardsText(shards.map((shard) => shard?.digest as Sha256 | undefined));
   return { text, content: sha256(text), isInline, shards, tags, lines };
 }
@@ -198,6 +205,7 @@ export async function pushLedger(
   { base, bundle }: { readonly base: KeptLedger; readonly bundle: unknown },
 ): Promise<Digest | undefined> {
   const { registry, repository, signal } = place;
+  await pushEmpty(place);
   const head = await pushPart(place, { head: bundle, text });
   const distinct = new Map(
     shards.flatMap((shard) => (shard === undefined ? [] : [[shard.digest, shard] as const])),
@@ -216,6 +224,11 @@ export async function isCurrent(
   return (await registry.head(repository, LEDGER_TAG, { signal }))?.digest === digest;
 }
 
+/** The layer that all parts name. */
+async function pushEmpty({ registry, repository, signal }: LedgerPlace): Promise<void> {
+  await registry.pushBlob(repository, EMPTY_BLOB, { signal });
+}
+
 async function pushPart(
   { registry, repository, signal }: LedgerPlace,
   part: Parameters<typeof partConfiguration>[0],
@@ -228,7 +241,6 @@ async function pushPart(
     );
   const bytes = manifestOf(configuration);
   const digest = sha256(bytes);
-  await registry.pushBlob(repository, EMPTY_BLOB, { signal });
   await registry.pushBlob(repository, configuration, { signal });
   await registry.pushManifest(repository, digest, { bytes, mediaType: MANIFEST_MEDIA_TYPE }, { signal });
   return { digest, size: bytes.length };

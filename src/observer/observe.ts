@@ -14,6 +14,7 @@ import { parseSighting, sightingStatement } from "../record/statement.ts";
 import type { Registry } from "../registry/client.ts";
 import { RegistryError } from "../registry/error.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
+import { allEnded } from "./all-ended.ts";
 import { type Approval, readApprovals } from "./approvals.ts";
 import type { ObserverConfiguration, Watched } from "./configuration.ts";
 import type { ObserverEvent, RunSummary } from "./event.ts";
@@ -670,11 +671,4 @@ function* slicesOf(
     }
   }
   if (slices.length > 0) yield slices;
-}
-
-/** Waits for all to end, and then throws what the first of them threw: nothing goes on behind a run that ended. */
-async function allEnded(work: readonly Promise<unknown>[]): Promise<void> {
-  const ended = await Promise.allSettled(work);
-  const failed = ended.find((each) => each.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
 }
