@@ -39,9 +39,9 @@ import {
 import { Pending, type PendingName, StateError } from "./pending.ts";
 import { NotRecordedError, type Recorder } from "./recorder.ts";
 import { isChosen, needsListing, selectTags, TagSelectionError } from "./tag-selection.ts";
-import { newestOf, withLines } from "./tag-lines.ts";
+import { type Newest, newestOf, withLines } from "./tag-lines.ts";
 
-/** So many lines are pushed together at most: what is in memory does not grow with what is watched. */
+/** So many tags have lines that are pushed together: what is in memory does not grow with what is watched. */
 const BATCH = 2_000;
 /** So many tags are looked at at once: a sighting that waits long for its turn at the log is not of its time any more. */
 const TAGS_AT_ONCE = 256;
@@ -95,6 +95,7 @@ async function openRun(
     configuration,
     io,
     pause: pauseOf(host),
+    batch: host.batch ?? BATCH,
     recorder,
     trustedRoot,
     pending: io.dryRun ? undefined : new Pending(configuration.state),
@@ -114,6 +115,7 @@ interface RunParts {
   readonly configuration: ObserverConfiguration;
   readonly io: RunIo;
   readonly pause: ReturnType<typeof pauseOf>;
+  readonly batch: number;
   readonly recorder: Recorder;
   readonly trustedRoot: TrustedRoot;
   /** Undefined in a dry run. */
@@ -143,6 +145,8 @@ class Run {
   readonly #fresh = new Map<string, string[]>();
   /** Tags with a sighting that is signed and that the log does not answer for: another one would have the same number. */
   readonly #unsettled = new Set<string>();
+  /** The newest sightings that an earlier run signed and the ledger that was read does not have. */
+  readonly #recovered = new Map<string, Newest>();
   /** Repositories of which all tags that patterns choose are known. */
   readonly #listed: Watched[] = [];
   /** Ends what puts lines into the ledger, a while after the run is told to end. */
@@ -186,7 +190,7 @@ class Run {
   }
 
   async #all(): Promise<RunSummary> {
-    const { io, pending, configuration } = this.#parts;
+    const { io, pending, configuration, batch } = this.#parts;
     const begun = io.now().getTime();
     const read = await readKeptLedger(this.#place, this.#context);
     this.#checkNotRolledBack(read);
@@ -233,7 +237,7 @@ class Run {
         }),
       );
       isCurrentHead &&= this.#fresh.size === 0;
-      if (!isWritable || this.#fresh.size < BATCH) continue;
+      if (!isWritable || this.#fresh.size < batch) continue;
       const published = await this.#publish(base, { planned: tags.length });
       isCurrentHead = isWritable = published !== undefined;
       base = published ?? base;
@@ -326,14 +330,14 @@ class Run {
     if (isLeftOut || (isOld && one.line === undefined && !one.isSigned)) return pending.forget(one);
     if (one.line !== undefined) {
       if (lines.includes(one.line)) pending.forget(one);
-      else this.#add(reference, one.line);
+      else this.#addRecovered(reference, one.line);
       return;
     }
     try {
       const before = newestOf(lines)?.digest;
       const { line, logged } = await this.#record(one);
       // The run that signed it has told nobody.
-      this.#add(reference, line);
+      this.#addRecovered(reference, line);
       this.#tellNew({ image: reference, digest, before, logged });
     } catch (error) {
       if (!(error instanceof NotRecordedError)) throw error;
@@ -342,6 +346,13 @@ class Run {
       this.#unsettled.add(reference);
       if (!io.signal.aborted) this.#notRecorded({ image: reference, digest, why: error.message });
     }
+  }
+
+  #addRecovered(name: string, line: string): void {
+    this.#add(name, line);
+    const newest = newestOf([line]);
+    const known = this.#recovered.get(name);
+    if (newest !== undefined && newest.sequence >= (known?.sequence ?? 0)) this.#recovered.set(name, newest);
   }
 
   /** Asks for the tags that were seen once and that their repository lists no longer. */
@@ -389,8 +400,7 @@ class Run {
   async #look(tag: WatchedTag, lines: TagLines = { lines: [] }): Promise<void> {
     const { io } = this.#parts;
     try {
-      if (!io.signal.aborted && !this.#unsettled.has(tag.name))
-        await this.#lookAt(tag, [...lines.lines, ...(this.#fresh.get(tag.name) ?? [])]);
+      if (!io.signal.aborted && !this.#unsettled.has(tag.name)) await this.#lookAt(tag, lines.lines);
     } catch (error) {
       if (!(error instanceof RegistryError || error instanceof ManifestError || error instanceof RecordError))
         throw error;
@@ -405,7 +415,10 @@ class Run {
     const { io } = this.#parts;
     const { tag = "" } = reference;
     const registry = this.#registryOf(isPrivate);
-    const before = newestOf(lines);
+    const kept = newestOf(lines);
+    const recovered = this.#recovered.get(name);
+    // Whatever was put into the ledger meanwhile, `lines` are those of the beginning.
+    const before = (recovered?.sequence ?? 0) >= (kept?.sequence ?? 1) ? recovered : kept;
     const named = await registry.head(reference, tag, { signal: io.signal });
     if (named === undefined) return this.#isGone(name, before?.digest);
     if (name in this.#gone) {

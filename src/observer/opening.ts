@@ -16,6 +16,8 @@ export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause
   /** The directory with the trusted root and the signing configuration that we ship. */
   readonly shipped: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** How many tags' lines are put into the ledger together. Default: 2000. */
+  readonly batch?: number;
 }
 
 /** Where an organisation puts its trusted root and its signing configuration, as for builds. */

@@ -26,11 +26,12 @@ export function lineContent(line: string): LineContent {
   return { digest: parseDigest(digest), sequence, statement: sha256(payload) };
 }
 
+/** A numbered sighting. */
+export type Newest = LineContent & { readonly sequence: number };
+
 /** The newest sighting of an observer among these lines: the one with the highest number. Throws as `lineContent`. */
-export function newestOf(
-  lines: readonly string[],
-): (LineContent & { readonly sequence: number }) | undefined {
-  let newest: (LineContent & { readonly sequence: number }) | undefined;
+export function newestOf(lines: readonly string[]): Newest | undefined {
+  let newest: Newest | undefined;
   for (const line of lines) {
     const content = lineContent(line);
     const { sequence } = content;

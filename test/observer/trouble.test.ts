@@ -390,6 +390,24 @@ describe("the state directory", () => {
   });
 });
 
+test("many lines that an earlier run could not push are put in batch by batch, and no tag is recorded again", async () => {
+  for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
+  misbehave((request) => request.startsWith("PUT "), { status: 403 });
+  expect((await at.run()).summary).toMatchObject({ firstSeen: 300, notRecorded: 1 });
+  well();
+  const run = await at.run({}, { host: { batch: 20 } });
+  expect(run.summary).toMatchObject({ unchanged: 300, firstSeen: 0, moved: 0, notRecorded: 0 });
+  expect(at.head()).toMatchObject({ tags: 300, lines: 300 });
+});
+
+test("a run with many new tags puts them in batch by batch", async () => {
+  for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
+  const run = await at.run({}, { host: { batch: 20 } });
+  expect(run.summary).toMatchObject({ firstSeen: 300, notRecorded: 0 });
+  // Two slices of the tags, and nothing left for a third head.
+  expect(at.head()).toMatchObject({ sequence: 2, tags: 300, lines: 300 });
+});
+
 describe("a run that is told to end", () => {
   test("ends soon; what is logged is in the ledger or waits, and the next run has the rest", async () => {
     for (let n = 0; n < 40; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
