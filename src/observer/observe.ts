@@ -324,8 +324,8 @@ class Run {
     const { reference, statement } = one;
     const { lines = [], gap } = known.get(reference) ?? {};
     const { observedAt, digest, sequence = 1 } = parseSighting(statement);
-    // Another try can only succeed while the sighting is fresh; afterwards the tag is looked at anew.
-    const isOld = io.now().getTime() - observedAt.getTime() > FRESH_MS;
+    // Another try can only succeed while the sighting is fresh; afterwards, as when a clock was wrong, the tag is looked at anew.
+    const isOld = Math.abs(io.now().getTime() - observedAt.getTime()) > FRESH_MS;
     const isLeftOut = gap !== undefined && gap.from <= sequence && sequence <= gap.to;
     if (isLeftOut || (isOld && one.line === undefined && !one.isSigned)) return pending.forget(one);
     if (one.line !== undefined) {

@@ -91,6 +91,9 @@ export class Pending {
       throw new StateError(`cannot use the directory "${directory}": ${reasonOf(cause)}`, { cause });
     }
     this.#take(directory);
+    // Of a process that was ended while it wrote.
+    for (const file of readdirSync(this.#directory))
+      if (file.endsWith(".new")) rmSync(join(this.#directory, file), { force: true });
   }
 
   /** Lets another process have the directory. */

@@ -6,6 +6,9 @@ import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { startMemoryRegistry } from "./memory-registry.ts";
 import { type Observing, startObserving } from "./observing.ts";
 
+/** Of tests with many runs or tags, on a machine that is busy. */
+const SLOW_MS = 120_000;
+
 let at: Observing;
 beforeEach(async () => {
   at = await startObserving();
@@ -114,42 +117,50 @@ describe("a registry that watched tags are in", () => {
     expect(await at.read("1.0")).toMatchObject({ kind: "watched" });
   });
 
-  test("lists 50,000 tags in pages, of which those are watched that a pattern matches", async () => {
-    const digest = at.registry.image("team/app", "v50000", "one");
-    const tags = at.registry.tags.get("team/app");
-    for (let n = 0; n < 49_999; n++) tags?.set(`build-${n}`, digest);
-    const watch = `[{ repository: ${at.registry.host}/team/app, private: true, tags: ["v*"] }]`;
-    const run = await at.run({ watch });
-    expect(run.summary).toMatchObject({ tags: 1, firstSeen: 1 });
-    expect(run.requests.filter((request) => request.endsWith("/tags/list"))).toHaveLength(51);
-  });
+  test(
+    "lists 50,000 tags in pages, of which those are watched that a pattern matches",
+    async () => {
+      const digest = at.registry.image("team/app", "v50000", "one");
+      const tags = at.registry.tags.get("team/app");
+      for (let n = 0; n < 49_999; n++) tags?.set(`build-${n}`, digest);
+      const watch = `[{ repository: ${at.registry.host}/team/app, private: true, tags: ["v*"] }]`;
+      const run = await at.run({ watch });
+      expect(run.summary).toMatchObject({ tags: 1, firstSeen: 1 });
+      expect(run.requests.filter((request) => request.endsWith("/tags/list"))).toHaveLength(51);
+    },
+    SLOW_MS,
+  );
 });
 
 describe("the ledger's registry", () => {
-  test("fails at any one request of a run: the next run has it all, and no line is there twice", async () => {
-    at.registry.image("team/app", "1.0", "v0");
-    const { requests } = await at.run();
-    expect(requests.length).toBeGreaterThan(10);
-    for (let failing = 1; failing <= requests.length + 4; failing++) {
-      const digest = at.registry.image("team/app", "1.0", `v${failing}`);
-      let n = 0;
-      at.registry.fault = (_request, response) => {
-        if (++n < failing) return false;
-        response.writeHead(503).end();
-        return true;
-      };
-      const before = at.head()?.sequence ?? 0;
-      await at.run().catch((error: unknown) => error);
-      expect((await at.read("1.0")).kind).toBe("watched");
-      well();
-      const run = await at.run();
-      expect(run.summary).toMatchObject({ notAsked: 0, notRecorded: 0 });
-      expect(at.head()?.sequence).toBeGreaterThan(before);
-      const { records } = await at.read("1.0");
-      expect(records.map(({ sequence }) => sequence)).toEqual(records.map((_, index) => index + 1));
-      expect(records.at(-1)?.digest).toBe(digest);
-    }
-  });
+  test(
+    "fails at any one request of a run: the next run has it all, and no line is there twice",
+    async () => {
+      at.registry.image("team/app", "1.0", "v0");
+      const { requests } = await at.run();
+      expect(requests.length).toBeGreaterThan(10);
+      for (let failing = 1; failing <= requests.length + 4; failing++) {
+        const digest = at.registry.image("team/app", "1.0", `v${failing}`);
+        let n = 0;
+        at.registry.fault = (_request, response) => {
+          if (++n < failing) return false;
+          response.writeHead(503).end();
+          return true;
+        };
+        const before = at.head()?.sequence ?? 0;
+        await at.run().catch((error: unknown) => error);
+        expect((await at.read("1.0")).kind).toBe("watched");
+        well();
+        const run = await at.run();
+        expect(run.summary).toMatchObject({ notAsked: 0, notRecorded: 0 });
+        expect(at.head()?.sequence).toBeGreaterThan(before);
+        const { records } = await at.read("1.0");
+        expect(records.map(({ sequence }) => sequence)).toEqual(records.map((_, index) => index + 1));
+        expect(records.at(-1)?.digest).toBe(digest);
+      }
+    },
+    SLOW_MS,
+  );
 
   test("fails once at each request of a push: the run goes on", async () => {
     at.registry.image("team/app", "1.0", "one");
@@ -221,13 +232,17 @@ describe("the log", () => {
     expect(records.map((record) => record.sequence)).toEqual([1, 2]);
   });
 
-  test("is down for many tags: it is asked a few times, and each tag is told", async () => {
-    for (let n = 0; n < 30; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
-    at.sigstore.misbehave({ fault: { kind: "answer", status: 500, body: "" } });
-    const run = await at.run();
-    expect(run.summary).toMatchObject({ firstSeen: 0, notRecorded: 31 });
-    expect(at.sigstore.requests.length).toBeLessThan(80);
-  });
+  test(
+    "is down for many tags: it is asked a few times, and each tag is told",
+    async () => {
+      for (let n = 0; n < 30; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
+      at.sigstore.misbehave({ fault: { kind: "answer", status: 500, body: "" } });
+      const run = await at.run();
+      expect(run.summary).toMatchObject({ firstSeen: 0, notRecorded: 31 });
+      expect(at.sigstore.requests.length).toBeLessThan(80);
+    },
+    SLOW_MS,
+  );
 
   test("takes the entry, and its answer is lost: the next run has the line, and the log has it once", async () => {
     at.registry.image("team/app", "1.0", "one");
@@ -238,6 +253,33 @@ describe("the log", () => {
     expect((await at.run()).events).toMatchObject([{ event: "first-seen" }]);
     // The head is new.
     expect(logSize() - sizeBefore).toBe(1);
+    expect((await at.read("1.0")).records).toHaveLength(1);
+  });
+
+  test("does not answer for long: what it may have taken in waits, and its number is not given again", async () => {
+    at.registry.image("team/app", "1.0", "one");
+    const earlier = () => new Date(Date.now() - 12 * 60_000);
+    const restore = at.sigstore.misbehave({ method: "POST", fault: { kind: "lose" } });
+    await at.run({}, { now: earlier });
+    restore();
+    const restoreAgain = at.sigstore.misbehave({ fault: { kind: "drop" } });
+    const run = await at.run();
+    expect(run.summary).toMatchObject({ firstSeen: 0, notRecorded: 2 });
+    expect(pendingFiles()).toHaveLength(1);
+    restoreAgain();
+    expect((await at.run()).events).toMatchObject([{ event: "first-seen" }]);
+    expect((await at.read("1.0")).records).toHaveLength(1);
+  });
+
+  test("has another day than this machine: nothing is taken for recorded", async () => {
+    at.registry.image("team/app", "1.0", "one");
+    for (const days of [-1, 1]) {
+      const run = await at.run({}, { now: () => new Date(Date.now() + days * 86_400_000) });
+      expect(run.summary).toMatchObject({ firstSeen: 0 });
+      expect(run.summary.notRecorded).toBeGreaterThan(0);
+      expect(at.head()).toBeUndefined();
+    }
+    expect((await at.run()).summary).toMatchObject({ firstSeen: 1 });
     expect((await at.read("1.0")).records).toHaveLength(1);
   });
 
@@ -390,23 +432,31 @@ describe("the state directory", () => {
   });
 });
 
-test("many lines that an earlier run could not push are put in batch by batch, and no tag is recorded again", async () => {
-  for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
-  misbehave((request) => request.startsWith("PUT "), { status: 403 });
-  expect((await at.run()).summary).toMatchObject({ firstSeen: 300, notRecorded: 1 });
-  well();
-  const run = await at.run({}, { host: { batch: 20 } });
-  expect(run.summary).toMatchObject({ unchanged: 300, firstSeen: 0, moved: 0, notRecorded: 0 });
-  expect(at.head()).toMatchObject({ tags: 300, lines: 300 });
-});
+test(
+  "many lines that an earlier run could not push are put in batch by batch, and no tag is recorded again",
+  async () => {
+    for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
+    misbehave((request) => request.startsWith("PUT "), { status: 403 });
+    expect((await at.run()).summary).toMatchObject({ firstSeen: 300, notRecorded: 1 });
+    well();
+    const run = await at.run({}, { host: { batch: 20 } });
+    expect(run.summary).toMatchObject({ unchanged: 300, firstSeen: 0, moved: 0, notRecorded: 0 });
+    expect(at.head()).toMatchObject({ tags: 300, lines: 300 });
+  },
+  SLOW_MS,
+);
 
-test("a run with many new tags puts them in batch by batch", async () => {
-  for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
-  const run = await at.run({}, { host: { batch: 20 } });
-  expect(run.summary).toMatchObject({ firstSeen: 300, notRecorded: 0 });
-  // Two slices of the tags, and nothing left for a third head.
-  expect(at.head()).toMatchObject({ sequence: 2, tags: 300, lines: 300 });
-});
+test(
+  "a run with many new tags puts them in batch by batch",
+  async () => {
+    for (let n = 0; n < 300; n++) at.registry.image("team/app", `1.${n}`, `v${n}`);
+    const run = await at.run({}, { host: { batch: 20 } });
+    expect(run.summary).toMatchObject({ firstSeen: 300, notRecorded: 0 });
+    // Two slices of the tags, and nothing left for a third head.
+    expect(at.head()).toMatchObject({ sequence: 2, tags: 300, lines: 300 });
+  },
+  SLOW_MS,
+);
 
 describe("a run that is told to end", () => {
   test("ends soon; what is logged is in the ledger or waits, and the next run has the rest", async () => {
@@ -442,30 +492,34 @@ describe("a run that is told to end", () => {
 });
 
 describe("two observers of one ledger at once", () => {
-  test("lose no line, and the chain of each tag holds", async () => {
-    const { host } = at.registry;
-    const watch = (tags: string) => ({
-      watch: `[{ repository: ${host}/team/app, private: true, tags: ${tags} }]`,
-    });
-    const one = { state: "one", ...watch('["a-*", "both-*"]') };
-    const other = { state: "other", ...watch('["b-*", "both-*"]') };
-    const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
-    for (let round = 0; round < 4; round++) {
-      for (const name of ["a", "b", "both"])
-        for (let n = 0; n < 4; n++) at.registry.image("team/app", `${name}-${n}`, `${name} ${n} ${round}`);
-      await Promise.all([at.run(one, { host: { pause } }), at.run(other, { host: { pause } })]);
-    }
-    // What the other wrote over at the last moment.
-    await at.run(one);
-    await at.run(other);
-    for (const name of ["a", "b", "both"]) {
-      for (let n = 0; n < 4; n++) {
-        const { kind, records } = await at.read(`${name}-${n}`);
-        expect(kind).toBe("watched");
-        expect([...new Set(records.map(({ sequence }) => sequence))]).toEqual([1, 2, 3, 4]);
+  test(
+    "lose no line, and the chain of each tag holds",
+    async () => {
+      const { host } = at.registry;
+      const watch = (tags: string) => ({
+        watch: `[{ repository: ${host}/team/app, private: true, tags: ${tags} }]`,
+      });
+      const one = { state: "one", ...watch('["a-*", "both-*"]') };
+      const other = { state: "other", ...watch('["b-*", "both-*"]') };
+      const pause = (ms: number) => new Promise<void>((resolve) => void setTimeout(resolve, ms));
+      for (let round = 0; round < 4; round++) {
+        for (const name of ["a", "b", "both"])
+          for (let n = 0; n < 4; n++) at.registry.image("team/app", `${name}-${n}`, `${name} ${n} ${round}`);
+        await Promise.all([at.run(one, { host: { pause } }), at.run(other, { host: { pause } })]);
       }
-    }
-  });
+      // What the other wrote over at the last moment.
+      await at.run(one);
+      await at.run(other);
+      for (const name of ["a", "b", "both"]) {
+        for (let n = 0; n < 4; n++) {
+          const { kind, records } = await at.read(`${name}-${n}`);
+          expect(kind).toBe("watched");
+          expect([...new Set(records.map(({ sequence }) => sequence))]).toEqual([1, 2, 3, 4]);
+        }
+      }
+    },
+    SLOW_MS,
+  );
 });
 
 function logSize(): number {
