@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { sha256 } from "../../src/image/digest.ts";
 import { SIGHTING_PREDICATE_TYPE } from "../../src/record/statement.ts";
-import { type Observing, startObserving } from "./observing.ts";
+import { type ConfigurationParts, type Observing, startObserving } from "./observing.ts";
 
 const PROCESS = new URL("observing-process.ts", import.meta.url).pathname;
 const SHIPPED = new URL("../../dist", import.meta.url).pathname;
@@ -44,6 +44,32 @@ test("an observer that is killed at any moment loses no line, writes none twice,
   );
 }, 120_000);
 
+test("with a Rekor v2 log, which gives no entry twice, a sighting still has one line", async () => {
+  const at = await startObserving();
+  onTestFinished(at.close);
+  const parts = {
+    log: `{ url: ${at.sigstore.url}, api: 2 }`,
+    signing: `{ key: observer.pem, timestamps: ["${at.sigstore.url}/api/v1/timestamp"] }`,
+  };
+  at.registry.image("team/app", "1.0", "at first");
+  await at.run(parts);
+  const counter = countRequests(at);
+  // From before the timestamp of a sighting to behind the push of the ledger.
+  const points = [8, 9, 10, 11, 12, 14, 18, 22];
+  for (const point of points) {
+    at.registry.image("team/app", "1.0", `at ${point}`);
+    const observing = start(at, parts);
+    counter.after(point, () => observing.kill("SIGKILL"));
+    await once(observing, "exit");
+    counter.never();
+    expect((await at.read("1.0")).kind).toBe("watched");
+    expect((await at.run(parts)).summary).toMatchObject({ notAsked: 0, notRecorded: 0 });
+  }
+  expect((await at.read("1.0")).records.map(({ sequence }) => sequence)).toEqual(
+    Array.from({ length: points.length + 1 }, (_, n) => n + 1),
+  );
+}, 60_000);
+
 test("an observer that gets SIGINT ends by itself, and the next run has what it logged", async () => {
   const at = await startObserving();
   onTestFinished(at.close);
@@ -77,9 +103,9 @@ async function expectAllLines(at: Observing): Promise<void> {
   expect(kept.toSorted()).toEqual(logged.toSorted());
 }
 
-function start(at: Observing): ChildProcess {
+function start(at: Observing, parts?: ConfigurationParts): ChildProcess {
   const path = join(at.directory, "tlog-observer.yaml");
-  writeFileSync(path, at.configurationText());
+  writeFileSync(path, at.configurationText(parts));
   const child = spawn(process.execPath, [PROCESS, path, SHIPPED], { stdio: "ignore" });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
