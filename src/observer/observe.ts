@@ -280,7 +280,11 @@ class Run {
         tags.set(name, { reference, name, isPrivate: watched.private === true });
       }
     }
-    return [...tags.values()];
+    // By what their shards are found by, so that what is recorded together is in few shards.
+    return [...tags.values()]
+      .map((tag) => ({ tag, place: shardOf(tag.name, 2 ** 32) }))
+      .toSorted((a, b) => a.place - b.place)
+      .map(({ tag }) => tag);
   }
 
   async #tagsOf(watched: Watched): Promise<readonly string[]> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
+import { openCollector } from "../courier/server/collector.ts";
 import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
 import { mayUsePlainHttp } from "../policy/address.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "../registry/client.ts";
@@ -23,6 +24,9 @@ export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause
 /** Where an organisation puts its trusted root and its signing configuration, as for builds. */
 const OWN = "/etc/tlog-dockerfile";
 const DEFAULT_CONCURRENCY = 8;
+/** After so much is memory given back; and what a request leaves behind besides its body. */
+const COLLECT_BYTES = 8 * 1024 * 1024;
+const REQUEST_BYTES = 16 * 1024;
 
 /** How an observer waits; rejects when the signal ends it. */
 export function pauseOf({ pause }: ObserverHost): NonNullable<ObserverHost["pause"]> {
@@ -78,10 +82,14 @@ export function openRegistries(
   { environment, onRequest, pause, requestMs, now }: ObserverHost & { readonly now: () => Date },
 ): ConfiguredRegistries {
   const concurrency = new Map(registries.map((each) => [each.host, each.concurrency]));
+  const haveMoved = openCollector(COLLECT_BYTES);
   const options = {
     plainHttp: (of: string) => mayUsePlainHttp(of, registries),
     concurrency: (of: string) => concurrency.get(of) ?? DEFAULT_CONCURRENCY,
-    ...(onRequest && { onRequest }),
+    onRequest(counted: Parameters<NonNullable<typeof onRequest>>[0]) {
+      haveMoved(REQUEST_BYTES + counted.sent + counted.received);
+      onRequest?.(counted);
+    },
     ...(pause && { pause }),
     clock: () => now().getTime(),
     ...(requestMs !== undefined && { requestMs }),

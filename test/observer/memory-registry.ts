@@ -16,6 +16,8 @@ export interface MemoryRegistry {
   readonly blobs: Map<string, Buffer>;
   /** `METHOD /path` of all requests since it was last emptied. */
   readonly requests: string[];
+  /** The bytes of all bodies that came and went. */
+  bytes: number;
   /** Answers a request in its own way; true: it did. */
   fault: (request: IncomingMessage, response: ServerResponse) => boolean;
   /** Puts a tag on an image that is distinct by this text; gives its digest. */
@@ -61,8 +63,10 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     const { method } = request;
     const url = new URL(request.url ?? "", `http://${request.headers.host}`);
     requests.push(`${method} ${url.pathname}`);
+    registry.bytes += body.length;
     if (registry.fault(request, response)) return;
     const say = (status: number, headers: Record<string, string> = {}, bytes?: Buffer) => {
+      if (method !== "HEAD") registry.bytes += bytes?.length ?? 0;
       response.writeHead(status, headers).end(method === "HEAD" ? undefined : bytes);
     };
     const [, uploaded] = UPLOAD.exec(url.pathname) ?? [];
@@ -106,6 +110,7 @@ export async function startMemoryRegistry(): Promise<MemoryRegistry> {
     manifests,
     blobs,
     requests,
+    bytes: 0,
     fault: () => false,
     image(repository, tag, content) {
       const digest = sha256(content);
