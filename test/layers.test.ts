@@ -17,7 +17,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   courier: [],
   "courier/client": ["log", "check", "courier", "gateway"],
   "courier/server": ["image", "log", "courier"],
-  registry: ["image", "log", "courier", "courier/server"],
+  registry: ["image", "log", "trust", "record", "ledger", "courier", "courier/server"],
   report: ["image", "log", "trust", "record", "lock", "ledger", "attestation", "policy", "check"],
   gateway: [],
   llb: ["image"],
