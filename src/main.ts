@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "approve an image for a tag that moved, outside a build",
     load: async () => (await import("./observer/approve.ts")).approve,
   },
+  history: {
+    does: "show which images a tag named when, and by whose records",
+    load: async () => (await import("./history/command/command.ts")).history,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

@@ -6,7 +6,7 @@ import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
 import { askedPlatforms } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
-import { DESCRIBE, isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
+import { DESCRIBE, isOfNoImage, isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
 import { buildFiles } from "./build-files.ts";
 import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
 import { type BuildStart, type OpenedCheck, type Setup, STEERING_FILES } from "./setup.ts";
@@ -60,7 +60,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     options: withoutRequest(options, request),
     // What the text of a Dockerfile answers needs no policy and no log.
     isTextRequest: isStandardText(options),
-    stopsAtDockerfile: request === "policy" || request === "verify",
+    stopsAtDockerfile: isOfNoImage(request),
     onDockerfile: dockerfile.resolve,
   };
   const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() => {
@@ -81,6 +81,10 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
       platforms: askedPlatforms(options),
       context: (await open()).context,
     });
+  }
+  if (request === "history") {
+    const { showHistory } = await import("./judging.ts");
+    return showHistory(setup.commands.image, await open());
   }
   const converted = await converting;
   if (conversion.isTextRequest) {

@@ -3,6 +3,7 @@
 export { openCheck } from "../check/check.ts";
 export { mayImport } from "../policy/cache-from.ts";
 export { showPolicy, withOwnRequests } from "../subrequests/answer.ts";
+export { showHistory } from "../subrequests/history.ts";
 export { verifyImage } from "../subrequests/verify.ts";
 export { startChecking } from "./checking.ts";
 export { failureStatus } from "./failure.ts";

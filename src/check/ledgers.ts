@@ -56,7 +56,8 @@ function unreadOf(ledger: string, answer: LedgerAnswer): UnreadLedger[] {
   return answer.kind === "failed" ? [{ ledger, reason: answer.reason, detail: answer.detail }] : [];
 }
 
-function contradictionOf(
+/** What stands for one tag by each of these ledgers alone, when it is not the same by all of them. */
+export function contradictionOf(
   watched: readonly { readonly name: string; readonly history: History }[],
 ): Contradiction | undefined {
   const ledgers = watched.flatMap(({ name, history }) => {

@@ -110,9 +110,7 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Pr
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
-  // It is another registry on each machine, so no log's record of it is about this one. A name that is not public for another
-  // reason is asked about: that protects those who recorded it once, and only its hash is in the question.
-  const isLocal = isLoopbackRegistry(reference.registry) && !isNamedAnywhere(one.rule, context.policy);
+  const isLocal = isOfThisMachine(one);
   // What this check has read or written is not asked for again; a log without search could not even answer.
   const seen = known.get(taggedName(reference));
   const brought = seen?.history ?? (await context.locked?.(reference, trust));
@@ -179,6 +177,19 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Pr
   return said(locked === undefined ? looked : withoutContradiction(looked, locked, "log"));
 }
 
+/**
+ * Whether no log is asked about an image: its registry is another one on each machine, so no log's record of it is about this
+ * one. A name that is not public for another reason is asked about: that protects those who recorded it once, and only its hash
+ * is in the question.
+ */
+export function isOfThisMachine({
+  image: { reference },
+  rule,
+  context: { policy },
+}: Pick<ImageCheck, "image" | "rule" | "context">): boolean {
+  return isLoopbackRegistry(reference.registry) && !isNamedAnywhere(rule, policy);
+}
+
 function isStanding(history: History): boolean {
   return standing(history) !== undefined;
 }
@@ -214,21 +225,23 @@ export function broughtBy(searches: readonly Found[]): Brought {
  * What that says of a tag, together with the records that are known already. With a newer trusted root, where one
  * is needed, it is brought `again`. `isOwn`: this build's own entry is in it.
  */
-export async function judgeEvidence(
+export async function judgeEvidence(one: ImageCheck, brought: BroughtToJudge): Promise<Lookup> {
+  return (await judgeBrought(one, brought)).lookup;
+}
+
+/** What searches brought, and by whom and beside what it is judged. */
+export interface BroughtToJudge extends Brought {
+  readonly known: History | undefined;
+  readonly trust: readonly Trust[];
+  readonly again?: (root: TrustedRoot) => Promise<Brought>;
+  readonly isOwn?: boolean;
+}
+
+/** The same, and what the brought evidence says by itself. */
+export async function judgeBrought(
   one: ImageCheck,
-  {
-    known,
-    trust,
-    again,
-    isOwn = false,
-    ...brought
-  }: Brought & {
-    readonly known: History | undefined;
-    readonly trust: readonly Trust[];
-    readonly again?: (root: TrustedRoot) => Promise<Brought>;
-    readonly isOwn?: boolean;
-  },
-): Promise<Lookup> {
+  { known, trust, again, isOwn = false, ...brought }: BroughtToJudge,
+): Promise<Judged> {
   const { image, context } = one;
   const logs = namedLogs(context.policy);
   // What is proven already needs not be shown again.
@@ -240,20 +253,24 @@ export async function judgeEvidence(
     const shown = evidence.filter((each) => !isUnreadCopy(each));
     const history = readHistory(shown, { subject, trust, trustedRoot, logs });
     const rejected = sumOf([history.rejected, dropped]);
-    return { rejected, lookup: lookupIn({ ...history, rejected }, known) };
+    return { rejected, history, lookup: lookupIn({ ...history, rejected }, known) };
   };
   const first = judged(await context.trustedRoot(), brought);
   const stands = decideOn(one, first.lookup).kind === "unchanged";
   const unknown = stands && !isOwn ? STRANGERS_APART : ROOT_TOO_OLD;
-  if (countOf(first.rejected, unknown) === 0) return first.lookup;
+  if (countOf(first.rejected, unknown) === 0) return first;
   // Failing to get a newer root is no reason to doubt what this one proves.
   const newer = await context.newerRoot?.().catch(() => undefined);
-  if (newer === undefined) return first.lookup;
-  return judged(newer, (await again?.(newer).catch(() => undefined)) ?? brought).lookup;
+  if (newer === undefined) return first;
+  return judged(newer, (await again?.(newer).catch(() => undefined)) ?? brought);
 }
 
-interface Judged {
+/** What evidence that was brought says. */
+export interface Judged {
+  /** Together with what is known. */
   readonly lookup: Lookup;
+  /** By itself. */
+  readonly history: History;
   readonly rejected: History["rejected"];
 }
 
@@ -281,15 +298,25 @@ function lookupIn(history: History, known: History | undefined): Lookup {
  * then one of the two was withheld.
  */
 function withoutContradiction(looked: Lookup, locked: History, place: "ledger" | "log"): Lookup {
+  const detail = lockContradiction(looked.history, locked, place);
+  return detail === undefined ? looked : failed({ reason: "contradicted", detail }, looked.history.rejected);
+}
+
+/** What to say where the whole history begins with another image than the lock file, because of what this place has. */
+export function lockContradiction(
+  looked: History,
+  locked: History,
+  place: "ledger" | "log",
+): string | undefined {
   const stood = (history: History) => {
     const stands = standing(history);
     return stands?.superseded[0] ?? stands?.record;
   };
-  const first = stood(looked.history);
+  const first = stood(looked);
   const lockedFirst = stood(locked);
-  if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest) return looked;
-  const detail = `the lock file contradicts the ${place}: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the ${place} with "${first.digest}" (log index ${first.logIndex})`;
-  return failed({ reason: "contradicted", detail }, looked.history.rejected);
+  if (first === undefined || lockedFirst === undefined || first.digest === lockedFirst.digest)
+    return undefined;
+  return `the lock file contradicts the ${place}: it begins with "${lockedFirst.digest}" (log index ${lockedFirst.logIndex}), and the ${place} with "${first.digest}" (log index ${first.logIndex})`;
 }
 
 function found(history: History): Lookup {
@@ -319,7 +346,7 @@ function countOf(rejected: History["rejected"], codes: ReadonlySet<RecordErrorCo
  * The digests under which a log's index has the tag: that of our name for it, and that of the name which tlogistry gave
  * it, of Docker Hub's images another one. tlogistry's records are counted as rejected where they do not count.
  */
-function searchHashes(reference: Reference): readonly string[] {
+export function searchHashes(reference: Reference): readonly string[] {
   return [...new Set([subjectHash(reference), tlogistrySubjectHash(reference)])];
 }
 

@@ -2,6 +2,7 @@
 import type { Reference } from "../image/reference.ts";
 import type { History } from "../record/history.ts";
 import type { Trust } from "../record/signer.ts";
+import type { Gap } from "./lines.ts";
 
 /**
  * Why a ledger says nothing of a tag.
@@ -21,12 +22,22 @@ export const LEDGER_FAILURES = [
 ] as const;
 export type LedgerFailure = (typeof LEDGER_FAILURES)[number];
 
+/** How far a ledger's answer reaches: whatever its observer had signed by then is in it, but for the gap. */
+export interface LedgerReach {
+  /** The number of the head that the answer was read under. */
+  readonly sequence: number;
+  /** When that head was in its log, as is proven. */
+  readonly loggedAt: Date;
+  /** Sightings of the tag that the observer no longer keeps. */
+  readonly gap?: Gap;
+}
+
 /** What a ledger says of a tag. */
 export type LedgerAnswer =
   /** All records of the tag that it has and that count, verified like any other evidence. */
-  | { readonly kind: "watched"; readonly history: History }
+  | { readonly kind: "watched"; readonly history: History; readonly reach?: LedgerReach }
   /** Its head proves that it has no line of the tag. */
-  | { readonly kind: "not-watched" }
+  | { readonly kind: "not-watched"; readonly reach?: LedgerReach }
   | { readonly kind: "failed"; readonly reason: LedgerFailure; readonly detail: string };
 
 /** A ledger that a build can ask. */

@@ -66,7 +66,9 @@ export function openLedger(source: LedgerSource, reading: LedgerReading): Ledger
   const answer = async (subject: Reference, trust: readonly Trust[]): Promise<LedgerAnswer> => {
     const name = taggedName(subject);
     const { text, ...place } = await textFor(name);
-    if (text === undefined) return { kind: "not-watched" };
+    const { sequence, loggedAt } = (await open()).head;
+    const reach = { sequence, loggedAt };
+    if (text === undefined) return { kind: "not-watched", reach };
     const lines = tagLinesIn(text, name, place);
     const history = await withNewerRoot(reading, (trustedRoot) =>
       ledgerHistory(
@@ -75,7 +77,8 @@ export function openLedger(source: LedgerSource, reading: LedgerReading): Ledger
         { name: repository, ...source },
       ),
     );
-    return history === undefined ? { kind: "not-watched" } : { kind: "watched", history };
+    if (history === undefined) return { kind: "not-watched", reach };
+    return { kind: "watched", history, reach: { ...reach, ...(lines.gap && { gap: lines.gap }) } };
   };
 
   return {

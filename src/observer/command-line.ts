@@ -9,7 +9,7 @@ export const EXIT = { well: 0, incomplete: 1, usage: 2, killed: 130 } as const;
 
 /** What a command is run with. */
 export interface CommandIo {
-  readonly stdout: { write(text: string): unknown };
+  readonly stdout: { write(text: string): unknown; readonly columns?: number | undefined };
   readonly stderr: ProgressStream;
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** The directory to which paths on the command line are relative. */

@@ -255,7 +255,7 @@ export function joinHistories(one: History, other: History): History {
 }
 
 /** What tells sightings apart: two records with the same text are copies of one envelope. */
-function sightingId({ signer, reference, digest, observedAt, supersedes }: TagRecord): string {
+export function sightingId({ signer, reference, digest, observedAt, supersedes }: TagRecord): string {
   return JSON.stringify([signerId(signer), reference, digest, observedAt.getTime(), supersedes ?? ""]);
 }
 

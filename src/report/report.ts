@@ -14,14 +14,14 @@ import { textsOf } from "./message-table.ts";
 import { progressLine } from "./messages.ts";
 import { namedBy, type PlacedJudgement } from "./place.ts";
 
-const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
+export const list = <Item extends v.GenericSchema>(item: Item, description: string) =>
   described(v.pipe(v.array(item), v.readonly()), description);
 
-const Digest = described(
+export const Digest = described(
   v.pipe(v.string(), v.regex(/^(sha256:[0-9a-f]{64}|sha384:[0-9a-f]{96}|sha512:[0-9a-f]{128})$/)),
   "An image's digest",
 );
-const Time = described(
+export const Time = described(
   v.pipe(v.string(), v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)),
   "RFC 3339, UTC, whole seconds",
 );
@@ -41,7 +41,7 @@ const Signer = described(
   "Who signed a record",
 );
 
-const ReportedRecord = described(
+export const ReportedRecord = described(
   v.strictObject({
     digest: Digest,
     loggedAt: described(Time, "When it was in the log, as is proven; RFC 3339, UTC"),
@@ -272,7 +272,8 @@ function reportLedger({ name, digest, loggedAt }: Contradiction["ledgers"][numbe
   return { name, digest, loggedAt: isoTime(loggedAt) };
 }
 
-function reportRecord(record: TagRecord): ReportedRecord {
+/** A record as reports have it. */
+export function reportRecord(record: TagRecord): ReportedRecord {
   const { digest, loggedAt, logUrl, logIndex, uuid, signer, strength, supersedes, reason } = record;
   return {
     digest,

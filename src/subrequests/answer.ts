@@ -23,7 +23,7 @@ export interface TextAnswer {
   /** What it prints with `format=json`. */
   readonly json: unknown;
   /** The exit status of the client. */
-  readonly status: 0 | 1;
+  readonly status: 0 | 1 | 3;
 }
 
 /** The encoded Result that answers a text request: no ref, and the answer in its metadata. */

@@ -46,6 +46,11 @@ export const TEXT_REQUESTS = {
     description: "Check the evidence that a built image carries about its base images",
     options: [{ name: "build-arg:TLOG_IMAGE", description: "Image to verify" }],
   },
+  history: {
+    id: "frontend.tlog.history",
+    description: "Show what a tag named when, by the lock file, the ledgers and the log",
+    options: [{ name: "build-arg:TLOG_IMAGE", description: "Tag to show the history of" }],
+  },
   sourcePolicy: {
     id: "frontend.tlog.source-policy",
     description: "Print a BuildKit source policy that pins every image of the build",
@@ -84,8 +89,10 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
       `TLOG_APPROVE=${formatReference(approve)} is for "docker buildx build --call tlog", or beside TLOG_LOCK=update: a build that had it among its arguments would approve the image again after somebody took that back`,
     );
   }
-  if (image !== undefined && own !== "verify")
-    throw new RequestError('TLOG_IMAGE is for "docker buildx build --call tlog.verify" alone');
+  if (image !== undefined && own !== "verify" && own !== "history")
+    throw new RequestError(
+      'TLOG_IMAGE is for "docker buildx build --call tlog.verify" and "--call tlog.history" alone',
+    );
   if (lock === "update" && id !== undefined)
     throw new RequestError(
       'TLOG_LOCK=update is for "docker buildx build --build-arg TLOG_LOCK=update -o . ." without --call',
@@ -96,8 +103,13 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
     );
   if (lock === "check" && own !== "lock")
     throw new RequestError('TLOG_LOCK=check is for "docker buildx build --call tlog.lock" alone');
-  if (own !== undefined && own !== "policy" && own !== "verify") refuseLinked(options);
+  if (own !== undefined && !isOfNoImage(own)) refuseLinked(options);
   return own;
+}
+
+/** Whether a request is answered without the images of the build. */
+export function isOfNoImage(request: OwnRequest | undefined): boolean {
+  return request === "policy" || request === "verify" || request === "history";
 }
 
 /**

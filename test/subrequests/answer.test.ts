@@ -70,6 +70,7 @@ describe("who asks what can be asked finds our requests behind the standard ones
       "frontend.tlog.policy",
       "frontend.tlog.lock",
       "frontend.tlog.verify",
+      "frontend.tlog.history",
       "frontend.tlog.source-policy",
       "frontend.tlog.rego-data",
     ]);

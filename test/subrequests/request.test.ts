@@ -56,13 +56,13 @@ describe("a command in the wrong place is refused, and says where its place is",
     {
       row: "an image to verify in a build",
       commands: { image },
-      says: 'TLOG_IMAGE is for "docker buildx build --call tlog.verify" alone',
+      says: 'TLOG_IMAGE is for "docker buildx build --call tlog.verify" and "--call tlog.history" alone',
     },
     {
       row: "an image to verify in a check",
       id: "frontend.tlog",
       commands: { image },
-      says: 'TLOG_IMAGE is for "docker buildx build --call tlog.verify" alone',
+      says: 'TLOG_IMAGE is for "docker buildx build --call tlog.verify" and "--call tlog.history" alone',
     },
     {
       row: "the lock file's update in a question of ours",
