@@ -26,13 +26,16 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   const inputs = bridge.inputs();
   // An old engine may fail at it, and what is told then is that it is old.
   inputs.catch(() => undefined);
+  const contexts = inputs.then((all) => Object.keys(all));
+  // A request that is answered at once may leave it behind.
+  contexts.catch(() => undefined);
   const { attestations } = readEngine(await pong);
 
   const dockerfile = Promise.withResolvers<ReadDockerfile>();
   dockerfile.promise.catch(() => undefined);
   const origin = {
     buildOptions,
-    inputs: inputs.then((all) => Object.keys(all)),
+    inputs: contexts,
     dockerfile: dockerfile.promise,
   };
   const files = buildFiles(bridge, origin, STEERING_FILES);

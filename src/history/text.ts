@@ -73,7 +73,7 @@ function summary(
         [
           "",
           isNewer
-            ? `seen ${newest.loggedAt}, ${followed ? "which counts: the policy follows the tag" : "and it does not stand"}`
+            ? `logged ${newest.loggedAt}, ${followed ? "which counts: the policy follows the tag" : "and it does not stand"}`
             : undefined,
         ],
         ["", events.length === 0 ? `no record of the tag counts${since}` : undefined],

@@ -120,20 +120,7 @@ export function sampleLog(hostname = "rekor.example.org"): SampleLog {
     trustedRoot: parseTrustedRoot(JSON.stringify(root), "trusted_root.json"),
     now: new Date(OBSERVED.getTime() + 2000),
     record: (what, key) => sample.append(signEnvelope(sightingStatement(what), key)),
-    append(envelope, salt = "") {
-      const { payload, payloadType } = envelope;
-      return log.append({
-        apiVersion: "0.0.2",
-        kind: "intoto",
-        spec: {
-          content: {
-            envelope: { payload: encode(encode(payload)), payloadType, signatures: signaturesOf(envelope) },
-            hash: { algorithm: "sha256", value: hexOf(salt) },
-            payloadHash: { algorithm: "sha256", value: hexOf(payload) },
-          },
-        },
-      });
-    },
+    append: (envelope, salt = "") => log.append(proposedEntry(envelope, salt)),
     force(envelope) {
       const { payload, payloadType } = envelope;
       const hash = hexOf(payload);
@@ -158,6 +145,22 @@ export function sampleLog(hostname = "rekor.example.org"): SampleLog {
     },
   };
   return sample;
+}
+
+/** What a client sends to a Rekor v1 log to have an envelope logged. */
+export function proposedEntry(envelope: SampleEnvelope, salt = ""): object {
+  const { payload, payloadType } = envelope;
+  return {
+    apiVersion: "0.0.2",
+    kind: "intoto",
+    spec: {
+      content: {
+        envelope: { payload: encode(encode(payload)), payloadType, signatures: signaturesOf(envelope) },
+        hash: { algorithm: "sha256", value: hexOf(salt) },
+        payloadHash: { algorithm: "sha256", value: hexOf(payload) },
+      },
+    },
+  };
 }
 
 function hexOf(bytes: Uint8Array | string): string {

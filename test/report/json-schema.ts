@@ -29,6 +29,7 @@ function translated({ type, ...step }: Step, of: string): JsonSchema {
   switch (type) {
     case "string":
     case "number":
+    case "boolean":
       return { type };
     case "literal":
       return { const: step["literal"] };

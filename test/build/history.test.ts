@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+import * as v from "valibot";
+import { describe, expect, test } from "vitest";
+import { CourierError } from "../../src/courier/client/channel.ts";
+import { readResult } from "../../src/gateway/result.ts";
+import { HistoryShape } from "../../src/history/told.ts";
+import type { LedgerSource } from "../../src/ledger/source.ts";
+import { type Content, fakeLedger } from "../check/fake-ledger.ts";
+import type { Setting } from "../check/sample-courier.ts";
+import { type Built, good, key, logOf, OLD, start } from "./sample-build.ts";
+
+const LEDGER = "ghcr.io/acme/tlog-ledger";
+
+function ask(image: string | undefined, setting: Setting = {}): Promise<Built> {
+  return start({
+    dockerfile: "FROM moved:1\nRUN x\n",
+    options: {
+      requestid: "frontend.tlog.history",
+      ...(image !== undefined && { "build-arg:TLOG_IMAGE": image }),
+    },
+    setting: { policy: { trust: [{ signer: key.signer, may: new Set(["record", "approve"]) }] }, ...setting },
+  });
+}
+
+function withLedger(content: Content): Setting {
+  const source: LedgerSource = { repository: LEDGER, observer: key.signer, approvers: [], maxAgeMs: 1 };
+  return {
+    policy: { trust: [{ signer: key.signer, may: new Set(["record"]) }], ledgers: [source] },
+    context: { ledgers: [fakeLedger(LEDGER, content, [])] },
+  };
+}
+
+async function answerOf({ done }: Built) {
+  const { metadata } = readResult(await done);
+  const text = (name: string) => Buffer.from(metadata[name] ?? []).toString();
+  return {
+    text: text("result.txt"),
+    json: v.parse(HistoryShape, JSON.parse(text("result.json"))),
+    status: text("result.statuscode"),
+  };
+}
+
+describe("the request for a tag's history", () => {
+  test("is answered by the build's policy, ledgers and log, whatever the Dockerfile uses", async () => {
+    const built = await ask("moved:1", withLedger({ log: logOf(), entries: [1] }));
+    const { text, json, status } = await answerOf(built);
+    expect(status).toBe("0");
+    expect(json).toMatchObject({
+      image: "docker.io/library/moved:1",
+      stands: { record: { digest: OLD } },
+      events: [{ what: "first-seen", record: { digest: OLD } }],
+      places: [
+        { kind: "ledger", name: LEDGER, answer: "records" },
+        { kind: "log", answer: "records" },
+      ],
+    });
+    expect(text).toContain(`docker.io/library/moved:1\n  stands ${OLD}\n`);
+    // Nothing is signed for it, and no image is judged.
+    expect(built.around.started).toEqual([false]);
+    expect(built.around.asked.filter((each) => !each.startsWith("find"))).toEqual([]);
+  });
+
+  test("takes no image of the Dockerfile: another tag is answered as well", async () => {
+    const { json } = await answerOf(await ask("good:1"));
+    expect(json).toMatchObject({ stands: { record: { digest: good.digest } } });
+  });
+
+  test("ends with status 3 for a tag that nobody recorded", async () => {
+    const { status, text } = await answerOf(await ask("none:1"));
+    expect(status).toBe("3");
+    expect(text).toContain("no record of the tag counts");
+  });
+
+  test("ends with status 1 where the ledger or the log could not be read, and tells the rest", async () => {
+    const unread = await answerOf(await ask("good:1", withLedger("ledger-unreachable")));
+    expect(unread).toMatchObject({
+      status: "1",
+      json: { stands: { record: { digest: good.digest } }, places: [{ reason: "ledger-unreachable" }, {}] },
+    });
+    const find = () => Promise.reject(new CourierError("unreachable", "the log is down"));
+    expect(await answerOf(await ask("good:1", { courier: { find } }))).toMatchObject({
+      status: "1",
+      json: { events: [], places: [{ answer: "failed", detail: "the log is down" }] },
+    });
+  });
+
+  test.for<[string | undefined, RegExp]>([
+    [undefined, /nothing says of which tag; name it with --build-arg TLOG_IMAGE=/],
+    [`good@${OLD}`, /TLOG_IMAGE="docker\.io\/library\/good@sha256:.*" is to be a tag without a digest/],
+  ])("with TLOG_IMAGE %s is refused", async ([image, why]) => {
+    await expect((await ask(image)).done).rejects.toThrow(why);
+  });
+});
