@@ -31,7 +31,7 @@ test("a program outside builds reads a ledger by the same rules as a build", asy
   };
   const ledger = `${at.registry.host}/team/ledger`;
   expect(await read(ledger, "1.0")).toMatchObject({ kind: "watched", history: { records: [{ digest }] } });
-  expect(await read(ledger, "2.0")).toEqual({ kind: "not-watched" });
+  expect(await read(ledger, "2.0")).toMatchObject({ kind: "not-watched", reach: { sequence: 1 } });
   expect(await read(`${at.registry.host}/team/other`, "1.0")).toMatchObject({ reason: "ledger-not-there" });
   expect(await read("127.0.0.1:9/team/ledger", "1.0")).toMatchObject({ reason: "ledger-unreachable" });
 });
