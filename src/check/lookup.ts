@@ -251,14 +251,14 @@ export async function judgeBrought(
   const judged = (trustedRoot: TrustedRoot, { evidence, dropped }: Brought): Judged => {
     const subject = image.reference;
     const shown = evidence.filter((each) => !isUnreadCopy(each));
-    const history = readHistory(shown, { subject, trust, trustedRoot, logs });
-    const rejected = sumOf([history.rejected, dropped]);
-    return { rejected, history, lookup: lookupIn({ ...history, rejected }, known) };
+    const read = readHistory(shown, { subject, trust, trustedRoot, logs });
+    const history = { ...read, rejected: sumOf([read.rejected, dropped]) };
+    return { history, lookup: lookupIn(history, known) };
   };
   const first = judged(await context.trustedRoot(), brought);
   const stands = decideOn(one, first.lookup).kind === "unchanged";
   const unknown = stands && !isOwn ? STRANGERS_APART : ROOT_TOO_OLD;
-  if (countOf(first.rejected, unknown) === 0) return first;
+  if (countOf(first.history.rejected, unknown) === 0) return first;
   // Failing to get a newer root is no reason to doubt what this one proves.
   const newer = await context.newerRoot?.().catch(() => undefined);
   if (newer === undefined) return first;
@@ -271,7 +271,6 @@ export interface Judged {
   readonly lookup: Lookup;
   /** By itself. */
   readonly history: History;
-  readonly rejected: History["rejected"];
 }
 
 /**

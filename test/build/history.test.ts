@@ -4,15 +4,22 @@ import { describe, expect, test } from "vitest";
 import { CourierError } from "../../src/courier/client/channel.ts";
 import { readResult } from "../../src/gateway/result.ts";
 import { HistoryShape } from "../../src/history/told.ts";
+import { joinLines, parseLockFile, recordLine } from "../../src/lock/file.ts";
+import { historyIn } from "../check/sample-history.ts";
 import type { LedgerSource } from "../../src/ledger/source.ts";
 import { type Content, fakeLedger } from "../check/fake-ledger.ts";
 import type { Setting } from "../check/sample-courier.ts";
-import { type Built, good, key, logOf, OLD, start } from "./sample-build.ts";
+import { type Built, type Case, good, key, logOf, OLD, start } from "./sample-build.ts";
 
 const LEDGER = "ghcr.io/acme/tlog-ledger";
 
-function ask(image: string | undefined, setting: Setting = {}): Promise<Built> {
+function ask(
+  image: string | undefined,
+  setting: Setting = {},
+  more: Pick<Case, "lock" | "log"> = {},
+): Promise<Built> {
   return start({
+    ...more,
     dockerfile: "FROM moved:1\nRUN x\n",
     options: {
       requestid: "frontend.tlog.history",
@@ -58,6 +65,21 @@ describe("the request for a tag's history", () => {
     // Nothing is signed for it, and no image is judged.
     expect(built.around.started).toEqual([false]);
     expect(built.around.asked.filter((each) => !each.startsWith("find"))).toEqual([]);
+  });
+
+  test("tells the lock file of the build apart from its log", async () => {
+    const log = logOf();
+    const { history } = historyIn(log, {
+      reference: "moved:1",
+      trust: [{ signer: key.signer, may: new Set(["record"]) }],
+    });
+    const lines = history.records.flatMap((record) => recordLine(record) ?? []);
+    const lock = parseLockFile(Buffer.from(joinLines(lines)), "app/tlog.lock");
+    const { json } = await answerOf(await ask("moved:1", {}, { lock, log }));
+    expect(json).toMatchObject({
+      events: [{ what: "first-seen", record: { digest: OLD }, places: [1, 2] }],
+      places: [{ kind: "lock-file", name: "app/tlog.lock", records: 1 }, { kind: "log" }],
+    });
   });
 
   test("takes no image of the Dockerfile: another tag is answered as well", async () => {

@@ -4,6 +4,7 @@ import { pb } from "../../gen/gateway.js";
 import { build } from "../../src/build/build.ts";
 import { buildArgs } from "../../src/gateway/options.ts";
 import type { Digest } from "../../src/image/digest.ts";
+import type { LockFile } from "../../src/lock/file.ts";
 import { readCommands } from "../../src/policy/commands.ts";
 import { BuildRefused } from "../../src/build/respond.ts";
 import type { Setup } from "../../src/build/setup.ts";
@@ -47,6 +48,7 @@ export interface Case {
   readonly options?: Readonly<Record<string, string>>;
   readonly setting?: Setting;
   readonly log?: SampleLog;
+  readonly lock?: LockFile;
   readonly inputs?: Readonly<Record<string, Uint8Array>>;
   readonly behaviour?: (usual: ReturnType<typeof sampleBuildkit>) => Partial<FakeBehaviour>;
 }
@@ -70,7 +72,7 @@ export async function start(each: Case): Promise<Built> {
     open: async () => ({
       context: around.context,
       policy: around.context.policy,
-      lock: undefined,
+      lock: each.lock,
       notes: [],
     }),
     close: async () => undefined,

@@ -41,7 +41,11 @@ interface Ran {
 /** Runs `main.ts history` in the observer's directory. */
 async function history(
   args: readonly string[],
-  { now = () => new Date(), environment = {} }: Partial<Pick<CommandIo, "now" | "environment">> = {},
+  {
+    now = () => new Date(),
+    environment = {},
+    signal = new AbortController().signal,
+  }: Partial<Pick<CommandIo, "now" | "environment" | "signal">> = {},
 ): Promise<Ran> {
   let [out, err] = ["", ""];
   const io: CommandIo = {
@@ -54,7 +58,7 @@ async function history(
     now,
     clock: () => performance.now(),
     pause: async () => undefined,
-    signal: new AbortController().signal,
+    signal,
   };
   const status = await main(["history", ...args], io);
   return { status, out, err };
@@ -154,6 +158,47 @@ describe("a tag of the public internet", () => {
       foreign: [{ record: { digest: OTHER_DIGEST }, places: [1] }],
     });
     expect(told).not.toHaveProperty("stands");
+  });
+
+  test("of which strangers logged much is told with a few of their sightings, and a count", async () => {
+    policy();
+    logged();
+    for (let each = 10; each < 20; each += 1)
+      logged({ digest: `sha256:${String(each).repeat(32)}` }, sampleKey());
+    const { status, told } = await asJson(["alpine:3.16.0"]);
+    expect(status).toBe(0);
+    expect(told.events).toMatchObject([{ record: { digest: DIGEST } }]);
+    expect(told.foreign).toHaveLength(4);
+    expect(told.rejected).toEqual({ "untrusted-signer": 10 });
+  });
+
+  test("of a policy whose log has no search is told by the lock file alone, which says so", async () => {
+    policy();
+    logged();
+    writeFileSync(join(at.directory, "tlog.lock"), lockText());
+    const key = JSON.stringify(builder.pem);
+    const logs = `[{ url: "${at.sigstore.url}", api: 2 }]`;
+    writeFileSync(
+      join(at.directory, "v2.yaml"),
+      `version: 1\nlogs: ${logs}\ntrust: [{ key: ${key}, may: [record] }]\n`,
+    );
+    const { status, told } = await asJson(["alpine:3.16.0", "--policy", "v2.yaml"]);
+    expect(status).toBe(0);
+    expect(told.places).toMatchObject([
+      { kind: "lock-file", records: 1 },
+      { kind: "log", answer: "not-asked", detail: expect.stringContaining("has no search") },
+    ]);
+    expect(at.sigstore.requests).toEqual([]);
+  });
+
+  test("is not told by half when the command is interrupted", async () => {
+    policy();
+    const { status, out, err } = await history(["alpine:3.16.0"], { signal: AbortSignal.abort() });
+    expect({ status, out, err }).toEqual({
+      status: 1,
+      out: "",
+      err: "tlog-dockerfile history: interrupted\n",
+    });
   });
 
   test("where nobody is trusted, is shown as strangers saw it, from the lock file too", async () => {

@@ -330,7 +330,9 @@ describe("what the observer itself lost, or signed by mistake", () => {
 
   test("a sighting in the middle that the text says is not kept is none", async () => {
     const ledger = ledgerOf({ lines: [first, third], gaps: { [ALPINE]: { from: 2, to: 2 } } });
-    expect(digestsIn(await said(ledger))).toEqual([DIGEST, THIRD_DIGEST]);
+    const answer = await said(ledger);
+    expect(digestsIn(answer)).toEqual([DIGEST, THIRD_DIGEST]);
+    expect(answer).toMatchObject({ reach: { sequence: 1, gap: { from: 2, to: 2 } } });
   });
 
   test("a gap of another tag is not this one's", async () => {

@@ -86,6 +86,10 @@ export async function history(args: readonly string[], io: CommandIo): Promise<n
     policy: values.policy,
     asksLogs: !switches.has("no-log"),
   });
+  if (io.signal.aborted) {
+    io.stderr.write("tlog-dockerfile history: interrupted\n");
+    return EXIT.incomplete;
+  }
   const name = taggedName(reference);
   const width = Math.min(Math.max(io.stdout.columns ?? NARROW, NARROW), WIDE);
   const write = (told: object, text: string): void =>
