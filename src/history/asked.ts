@@ -13,6 +13,7 @@ import {
   NOTHING,
   searchHashes,
 } from "../check/lookup.ts";
+import { whyUnread } from "../check/verdict.ts";
 import { openSigners } from "../check/signers.ts";
 import { type Reference, taggedName } from "../image/reference.ts";
 import type { Ledger } from "../ledger/answer.ts";
@@ -171,5 +172,11 @@ async function askLog(
     return { ...place, failure: { reason: "unreachable", detail: messageOf(error) } };
   }
   const { history, lookup } = await judgeBrought(one, { ...brought, known, trust, again: search });
-  return { ...place, history, ...(lookup.failure && { failure: lookup.failure }) };
+  // Of what the log lists and does not give, nobody knows whether it counts.
+  const failure = lookup.failure ?? whyUnread(history);
+  return {
+    ...place,
+    history,
+    ...(failure && { failure: { reason: failure.reason, detail: failure.detail } }),
+  };
 }

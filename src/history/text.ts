@@ -14,7 +14,7 @@ const LABEL_WIDTH = 6;
 const INDENT = " ".repeat(LABEL_WIDTH + 3);
 
 type Row = readonly [label: string, text: string | undefined];
-type Record = ToldHistory["events"][number]["record"];
+type ToldRecord = ToldHistory["events"][number]["record"];
 
 const WHAT = {
   "first-seen": "first seen",
@@ -23,7 +23,7 @@ const WHAT = {
   approved: "approved",
   "approved-in-vain": "approved, without effect",
   "not-counted": "seen by who may only vouch",
-} as const satisfies globalThis.Record<ToldHistory["events"][number]["what"], string>;
+} as const satisfies Record<ToldHistory["events"][number]["what"], string>;
 
 const KIND = { "lock-file": "lock file", ledger: "ledger", log: "log" } as const;
 
@@ -89,7 +89,7 @@ function whyItStands({ why, approvals, record }: NonNullable<ToldHistory["stands
   return `approval ${approvals}, ${record.loggedAt}, by ${signerOf(record)}`;
 }
 
-function details(record: Record): Row[] {
+function details(record: ToldRecord): Row[] {
   const { digest, supersedes, reason, log, logIndex } = record;
   return [
     ["digest", digest],
@@ -108,7 +108,7 @@ function placesText(places: readonly ToldPlace[], width: number): string[] {
     const said = {
       records: count,
       nothing: "no record of the tag",
-      failed: `could not be read (${reason ?? ""})`,
+      failed: `${records === 0 ? "could not be read" : `${count}, and not all could be read`} (${reason ?? ""})`,
       "not-asked": "not asked",
     }[answer];
     const head = `[${index + 1}] ${KIND[kind]} ${excerpt(name, 512)}: ${said}`;
@@ -121,8 +121,6 @@ function placesText(places: readonly ToldPlace[], width: number): string[] {
   });
 }
 
-const CHANGE = { changed: "changed", added: "added", removed: "removed", same: "same" } as const;
-
 /** How two images differ, as people read it. */
 export function diffText({ image, from, to, platforms, places }: ToldDiff, width = NARROW): string {
   const head = [
@@ -132,7 +130,7 @@ export function diffText({ image, from, to, platforms, places }: ToldDiff, width
   const changes = (platforms ?? [])
     .filter(({ what }) => what !== "same")
     .map(({ platform, what, from: was, to: is }) => [
-      `${CHANGE[what]}  ${platform}`,
+      `${what}  ${platform}`,
       ...rows(
         [...was.map((digest): Row => ["from", digest]), ...is.map((digest): Row => ["to", digest])],
         width,

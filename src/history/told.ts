@@ -23,7 +23,7 @@ const ToldPlace = described(
     records: described(Count, "How many records that count it has, of any time"),
     reason: v.exactOptional(text("Of failed: why, in one word")),
     detail: v.exactOptional(text("Of failed and not-asked: why")),
-    mayLeaveOut: flag("Whether the place could have left out a record without anybody seeing it"),
+    mayLeaveOut: flag("Whether the place could have left out a record; a ledger's observer is believed"),
     guarantee: text("What it could have left out, and who"),
     completeTo: v.exactOptional(
       described(
@@ -37,7 +37,7 @@ const ToldPlace = described(
             ),
           ),
         }),
-        "Of a ledger: up to when it has all that its observer saw of the tag",
+        "Of a ledger: up to when nobody but its observer can leave anything out",
       ),
     ),
   }),
@@ -181,12 +181,12 @@ function guaranteeOf({ kind, reach, history }: PlaceSaid): Pick<ToldPlace, "mayL
   if (reach === undefined || history === undefined)
     return { mayLeaveOut: true, guarantee: "nothing is known of what it has" };
   const { sequence, loggedAt, gap } = reach;
-  const upTo = `of all that its observer saw up to head ${sequence}, ${isoTime(loggedAt)}, nothing is left out`;
+  const upTo = `up to head ${sequence}, ${isoTime(loggedAt)}, nobody but its observer can leave anything out`;
   return gap === undefined
     ? { mayLeaveOut: false, guarantee: upTo }
     : {
         mayLeaveOut: true,
-        guarantee: `${upTo} but sightings ${gap.from} to ${gap.to}, which the observer no longer keeps`,
+        guarantee: `${upTo}; of sightings ${gap.from} to ${gap.to} it no longer keeps some or all`,
       };
 }
 

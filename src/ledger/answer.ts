@@ -22,7 +22,7 @@ export const LEDGER_FAILURES = [
 ] as const;
 export type LedgerFailure = (typeof LEDGER_FAILURES)[number];
 
-/** How far a ledger's answer reaches: whatever its observer had signed by then is in it, but for the gap. */
+/** How far a ledger's answer reaches: nobody but its observer can leave out what it saw until then, but for the gap. */
 export interface LedgerReach {
   /** The number of the head that the answer was read under. */
   readonly sequence: number;

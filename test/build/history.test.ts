@@ -99,6 +99,12 @@ describe("the request for a tag's history", () => {
       status: "1",
       json: { stands: { record: { digest: good.digest } }, places: [{ reason: "ledger-unreachable" }, {}] },
     });
+    const changeFound: Setting["changeFound"] = (entries) =>
+      entries.map(({ uuid }) => ({ uuid, entry: null }));
+    expect(await answerOf(await ask("good:1", { changeFound }))).toMatchObject({
+      status: "1",
+      json: { events: [], places: [{ answer: "failed", reason: "unreachable" }], rejected: { unread: 1 } },
+    });
     const find = () => Promise.reject(new CourierError("unreachable", "the log is down"));
     expect(await answerOf(await ask("good:1", { courier: { find } }))).toMatchObject({
       status: "1",

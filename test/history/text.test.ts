@@ -61,8 +61,8 @@ test("a history says what stands and why, each record with its places, and what 
 [1] lock file tlog.lock: 2 records
     whoever can edit the file can leave lines out
 [2] ledger ghcr.io/acme/tlog-ledger: 3 records
-    of all that its observer saw up to head 12, 2022-07-10T00:00:00Z, nothing is
-    left out
+    up to head 12, 2022-07-10T00:00:00Z, nobody but its observer can leave
+    anything out
 [3] log https://rekor.example.org: 6 records
     the log can leave entries out: nothing proves that its search is complete
 
@@ -112,10 +112,20 @@ test("a ledger that no longer keeps sightings may have left out those", () => {
   const [place] = told([{ ...ledger, reach } as PlaceSaid]).places;
   expect(place).toMatchObject({
     mayLeaveOut: true,
-    guarantee: expect.stringContaining("but sightings 2 to 9, which the observer no longer keeps"),
+    guarantee: expect.stringContaining("; of sightings 2 to 9 it no longer keeps some or all"),
     completeTo: { head: 12, loggedAt: "2022-07-10T00:00:00Z", gap: { from: 2, to: 9 } },
   });
   expect(told().places.map(({ mayLeaveOut }) => mayLeaveOut)).toEqual([true, false, true]);
+});
+
+test("a log that has more of a trusted signer than it proves is told with what it proves", () => {
+  const failure = { reason: "unproven", detail: "the log has 1 entry of a trusted signer for this tag" };
+  const text = historyText(
+    told([{ kind: "log", name: "https://rekor.example.org", history: known([0]), failure }]),
+  );
+  expect(text).toContain(
+    "[1] log https://rekor.example.org: 1 record, and not all could be read\n    (unproven)\n    the log has 1 entry",
+  );
 });
 
 test("where nobody is trusted, that is said, and what is there is shown as that of strangers", () => {
