@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "show which images a tag named when, and by whose records",
     load: async () => (await import("./history/command/command.ts")).history,
   },
+  audit: {
+    does: "read logs and ledgers to their ends, and tell where they contradict",
+    load: async () => (await import("./audit/command.ts")).audit,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

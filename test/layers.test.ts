@@ -87,6 +87,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "build",
     "observer",
   ],
+  audit: [
+    "image",
+    "log",
+    "trust",
+    "record",
+    "lock",
+    "ledger",
+    "attestation",
+    "policy",
+    "courier/server",
+    "registry",
+    "observer",
+  ],
 };
 
 /** Floors whose files run where there is no network, and must not be able to use one. */

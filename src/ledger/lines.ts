@@ -124,8 +124,8 @@ export function ledgerHistory(
  * Throws LedgerError when a numbered sighting is missing. Two observers at once may have given one number twice; what came
  * next names one of them.
  */
-function checkChain(
-  records: readonly TagRecord[],
+export function checkChain(
+  records: readonly Pick<TagRecord, "sequence" | "previous" | "bundle">[],
   {
     tag,
     gap = { from: 0, to: 0 },

@@ -10,7 +10,8 @@ import { LedgerError } from "./error.ts";
 import { type LedgerHead, parseHead } from "./head.ts";
 
 /** A head that is proven to be its observer's and to be in a log. */
-export interface ProvenHead extends LedgerHead, Pick<TagRecord, "logIndex" | "logUrl" | "loggedAt"> {
+export interface ProvenHead
+  extends LedgerHead, Pick<TagRecord, "logIndex" | "logId" | "logUrl" | "loggedAt"> {
   /** sha256 of its statement: what the next head names as the one before it. */
   readonly statement: Sha256;
 }
@@ -44,11 +45,11 @@ export function proveHead(
     checkLoggedWhenObserved(place, { loggedAt, observedAt: head.madeAt });
     const [entry] = claim.bundle.verificationMaterial.tlogEntries;
     checkLogIsNamed({ place, entry }, logs, trustedRoot);
-    const { logIndex, logUrl } = proveClaim(claim, loggedAt, trustedRoot);
+    const { logIndex, logId, logUrl } = proveClaim(claim, loggedAt, trustedRoot);
     // After the proof, so that it is its own observer who says so.
     if (head.ledger !== repository)
       throw new LedgerError("ledger-foreign", `its head is that of the ledger "${head.ledger}"`);
-    return { ...head, logIndex, logUrl, loggedAt, statement: sha256(payload) };
+    return { ...head, logIndex, logId, logUrl, loggedAt, statement: sha256(payload) };
   } catch (error) {
     if (!(error instanceof RecordError)) throw error;
     const { code: reason, message } = error;

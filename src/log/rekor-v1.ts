@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import * as v from "valibot";
+import { CheckpointText } from "./entry.ts";
 import {
   askJson,
   badAnswer,
@@ -290,9 +291,51 @@ export async function findUuids(ask: AskLog, { identity, ...search }: Search): P
   return askIndex(ask, search, { hash });
 }
 
+/**
+ * The UUIDs of all entries that the log's index has under a certificate's subject, or under the sha256 of a key's PEM. The index
+ * promises nothing: entries may be missing. Throws LogError, of status 400 or 422 where the log cannot look for this, also when
+ * there are more than `max`, and what `ask` throws.
+ */
+export async function findUuidsBy(
+  ask: AskLog,
+  {
+    by,
+    ...search
+  }: Omit<Search, "hash" | "identity"> & {
+    readonly by: { readonly subject: string } | { readonly hash: string };
+  },
+): Promise<readonly string[]> {
+  return askIndex(ask, search, by);
+}
+
+/** What a log says of the tree that grows. */
+export interface LogSize {
+  /** How many entries its retired trees have: the first of this tree has that index in the whole log. */
+  readonly before: number;
+  /** The newest signed tree head. */
+  readonly checkpoint: string;
+}
+
+const MAX_INFO_BYTES = 256 * 1024;
+const size = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const LogInfo = v.object({
+  signedTreeHead: CheckpointText,
+  inactiveShards: v.nullish(v.pipe(v.array(v.object({ treeSize: size })), v.maxLength(1_000))),
+});
+
+/** The size that the log says it has; nothing of it is verified. Throws LogError, and what `ask` throws. */
+export async function readLogSize(ask: AskLog, call: LogCall): Promise<LogSize> {
+  const request = getRequest(call, "api/v1/log", MAX_INFO_BYTES);
+  const { value, answer } = await askJson(ask, request);
+  const info = v.safeParse(LogInfo, value);
+  if (!info.success) throw badAnswer(request, answer, "is not the state of a log");
+  const { signedTreeHead: checkpoint, inactiveShards } = info.output;
+  return { before: (inactiveShards ?? []).reduce((sum, shard) => sum + shard.treeSize, 0), checkpoint };
+}
+
 async function askIndex(
   ask: AskLog,
-  { max, ...call }: Omit<Search, "identity">,
+  { max, ...call }: Omit<Search, "hash" | "identity">,
   query: object,
 ): Promise<readonly string[]> {
   const request = postRequest(call, "api/v1/index/retrieve", { body: query, maxBytes: MAX_INDEX_BYTES });

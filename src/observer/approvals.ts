@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseReference } from "../image/reference.ts";
 import { LockError } from "../lock/error.ts";
 import { recordLine } from "../lock/file.ts";
-import { parseLine } from "../lock/line.ts";
+import { type LockedLine, parseLine } from "../lock/line.ts";
 import { RecordError } from "../record/error.ts";
 import { readKeptHistory } from "../record/history.ts";
 import type { TagRecord } from "../record/record.ts";
@@ -35,20 +35,40 @@ export async function readApprovals(
 ): Promise<readonly Approval[]> {
   const trust = signers.map((signer) => ({ signer, may: new Set(["approve"] as const) }));
   const approvals = new Map<string, Approval>();
+  await eachLine(from, onProblem, (line, path, number) => {
+    const approval = approvalIn(line, { path, number, trust, trustedRoot });
+    approvals.set(line, approval);
+  });
+  return [...approvals.values()];
+}
+
+/** The lines of approvals in files and directories, as they stand there: nothing of them is proven. `onProblem` as above. */
+export async function readApprovalLines(
+  from: readonly string[],
+  onProblem: (why: string) => void,
+): Promise<readonly LockedLine[]> {
+  const lines: LockedLine[] = [];
+  await eachLine(from, onProblem, (line, path, number) => void lines.push(parseLine(line, path, number)));
+  return lines;
+}
+
+async function eachLine(
+  from: readonly string[],
+  onProblem: (why: string) => void,
+  take: (line: string, path: string, number: number) => void,
+): Promise<void> {
   for (const path of await filesIn(from, onProblem)) {
     const text = await textOf(path, onProblem);
     for (const [index, line] of text.split(/\r?\n/).entries()) {
       if (line === "" || line.startsWith("#")) continue;
       try {
-        const approval = approvalIn(line, { path, number: index + 1, trust, trustedRoot });
-        approvals.set(line, approval);
+        take(line, path, index + 1);
       } catch (error) {
         if (!(error instanceof LockError || error instanceof RecordError)) throw error;
         onProblem(error.message);
       }
     }
   }
-  return [...approvals.values()];
 }
 
 function approvalIn(

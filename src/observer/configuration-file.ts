@@ -7,11 +7,25 @@ import { MAX_POLICY_BYTES } from "../policy/name.ts";
 import { UsageError } from "./command-line.ts";
 import { ConfigurationError, type ObserverConfiguration, readConfiguration } from "./configuration.ts";
 
-/** Reads the file of a configuration; its name is relative to `directory`. Throws UsageError. */
+/** Reads the file of an observer's configuration; its name is relative to `directory`. Throws UsageError. */
 export async function readConfigurationFile(
   name: string,
   { directory, isApprover }: { readonly directory: string; readonly isApprover?: boolean },
 ): Promise<ObserverConfiguration> {
+  return readProgramFile(name, directory, (text, file) =>
+    readConfiguration(text, { ...file, ...(isApprover === true && { isApprover }) }),
+  );
+}
+
+/**
+ * Reads the file of a program's configuration by `read`, which throws ConfigurationError; its name is relative to `directory`.
+ * Throws UsageError.
+ */
+export async function readProgramFile<T>(
+  name: string,
+  directory: string,
+  read: (text: string, file: { readonly path: string; readonly name: string }) => T,
+): Promise<T> {
   const path = resolve(directory, name);
   let bytes: Buffer;
   try {
@@ -26,11 +40,7 @@ export async function readConfigurationFile(
     throw new UsageError(`read configuration "${excerpt(name, 300)}": ${why}`, { cause });
   }
   try {
-    return readConfiguration(new TextDecoder("utf-8", { fatal: true }).decode(bytes), {
-      path,
-      name,
-      ...(isApprover === true && { isApprover }),
-    });
+    return read(new TextDecoder("utf-8", { fatal: true }).decode(bytes), { path, name });
   } catch (cause) {
     if (cause instanceof ConfigurationError) throw new UsageError(cause.message, { cause });
     if (cause instanceof TypeError)

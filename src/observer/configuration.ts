@@ -217,7 +217,7 @@ function readHosts(
 }
 
 /** Reads a repository's name without tag and digest. Throws WrongValue and ImageReferenceError. */
-function readRepository(text: string): Repository {
+export function readRepository(text: string): Repository {
   const { registry, repository } = canonicalReference(parseReference(text));
   const last = text.slice(text.lastIndexOf("/") + 1);
   if (text.includes("@") || last.includes(":"))
@@ -262,8 +262,8 @@ function readSigningWay(
   return token === undefined ? { kind: "github" } : { kind: "token", file: fileAt(token) };
 }
 
-/** The absolute path. What was written is not repeated: it may be a key. */
-function readPath(text: string, directory: string): string {
+/** The absolute path. What was written is not repeated: it may be a key. Throws WrongValue. */
+export function readPath(text: string, directory: string): string {
   if (text === "") throw new WrongValue("it is empty; write the path of a file or directory");
   if (text.length > MAX_PATH) throw new WrongValue(`it is longer than ${MAX_PATH} characters; write a path`);
   if (/\p{Cc}/u.test(text))

@@ -29,16 +29,23 @@ const MAX_BAR = 40;
 const MIN_BAR = 8;
 const DEFAULT_COLUMNS = 80;
 
-/** Opens the display of one run. `now` is in milliseconds. Shows nothing when it is to be quiet. */
+/**
+ * Opens the display of one run. `now` is in milliseconds; `what` is counted, in the plural. Shows nothing when it is to be
+ * quiet.
+ */
 export function showProgress(
   stream: ProgressStream,
-  { now, quiet }: { readonly now: () => number; readonly quiet: boolean },
+  {
+    now,
+    quiet,
+    what = "tags",
+  }: { readonly now: () => number; readonly quiet: boolean; readonly what?: string },
 ): ProgressDisplay {
   if (quiet) return { update() {}, aside: (write) => write(), end() {} };
-  return stream.isTTY === true ? bar(stream, now) : lines(stream, now);
+  return stream.isTTY === true ? bar(stream, now, what) : lines(stream, now, what);
 }
 
-function bar(stream: ProgressStream, now: () => number): ProgressDisplay {
+function bar(stream: ProgressStream, now: () => number, what: string): ProgressDisplay {
   const begun = now();
   let drawn = -Infinity;
   let shown: Progress | undefined;
@@ -48,7 +55,7 @@ function bar(stream: ProgressStream, now: () => number): ProgressDisplay {
   const draw = () => {
     if (shown === undefined || isOver) return;
     drawn = now();
-    stream.write(`\r${barText(shown, { ms: drawn - begun, columns: stream.columns })}\u001b[K`);
+    stream.write(`\r${barText(shown, { ms: drawn - begun, columns: stream.columns, what })}\u001b[K`);
   };
   return {
     update(progress) {
@@ -67,7 +74,7 @@ function bar(stream: ProgressStream, now: () => number): ProgressDisplay {
   };
 }
 
-function lines(stream: ProgressStream, now: () => number): ProgressDisplay {
+function lines(stream: ProgressStream, now: () => number, what: string): ProgressDisplay {
   const begun = now();
   let said = begun;
   let tenths = 0;
@@ -79,7 +86,7 @@ function lines(stream: ProgressStream, now: () => number): ProgressDisplay {
       if (isOver || (passed < LINE_MS && (reached <= tenths || passed < TENTH_MS))) return;
       said = now();
       tenths = reached;
-      stream.write(`${textOf(progress, said - begun)}\n`);
+      stream.write(`${textOf(progress, said - begun, what)}\n`);
     },
     aside: (write) => write(),
     end() {
@@ -89,19 +96,22 @@ function lines(stream: ProgressStream, now: () => number): ProgressDisplay {
 }
 
 /** `[######......] 50% 1200 of 2400 tags, 40.0/s, 30 s left`, never wider than the terminal. */
-function barText(progress: Progress, { ms, columns }: { ms: number; columns: number | undefined }): string {
+function barText(
+  progress: Progress,
+  { ms, columns, what }: { ms: number; columns: number | undefined; what: string },
+): string {
   // In the last column some terminals begin a new line, and a bar that is redrawn would leave the old one there.
   const room = Math.max((columns || DEFAULT_COLUMNS) - 1, 0);
-  const text = textOf(progress, ms);
+  const text = textOf(progress, ms, what);
   const width = Math.min(room - text.length - 3, MAX_BAR);
   if (width < MIN_BAR) return text.slice(0, room);
   const full = Math.floor(shareOf(progress) * width);
   return `[${"#".repeat(full)}${".".repeat(width - full)}] ${text}`;
 }
 
-function textOf(progress: Progress, ms: number): string {
+function textOf(progress: Progress, ms: number, what: string): string {
   const { done, total } = progress;
-  const parts = [`${Math.floor(100 * shareOf(progress))}% ${done} of ${total} tags`];
+  const parts = [`${Math.floor(100 * shareOf(progress))}% ${done} of ${total} ${what}`];
   if (ms >= SETTLED_MS && done > 0) {
     const rate = (1_000 * done) / ms;
     parts.push(`${rate.toFixed(1)}/s`);
