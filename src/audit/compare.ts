@@ -269,8 +269,9 @@ function compareHeads(
 function findGoneLines({ name, head, gaps, isWhole }: ReadLedger, state: AuditState, tell: Tell): void {
   if (!isWhole) return;
   const now = head?.sequence ?? 0;
-  for (const { reference, statement, sequence, head: seen } of state.lines(name)) {
-    if (seen >= now) continue;
+  for (const { reference, statement, sequence, head: seen } of state.lines(name, { isGone: true })) {
+    // A ledger that went back is told as that.
+    if (seen > now) continue;
     const isGap = gaps.some((gap) => gap.reference === reference && isIn(gap, sequence));
     if (!isGap)
       tell("line-gone", `${name} ${statement}`, {

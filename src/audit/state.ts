@@ -47,7 +47,10 @@ CREATE TABLE line (
 ) WITHOUT ROWID;
 `;
 
-const ASIDE = "CREATE TEMP TABLE IF NOT EXISTS aside (reference TEXT, ledger TEXT, line TEXT)";
+const ASIDE = `
+CREATE TEMP TABLE IF NOT EXISTS aside (reference TEXT, ledger TEXT, statement TEXT, line TEXT);
+CREATE INDEX IF NOT EXISTS temp.aside_statement ON aside (ledger, reference, statement);
+`;
 
 /** What was counted in a log besides the entries that were found. */
 export interface Counts {
@@ -302,7 +305,12 @@ export class AuditState {
     this.#transaction(() => {
       this.#database.exec(ASIDE);
       for (const line of lines)
-        this.#run("INSERT INTO aside VALUES (?, ?, ?)", [line.reference, line.ledger, JSON.stringify(line)]);
+        this.#run("INSERT INTO aside VALUES (?, ?, ?, ?)", [
+          line.reference,
+          line.ledger,
+          line.statement,
+          JSON.stringify(line),
+        ]);
     });
   }
 
@@ -369,9 +377,12 @@ export class AuditState {
     );
   }
 
-  /** The lines of a ledger that were ever seen, by their tags. */
-  *lines(ledger: string): Generator<KeptLine> {
-    const sql = "SELECT * FROM line WHERE ledger = ? ORDER BY reference, sequence";
+  /** The lines of a ledger that were ever seen, by their tags; or only those that are not among the ones put aside. */
+  *lines(ledger: string, { isGone }: { readonly isGone?: boolean } = {}): Generator<KeptLine> {
+    this.#database.exec(ASIDE);
+    const gone = `AND NOT EXISTS (SELECT 1 FROM aside WHERE aside.ledger = line.ledger
+      AND aside.reference = line.reference AND aside.statement = line.statement)`;
+    const sql = `SELECT * FROM line WHERE ledger = ? ${isGone === true ? gone : ""} ORDER BY reference, sequence`;
     for (const row of this.#statement(sql).iterate(ledger))
       yield {
         ledger,
