@@ -45,7 +45,7 @@ export const KINDS = {
 export type FindingKind = keyof typeof KINDS;
 
 const kinds = Object.keys(KINDS) as FindingKind[];
-const optionalText = (description: string) => v.exactOptional(described(v.string(), description));
+const optionalText = (description: string) => v.optional(described(v.string(), description));
 
 /** One finding, as `--json` has it. */
 export const FINDING_SCHEMA = v.strictObject({
@@ -56,10 +56,10 @@ export const FINDING_SCHEMA = v.strictObject({
   ledger: optionalText("the ledger's repository"),
   signer: optionalText("the signer, as messages name it"),
   reference: optionalText("the tag's canonical name"),
-  indexes: v.exactOptional(
+  indexes: v.optional(
     described(v.array(v.pipe(v.number(), v.integer(), v.minValue(0))), "the entries in the log, at most 100"),
   ),
-  evidence: v.exactOptional(
+  evidence: v.optional(
     described(v.array(v.string()), "signed checkpoints that contradict one another, byte for byte"),
   ),
 });
