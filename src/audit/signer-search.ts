@@ -13,8 +13,6 @@ const MIN_PART = 6;
 export interface SignerSearch {
   /** The places in these bytes, in order, at which something is that may be one of the signers. */
   places(bytes: Buffer): readonly number[];
-  /** Whether it is in this entry, of whatever kind. */
-  isIn(body: Buffer): boolean;
 }
 
 /** Makes the search for these signers. It finds all of their entries, and a few of others. */
@@ -28,7 +26,7 @@ export function signerSearch(signers: readonly TrustedSigner[]): SignerSearch {
     for (let at = bytes.indexOf(BACKSLASH); at >= 0; at = bytes.indexOf(BACKSLASH, at + 1)) found.push(at);
     return found.toSorted((one, other) => one - other);
   };
-  return { places, isIn: (body) => places(body).length > 0 };
+  return { places };
 }
 
 /** Bytes that each key or certificate of a signer has. */

@@ -2,6 +2,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import type { ConfigurationParts } from "../observer/observing.ts";
+import { GOOGLE, identityToken } from "../sigstore/identity-token.ts";
 import { startSigstore } from "../sigstore/sigstore.ts";
 import { type Auditing, keyText, startAuditing, strangers } from "./auditing.ts";
 
@@ -187,6 +189,45 @@ test("a signer by a key is found in an entry that spells its body in another way
   at.replaceLog(at.lyingLog([...strangers(5), Buffer.from(spelled)]));
   const { result } = await at.audit({ signers: `[{ key: ${keyText(at.signer)} }]`, ledgers: "[]" }, FIRST);
   expect(result.findings).toMatchObject([{ kind: "hidden-entry", indexes: [5] }]);
+});
+
+describe("a signer by a certificate", () => {
+  const identity = `{ issuer: "${GOOGLE}", identity: "ci@acme.example" }`;
+  const keyless = (): ConfigurationParts => {
+    writeFileSync(join(at.directory, "token"), identityToken());
+    const { url } = at.sigstore;
+    return { ...at.v2, signing: `{ token: token, fulcio: ${url}, timestamps: ["${url}/api/v1/timestamp"] }` };
+  };
+  const ledgers = () => `[{ repository: ${at.registry.host}/team/ledger, observer: ${identity} }]`;
+
+  test("is found by the name in it, and what it signed is compared", async () => {
+    at.registry.image("team/app", "1.0", "one");
+    await at.run(keyless());
+    expect(await at.audit({ ledgers: ledgers() }, FIRST)).toMatchObject({
+      status: 0,
+      result: { entries: 2, findings: [], logs: [{ impostors: 0, unreadable: 0 }] },
+    });
+    await at.sign({ digest: DIGEST }, keyless());
+    at.registry.image("team/app", "1.1", "one");
+    await at.run(keyless());
+    expect((await at.audit({ ledgers: ledgers() })).kinds).toEqual(["hidden-entry"]);
+    const pattern = identity.replace('identity: "ci@', 'identity-pattern: "*@');
+    const signers = `[${pattern}]`;
+    expect((await at.audit({ ledgers: "[]", signers }, FIRST)).result.entries).toBe(5);
+  });
+
+  test("of an authority that nobody trusts is counted, and is no entry of that signer", async () => {
+    at.registry.image("team/app", "1.0", "one");
+    await at.run(keyless());
+    const other = await startSigstore();
+    onTestFinished(() => other.close());
+    const { certificateAuthorities } = other.trustedRoot as { certificateAuthorities: object[] };
+    const root = { ...at.sigstore.trustedRoot, certificateAuthorities };
+    writeFileSync(join(at.directory, "sigstore", "trusted_root.json"), JSON.stringify(root));
+    const { status, result } = await at.audit({ ledgers: "[]", signers: `[${identity}]` }, FIRST);
+    expect(status).toBe(0);
+    expect(result).toMatchObject({ entries: 0, logs: [{ impostors: 2 }] });
+  });
 });
 
 test("entries that are none are counted", async () => {
