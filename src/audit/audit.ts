@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { Failure } from "../courier/server/failure.ts";
 import { sendHttp } from "../courier/server/http.ts";
-import { LogEntryError } from "../log/entry.ts";
+import { LogEntryError, treeHead } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { type AskLog, LogError, logUrl, sameUrl } from "../log/json-api.ts";
 import { readApprovalLines } from "../observer/approvals.ts";
@@ -62,8 +62,19 @@ export async function runAudit(
   return {
     version: 1,
     logs: read.map(({ id, url, api, way, read: count, bytes }) => {
-      const { range, unreadable = 0, impostors = 0 } = state.proven(id) ?? {};
-      return { url, id, api, way, size: range?.size ?? 0, read: count, bytes, unreadable, impostors };
+      const { range, checkpoint, unreadable = 0, impostors = 0 } = state.proven(id) ?? {};
+      const searched = checkpoint === undefined ? 0 : Number(treeHead(checkpoint, `"${url}"`).treeSize);
+      return {
+        url,
+        id,
+        api,
+        way,
+        size: way === "search" ? searched : (range?.size ?? 0),
+        read: count,
+        bytes,
+        unreadable,
+        impostors,
+      };
     }),
     ledgers: ledgers.map(({ name, head, lines }) => ({
       repository: name,
@@ -220,6 +231,8 @@ async function readLog(
     if (io.signal.aborted) throw error;
     const isUnread = error instanceof LogError || error instanceof Failure || error instanceof LogEntryError;
     if (!isUnread) throw error;
+    // A log that was closed, and read to its end after that, may be switched off.
+    if ((state.proven(id)?.at ?? new Date(0)) > known.validFor.end) return whole({ findings: [], read: 0 });
     notRead.push(excerpt(`the log "${url}": ${error.message}`, 2_000));
     return { ...whole({ findings: [], read: 0 }), isWhole: false };
   }
@@ -280,7 +293,8 @@ async function search(
   const entries = found.flatMap((each) => (each.kind === "found" ? [each.entry] : []));
   const count = (kind: string) => found.filter((each) => each.kind === kind).length;
   const counts = { entries: entries.length, unreadable: count("unreadable"), impostors: count("impostor") };
-  state.prove(id, { ...counts, range: new CompactRange(), checkpoint }, { found: entries, at: io.now() });
+  const range = before?.range ?? new CompactRange();
+  state.prove(id, { ...counts, range, checkpoint }, { found: entries, at: io.now() });
   return { findings, read: found.length };
 }
 

@@ -106,10 +106,14 @@ function read(
   if (named.length === 0 && ledgers.length === 0)
     wrong(["signers"], 'there is nobody to audit; name "signers", or "ledgers" with their observers');
   file.throwReported();
+  // An entry counts for the first who fits: for the observer rather than for a pattern that fits it too.
+  const observers = new Set(ledgers.map(({ observer }) => signerId(observer)));
+  const rank = ({ signer }: AuditedSigner) =>
+    (signer.kind === "identity-pattern" ? 2 : 0) + (observers.has(signerId(signer)) ? 0 : 1);
   if (state === undefined) throw new TypeError("a value was refused, and no problem was reported");
   return {
     ...(logs && { logs }),
-    signers: [...signers.values()],
+    signers: [...signers.values()].toSorted((one, other) => rank(one) - rank(other)),
     ledgers,
     ...(announced && { announced }),
     state: { path: state, name: excerpt(shape.state, 300) },

@@ -59,11 +59,13 @@ export async function followLog(following: Following): Promise<Followed> {
   let read = 0;
   const open = state.reading(id);
   if (open !== undefined) {
-    // It was verified when the reading began; the key may have left the trusted root since.
-    const outcome = await readTo(signedCheckpoint(open.checkpoint, log), { ...following, open });
-    read += outcome.read;
-    // A root that was not met may be that of a state that lies, so the newest is tried from what is proven.
-    if (outcome.findings.length > 0) return { findings: outcome.findings, read };
+    const target = signedOr(open.checkpoint, log);
+    if (target === undefined) state.drop(id);
+    else {
+      const outcome = await readTo(target, { ...following, open });
+      read += outcome.read;
+      if (outcome.findings.length > 0) return { findings: outcome.findings, read };
+    }
   }
   let newest: Checkpoint;
   try {
@@ -74,6 +76,16 @@ export async function followLog(following: Following): Promise<Followed> {
   }
   const outcome = await readTo(newest, { ...following, open: undefined });
   return { findings: outcome.findings, read: read + outcome.read };
+}
+
+/** A checkpoint from the state; undefined when the trusted root's key for the log is another one by now. */
+function signedOr(text: string, log: KnownLog): Checkpoint | undefined {
+  try {
+    return signedCheckpoint(text, log);
+  } catch (error) {
+    if (error instanceof CheckpointError) return undefined;
+    throw error;
+  }
 }
 
 /** The log's newest checkpoint, asked for again while it is older than what is proven. Throws CheckpointError, and what asking throws. */

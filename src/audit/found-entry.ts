@@ -2,7 +2,7 @@
 import { X509Certificate } from "@sigstore/core";
 import { type Digest, type Sha256, sha256 } from "../image/digest.ts";
 import { HEAD_PREDICATE_TYPE, parseHead } from "../ledger/head.ts";
-import { type LogEntry, LogEntryError, leafHash, parseLogEntry, verifyUuid } from "../log/entry.ts";
+import { LogEntryError, leafHash, parseLogEntry, verifyUuid } from "../log/entry.ts";
 import { bundledEntry } from "../record/bundle.ts";
 import { RecordError } from "../record/error.ts";
 import { type LoggedBody, readLoggedBody, readNamedBody } from "../record/logged-body.ts";
@@ -84,15 +84,11 @@ export function examineBody(
  * Examines an entry as the API of Rekor v1 answers it; one by a signer is proven to be in the log. Throws RecordError and
  * LogEntryError when it is not.
  */
-export function examineEntry(
-  uuid: string,
-  value: unknown,
-  examination: Examination,
-): Examined & { readonly logged: LogEntry } {
+export function examineEntry(uuid: string, value: unknown, examination: Examination): Examined {
   const logged = parseLogEntry(uuid, value);
   const place = `log entry "${uuid}"`;
   const examined = examineBody(logged.body, { index: logged.logIndex, place }, examination);
-  if (examined.kind !== "found") return { ...examined, logged };
+  if (examined.kind !== "found") return examined;
   verifyUuid(logged);
   const [kind = "", version = ""] = readNamedBody(logged.body, place).name.split(" ");
   const at = new Date(logged.integratedTime * 1000);
@@ -101,7 +97,7 @@ export function examineEntry(
   const payload = Buffer.from(logged.attestation?.data ?? "", "base64");
   const isStated = examined.entry.what === `payload ${sha256(payload).slice("sha256:".length)}`;
   const statement = isStated ? { statement: statementIn(payload) } : {};
-  return { kind: "found", entry: { ...examined.entry, at, ...statement }, logged };
+  return { kind: "found", entry: { ...examined.entry, at, ...statement } };
 }
 
 /** What the statement with these bytes says. */

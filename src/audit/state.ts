@@ -397,7 +397,7 @@ export class AuditState {
   #addEntries(log: string, found: readonly FoundEntry[], { isProven }: { readonly isProven: boolean }): void {
     for (const { index, leaf, signer, what, at, statement } of found)
       this.#run(
-        `INSERT OR ${isProven ? "IGNORE" : "REPLACE"} INTO entry (log, idx, leaf, signer, what, at, statement, proven) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+        "INSERT OR IGNORE INTO entry (log, idx, leaf, signer, what, at, statement, proven) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
           log,
           index,

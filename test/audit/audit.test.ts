@@ -144,8 +144,8 @@ describe("a ledger that leaves something out is found", () => {
 
   test("a ledger that somebody else signed", async () => {
     await observed();
-    const stranger = at.newKey("stranger.pem");
-    const ledgers = `[{ repository: ${at.registry.host}/team/ledger, observer: { key: ${keyText(stranger)} } }]`;
+    const somebody = at.newKey("somebody.pem");
+    const ledgers = `[{ repository: ${at.registry.host}/team/ledger, observer: { key: ${keyText(somebody)} } }]`;
     expect((await at.audit({ ledgers }, FIRST)).kinds).toEqual(["ledger-broken"]);
   });
 });

@@ -35,6 +35,20 @@ test("the observer of a ledger is audited, with the limits that signers give it"
   ]);
 });
 
+test("an entry counts for a ledger's observer, not for a pattern that fits it too", () => {
+  const issuer = "https://accounts.example.org";
+  const text = `
+signers: [{ issuer: ${issuer}, identity-pattern: "**" }, { issuer: ${issuer}, identity: a@acme.example }]
+ledgers: [{ repository: ghcr.io/acme/l, observer: { issuer: ${issuer}, identity: o@acme.example } }]
+state: s
+`;
+  expect(read(text).signers.map(({ signer }) => signer)).toMatchObject([
+    { identity: "o@acme.example" },
+    { identity: "a@acme.example" },
+    { pattern: "**" },
+  ]);
+});
+
 test.for([
   ["state: s\n", /there is nobody to audit; name "signers", or "ledgers"/],
   [`signers: [{ key: ${KEY} }]\n`, /"state"/],

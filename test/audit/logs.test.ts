@@ -106,6 +106,24 @@ describe.for([
   });
 });
 
+test("a Rekor v1 log may be read by search and by its indexes in turns, with one state", async () => {
+  withRetiredTree();
+  await observed();
+  const by = async (way: string, args: readonly string[] = []) => {
+    const { status, result } = await at.audit(
+      { logs: `[{ url: ${at.sigstore.url}, api: 1, by: ${way} }]` },
+      args,
+    );
+    return { status, log: result.logs[0] };
+  };
+  expect(await by("search", FIRST)).toMatchObject({ status: 0, log: { size: 5, way: "search" } });
+  expect(await by("indexes")).toMatchObject({ status: 0, log: { size: 5, read: 5 } });
+  expect(await by("search")).toMatchObject({ status: 0 });
+  at.registry.image("team/app", "1.0", "three");
+  await at.run();
+  expect(await by("indexes")).toMatchObject({ status: 0, log: { size: 7, read: 2 } });
+});
+
 test("a Rekor v1 log that cannot be searched for signers is read by its indexes", async () => {
   withRetiredTree();
   await observed();
@@ -156,6 +174,27 @@ test("a shard that closes is read to its end, and the observer's entries go on i
   // Whoever reads the new one alone is told what is lacking.
   const alone = await at.audit({ logs: `[{ url: ${next.url}, api: 2 }]` }, FIRST);
   expect(alone.kinds).toEqual(["head-missing"]);
+});
+
+test("a shard that was read to its end after it closed may be switched off", async () => {
+  const next = await startSigstore();
+  at.replaceLog(at.lyingLog(strangers(300)));
+  const { tlogs } = next.trustedRoot as { tlogs: { publicKey: { validFor: object } }[] };
+  const closed = tlogs.map((log) => {
+    const validFor = { ...log.publicKey.validFor, end: "2020-01-01T00:00:00Z" };
+    return { ...log, publicKey: { ...log.publicKey, validFor } };
+  });
+  const root = at.sigstore.trustedRoot as { tlogs: object[] };
+  writeFileSync(
+    join(at.directory, "sigstore", "trusted_root.json"),
+    JSON.stringify({ ...root, tlogs: [...root.tlogs, ...closed] }),
+  );
+  const logs = `[{ url: ${at.sigstore.url}, api: 2 }, { url: ${next.url}, api: 2 }]`;
+  expect((await at.audit({ logs }, FIRST)).status).toBe(0);
+  await next.close();
+  expect(await at.audit({ logs })).toMatchObject({ status: 0, result: { notRead: [] } });
+  // To who never read it, it is a log that does not answer.
+  expect((await at.audit({ logs }, FIRST)).status).toBe(3);
 });
 
 test("without a list of logs all of the trusted root are read", async () => {
