@@ -42,10 +42,12 @@ const REGISTRY_CONCURRENCY = 8;
  */
 export async function runAudit(
   configuration: AuditConfiguration,
-  { state, io }: { readonly state: AuditState; readonly io: AuditIo },
+  { openState, io }: { readonly openState: () => AuditState; readonly io: AuditIo },
 ): Promise<AuditResult> {
   const trustedRoot = await trustedRootOf(configuration, io);
   const logs = logsOf(configuration.logs, trustedRoot);
+  // After what may be wrong with the rest: one that begins from scratch forgets what is there.
+  const state = openState();
   const audited = configuration.signers;
   const signers = audited.map(({ signer }) => signer);
   state.audit(audited.map(({ signer }) => ({ id: signerId(signer), shown: signerName(signer) })));
@@ -54,6 +56,7 @@ export async function runAudit(
 
   const ledgers = await readLedgers(configuration, { trustedRoot, signers, state, io, notRead });
   const findings: Finding[] = ledgers.flatMap((ledger) => ledger.findings);
+  notRead.push(...ledgers.flatMap((ledger) => ledger.notRead).map((why) => excerpt(why, 2_000)));
   const read: ReadLog[] = [];
   for (const log of logs)
     read.push(await readLog(log, { examination: { signers, trustedRoot }, state, io, notRead }));
@@ -173,7 +176,7 @@ async function readLedgers(
       } catch (error) {
         if (!(error instanceof RegistryError)) throw error;
         notRead.push(excerpt(`the ledger "${name}": ${error.message}`, 2_000));
-        const nothing = { lines: 0, gaps: [], findings: [], head: undefined, isWhole: false };
+        const nothing = { lines: 0, gaps: [], findings: [], notRead: [], head: undefined, isWhole: false };
         read.push({ name, observer, ...nothing });
       }
     }
@@ -222,7 +225,8 @@ async function readLog(
     const searched = mayBeSearched
       ? await search(known, { ask, call, examination, state, io, notRead })
       : undefined;
-    if (searched !== undefined) return whole(searched, { way: "search", isSearched: true });
+    if (searched !== undefined)
+      return { ...whole(searched, { way: "search", isSearched: true }), isWhole: searched.isWhole };
     if (by === "search")
       throw new LogError("refused", `"${url}" cannot be searched for these signers; read it by "indexes"`);
     const followed = await followLog({ ...following, source: indexed });
@@ -253,13 +257,17 @@ async function search(
     readonly call: Parameters<typeof readLogSize>[1];
     readonly examination: Examination;
   },
-): Promise<Followed | undefined> {
+): Promise<(Followed & Pick<ComparedLog, "isWhole">) | undefined> {
   const id = known.logID.toString("hex");
   const { baseURL: url } = known;
+  let isWhole = true;
   const found = await searchLog(ask, {
     call,
     examination,
-    onProblem: (why) => notRead.push(excerpt(`the log "${url}": ${why}`, 2_000)),
+    onProblem(why) {
+      isWhole = false;
+      notRead.push(excerpt(`the log "${url}": ${why}`, 2_000));
+    },
   });
   if (found === undefined) return undefined;
   const findings: Finding[] = [];
@@ -289,13 +297,13 @@ async function search(
     if (!(error instanceof CheckpointError)) throw error;
     findings.push(finding("log-not-signed", { message: error.message, log: url }));
   }
-  if (findings.length > 0) return { findings, read: found.length };
+  if (findings.length > 0) return { findings, read: found.length, isWhole: false };
   const entries = found.flatMap((each) => (each.kind === "found" ? [each.entry] : []));
   const count = (kind: string) => found.filter((each) => each.kind === kind).length;
   const counts = { entries: entries.length, unreadable: count("unreadable"), impostors: count("impostor") };
   const range = before?.range ?? new CompactRange();
   state.prove(id, { ...counts, range, checkpoint }, { found: entries, at: io.now() });
-  return { findings, read: found.length };
+  return { findings, read: found.length, isWhole };
 }
 
 function reasonOf(error: unknown): string {

@@ -63,9 +63,9 @@ export async function audit(args: readonly string[], io: CommandIo): Promise<num
     progress.aside(() => io.stderr.write(`tlog-dockerfile audit: ${excerpt(why, 2_000)}\n`));
   let state: AuditState | undefined;
   try {
-    state = State.open(path, { name, fromScratch: switches.has("from-scratch") });
+    const openState = () => (state = State.open(path, { name, fromScratch: switches.has("from-scratch") }));
     const onProgress = progress.update.bind(progress);
-    const result = await runAudit(configuration, { state, io: { ...io, onProgress } });
+    const result = await runAudit(configuration, { openState, io: { ...io, onProgress } });
     progress.end();
     if (sarif !== undefined)
       await writeFile(resolve(io.directory, sarif), auditSarif(result, { version: VERSION, config }));

@@ -35,6 +35,8 @@ export interface ReadLedger extends AuditedLedger {
   readonly gaps: readonly (Gap & { readonly reference: string })[];
   /** What does not hold in it. */
   readonly findings: readonly Finding[];
+  /** What cannot be judged by this trusted root. */
+  readonly notRead: readonly string[];
   /** Whether all of it could be read, so that what it does not have is not there. */
   readonly isWhole: boolean;
 }
@@ -59,13 +61,18 @@ export async function readLedger(
 ): Promise<ReadLedger> {
   const findings: Finding[] = [];
   const gaps: (Gap & { reference: string })[] = [];
+  const notRead: string[] = [];
   const broken = (error: unknown) => {
     if (!(error instanceof LedgerError)) throw error;
+    if (error.reason === "unknown-log") {
+      notRead.push(`the ledger "${name}": ${error.message}; ${NEWER_ROOT}`);
+      return;
+    }
     findings.push(
       finding("ledger-broken", { message: `the ledger "${name}": ${error.message}`, ledger: name }),
     );
   };
-  const nothing = { name, observer, head: undefined, lines: 0, gaps, findings, isWhole: false };
+  const nothing = { name, observer, head: undefined, lines: 0, gaps, findings, notRead, isWhole: false };
   const kept = await readKeptLedger(place, {
     repository: name,
     observer,
@@ -86,7 +93,7 @@ export async function readLedger(
     for (const [reference, tag] of tags) {
       lines += tag.lines.length;
       if (tag.gap !== undefined) gaps.push({ reference, ...tag.gap });
-      const records = provenLines(reference, tag, { name, trustedRoot, findings });
+      const records = provenLines(reference, tag, { name, trustedRoot, findings, notRead });
       for (const record of records) shown.push(shownLine(record, { name, signers }));
       try {
         const own = records.filter(({ signer }) => isSigner(signer, observer));
@@ -97,8 +104,19 @@ export async function readLedger(
     }
     state.putAside(shown);
   }
-  return { name, observer, head: kept.head, lines, gaps, findings, isWhole };
+  return {
+    name,
+    observer,
+    head: kept.head,
+    lines,
+    gaps,
+    findings,
+    notRead,
+    isWhole: isWhole && notRead.length === 0,
+  };
 }
+
+const NEWER_ROOT = "use a trusted root that has its log";
 
 function provenLines(
   reference: string,
@@ -107,7 +125,13 @@ function provenLines(
     name,
     trustedRoot,
     findings,
-  }: { readonly name: string; readonly trustedRoot: TrustedRoot; readonly findings: Finding[] },
+    notRead,
+  }: {
+    readonly name: string;
+    readonly trustedRoot: TrustedRoot;
+    readonly findings: Finding[];
+    readonly notRead: string[];
+  },
 ): readonly TagRecord[] {
   return lines.flatMap((text, index) => {
     try {
@@ -126,6 +150,10 @@ function provenLines(
       const isBad =
         error instanceof LockError || error instanceof RecordError || error instanceof ImageReferenceError;
       if (!isBad) throw error;
+      if (error instanceof RecordError && error.code === "unknown-log") {
+        notRead.push(`"${reference}" in the ledger "${name}": ${error.message}; ${NEWER_ROOT}`);
+        return [];
+      }
       const message = `line ${index + 1} of "${reference}" in the ledger "${name}": ${error.message}`;
       findings.push(finding("line-not-proven", { message, ledger: name, reference }));
       return [];

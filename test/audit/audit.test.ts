@@ -372,6 +372,12 @@ describe("the state", () => {
     expect(existsSync(state())).toBe(false);
   });
 
+  test("is not forgotten for a configuration that cannot be used", async () => {
+    await at.audit({}, FIRST);
+    expect((await at.audit({ logs: "[{ url: https://rekor.example.org }]" }, FIRST)).status).toBe(2);
+    expect((await at.audit()).status).toBe(0);
+  });
+
   test.for([
     ["no database", Buffer.from("nothing of use, and longer than the header of a database ".repeat(20))],
     ["empty", Buffer.of()],

@@ -197,6 +197,38 @@ test("a shard that was read to its end after it closed may be switched off", asy
   expect((await at.audit({ logs }, FIRST)).status).toBe(3);
 });
 
+test("a ledger in a log that the trusted root does not have cannot be judged: no finding, exit status 3", async () => {
+  at.registry.image("team/app", "1.0", "one");
+  await at.run(at.v2);
+  const next = await startSigstore();
+  onTestFinished(() => next.close());
+  const { tlogs } = next.trustedRoot as { tlogs: object[] };
+  const root = { ...at.sigstore.trustedRoot, tlogs };
+  writeFileSync(join(at.directory, "sigstore", "trusted_root.json"), JSON.stringify(root));
+  const { status, result } = await at.audit({ logs: `[{ url: ${next.url}, api: 2 }]` }, FIRST);
+  expect({ status, findings: result.findings }).toEqual({ status: 3, findings: [] });
+  expect(result.notRead).toEqual([
+    expect.stringMatching(/unknown-log.*; use a trusted root that has its log$/),
+  ]);
+});
+
+test("what the log's index names and the log does not give is no lie of the ledger: exit status 3", async () => {
+  await observed();
+  at.sigstore.misbehave({
+    path: /^\/api\/v1\/log\/entries/,
+    fault: {
+      kind: "rewrite",
+      change: (answer) => ({
+        ...answer,
+        body: String(answer.body).replaceAll(/"logIndex":1001,/g, '"logIndex":-1,'),
+      }),
+    },
+  });
+  const { status, result } = await at.audit({ logs: `[{ url: ${at.sigstore.url}, api: 1 }]` }, FIRST);
+  expect({ status, findings: result.findings }).toEqual({ status: 3, findings: [] });
+  expect(result.notRead).toEqual([expect.stringMatching(/"logIndex".*is negative/)]);
+});
+
 test("without a list of logs all of the trusted root are read", async () => {
   withRetiredTree();
   at.replaceLog(at.lyingLog(strangers(3)));
