@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "show which images a tag named when, and by whose records",
     load: async () => (await import("./history/command/command.ts")).history,
   },
+  site: {
+    does: "make a static site of a ledger: what moved, each tag's history, each record with its proof",
+    load: async () => (await import("./site/command.ts")).site,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

@@ -87,6 +87,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "build",
     "observer",
   ],
+  site: [
+    "image",
+    "log",
+    "trust",
+    "record",
+    "lock",
+    "ledger",
+    "policy",
+    "check",
+    "courier",
+    "courier/server",
+    "registry",
+    "observer",
+  ],
 };
 
 /** Floors whose files run where there is no network, and must not be able to use one. */
