@@ -6,7 +6,7 @@ import { familiarName, parseReference } from "../image/reference.ts";
 const MAX_READABLE = 80;
 
 /**
- * The directory of a tag's page, by the tag's canonical name: `tags/c8/alpine-3.16.0-c89f…`. Lower case, and ended by the name's
+ * The directory of a tag's page, by the tag's canonical name: `tags/06/alpine-3.16.0-06c2…`. Lower case, and ended by the name's
  * sha256, so that no two tags share one on a file system that does not tell case apart; what is readable in it is for people.
  */
 export function tagDirectory(name: string): string {
