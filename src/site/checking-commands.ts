@@ -63,3 +63,8 @@ export function buildCommands({ reference, digest }: TagRecord): readonly string
     `docker buildx build --build-context ${shellArgument(`${reference}=docker-image://${pinned}`)} .`,
   ];
 }
+
+/** How a log is searched for all that it has of a tag. */
+export function searchCommands(name: string): readonly string[] {
+  return [`rekor-cli search --sha "$(printf %s ${shellArgument(name)} | sha256sum | cut -d' ' -f1)"`];
+}

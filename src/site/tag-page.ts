@@ -3,7 +3,7 @@ import { logName } from "../lock/line.ts";
 import type { TagRecord } from "../record/record.ts";
 import type { Signer } from "../record/signer.ts";
 import { keyFile } from "./addresses.ts";
-import { buildCommands, recordCommands } from "./checking-commands.ts";
+import { buildCommands, recordCommands, searchCommands } from "./checking-commands.ts";
 import { type Markup, markup } from "./markup.ts";
 import { commands, digestMarkup, outsideLink, page, type SiteFrame, timeMarkup, wayTo } from "./page.ts";
 import type { SiteRecord, TagView } from "./tag-view.ts";
@@ -34,7 +34,7 @@ ${others > 0 ? markup`<p class="note">${others} more ${others === 1 ? "line" : "
 ${standing === undefined ? undefined : markup`<h2>Build with the recorded image</h2>\n${commands(buildCommands(standing))}`}
 <h2>Search the log</h2>
 <p>A log with a search finds everything that was ever logged under this name, by anybody:</p>
-${commands([`rekor-cli search --sha "$(printf %s ${name} | sha256sum | cut -d' ' -f1)"`])}`;
+${commands(searchCommands(name))}`;
   return page({ file, title: `${name}: what it named, and when`, body }, frame);
 }
 
@@ -51,9 +51,9 @@ function state({ stands, seen, name }: TagView): Markup {
   const isMoved = seen !== undefined && seen.digest !== record.digest;
   return markup`<div class="state${isMoved ? " moved" : ""}">
 <p><strong>Stands:</strong> ${digestMarkup(record.digest)}</p>
-<p>${why}${superseded.length > 0 ? ` Approvals changed what stands ${superseded.length} times in all.` : ""}</p>
+<p>${why}${superseded.length > 0 ? ` Approvals have changed what stands ${superseded.length === 1 ? "once" : `${superseded.length} times`}.` : ""}</p>
 ${record.reason === undefined ? undefined : markup`<p>Reason: <q>${record.reason}</q></p>`}
-${isMoved ? markup`<p><strong>The tag has moved:</strong> seen last, ${timeMarkup(seen.loggedAt)}, was ${digestMarkup(seen.digest)}, which nobody has approved.</p>` : undefined}
+${isMoved ? markup`<p><strong>The tag has moved:</strong> seen last, ${timeMarkup(seen.loggedAt)}, was ${digestMarkup(seen.digest)}, which does not stand. A build that blocks moved tags refuses it.</p>` : undefined}
 </div>`;
 }
 

@@ -2,7 +2,7 @@
 import type { Digest } from "../image/digest.ts";
 import type { Gap, TagLines } from "../ledger/lines.ts";
 import { recordLine } from "../lock/file.ts";
-import { type History, latest, standing } from "../record/history.ts";
+import { type History, standing } from "../record/history.ts";
 import type { TagRecord } from "../record/record.ts";
 import { proofFile, tagDirectory } from "./addresses.ts";
 
@@ -53,7 +53,7 @@ export function tagView(name: string, { lines, gap }: TagLines, history: History
     records,
     events: eventsOf(name, history.records, gap),
     stands: standing(history),
-    seen: latest(history),
+    seen: history.records.findLast(({ supersedes, may }) => supersedes === undefined && may.has("record")),
     gap,
     others: lines.length - records.length,
   };
