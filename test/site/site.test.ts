@@ -5,7 +5,7 @@ import { dirname, join, normalize } from "node:path";
 import { describe, expect, test } from "vitest";
 import { sha256 } from "../../src/image/digest.ts";
 import { manifestOf, partConfiguration, shardOf, shardsText } from "../../src/ledger/layout.ts";
-import { partText } from "../../src/ledger/lines.ts";
+import { type Gap, partText } from "../../src/ledger/lines.ts";
 import { tagDirectory } from "../../src/site/addresses.ts";
 import type { SiteSource } from "../../src/site/site.ts";
 import {
@@ -51,11 +51,12 @@ interface Made {
   readonly sequence?: number;
   readonly baseUrl?: string;
   readonly shards?: number;
+  readonly gaps?: Readonly<Record<string, Gap>>;
 }
 
-function ledgerOf({ lines = ALL, sequence = 1, shards = 4 }: Made = {}) {
+function ledgerOf({ lines = ALL, sequence = 1, shards = 4, gaps = {} }: Made = {}) {
   return sampleLedger(
-    { lines, shards, sequence, ...(sequence > 1 && { previous: `sha256:${"00".repeat(32)}` }) },
+    { lines, shards, gaps, sequence, ...(sequence > 1 && { previous: `sha256:${"00".repeat(32)}` }) },
     observer,
     place,
   );
@@ -116,6 +117,42 @@ describe("a site of a ledger", () => {
       sightings: 2,
       approvals: 1,
     });
+  });
+
+  test("draws the twelve newest digests of a tag that had more, and says so", async () => {
+    const digests = Array.from({ length: 15 }, (_, n) => sha256(`image ${n}`));
+    const { files } = await made({
+      lines: chainOf(
+        digests.map((digest) => ({ digest })),
+        observer,
+        place,
+      ),
+    });
+    const page = pageOf(files, ALPINE);
+    const lanes = elements(page, "text").filter(({ attributes }) => attributes["class"] === "lane");
+    expect(lanes.map(({ children }) => children[0]?.text)).toEqual(digests.slice(3));
+    expect(page.text).toContain("3 earlier digests are not drawn.");
+    expect(elements(page, "tbody")).toHaveLength(15);
+  });
+
+  test("says which sightings the ledger no longer keeps, and does not guess what a tag moved from", async () => {
+    const lines = chainOf(
+      [{ digest: DIGEST }, { digest: OTHER_DIGEST, sequence: 5, previous: sha256("the fourth") }],
+      observer,
+      place,
+    );
+    const { files } = await made({ lines, gaps: { [ALPINE]: { from: 2, to: 4 } } });
+    expect(pageOf(files, ALPINE).text).toContain(
+      "no longer keeps the observer's sightings 2 to 4 of this tag",
+    );
+    const { items } = JSON.parse(files.get("moves.json") ?? "") as { items: { content_text: string }[] };
+    expect(items).toEqual([
+      expect.objectContaining({
+        content_text: expect.stringContaining(
+          `${ALPINE} moved: from an image that the ledger no longer keeps to ${OTHER_DIGEST}`,
+        ),
+      }),
+    ]);
   });
 
   test("has each record's proof, which is the bundle of its line, and the keys that signed", async () => {
