@@ -35,6 +35,7 @@ pre code { overflow-wrap: normal; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) minmax(0, 1fr); gap: 0.35rem 1.2rem; margin: 0.6rem 0; }
 dt { color: var(--soft); }
 dd { margin: 0; overflow-wrap: anywhere; }
+time { white-space: nowrap; }
 .numbers { display: flex; flex-wrap: wrap; gap: 0.8rem; padding: 0; margin: 1rem 0; list-style: none; }
 .numbers li { flex: 1 1 8rem; padding: 0.7rem 1rem; background: var(--panel); border: 1px solid var(--line); border-radius: 8px; color: var(--soft); }
 .numbers strong { display: block; color: var(--text); font-size: 1.5rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
