@@ -57,13 +57,14 @@ time { white-space: nowrap; }
 .timeline .band { opacity: 0.45; }
 .timeline .approval { stroke: var(--back); stroke-width: 2; }
 .c0 { fill: var(--c0); } .c1 { fill: var(--c1); } .c2 { fill: var(--c2); } .c3 { fill: var(--c3); } .c4 { fill: var(--c4); } .c5 { fill: var(--c5); }
-table { width: 100%; border-collapse: collapse; font-size: 0.92rem; }
+table { width: 100%; table-layout: fixed; border-collapse: collapse; font-size: 0.92rem; }
+th:first-child { width: 12.5rem; }
+th:last-child { width: 11rem; }
 th { text-align: left; color: var(--soft); font-weight: 600; }
 th, td { padding: 0.45rem 0.8rem 0.45rem 0; vertical-align: top; overflow-wrap: anywhere; }
 tbody { border-top: 1px solid var(--line); }
 tbody tr + tr td { padding-top: 0; }
 td p { margin: 0 0 0.2rem; }
-.log { min-width: 8rem; }
 summary { cursor: pointer; color: var(--link); padding: 0.2rem 0; }
 .pages { display: flex; flex-wrap: wrap; gap: 0.4rem 1.2rem; margin: 1.2rem 0; }
 .search label { display: block; font-weight: 600; }
