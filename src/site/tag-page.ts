@@ -20,7 +20,7 @@ ${
   records.length === 0
     ? markup`<p>The ledger has lines of this tag, and none by a signer who is named here.</p>`
     : markup`<h2>Timeline</h2>
-<p class="note">Bands: what the registry served. Dots: sightings. Diamonds: approvals. Times are the log's.</p>
+<p class="note">Bands: the image that was seen, until another one was. Dots: sightings. Diamonds: approvals. Times are the log's.</p>
 ${timeline(
   name,
   records.map(({ record }) => record),

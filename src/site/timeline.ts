@@ -16,13 +16,13 @@ const NOW_PERCENT = 6;
 /** A digest in a line of the drawing. */
 interface Lane {
   readonly digest: Digest;
-  /** From when until when the tag was seen to name it; without an end, until now. */
+  /** From when it was seen until another one was; without an end, until now. */
   readonly bands: { readonly from: Date; readonly to: Date | undefined }[];
   readonly marks: { readonly record: TagRecord; readonly isApproval: boolean }[];
 }
 
 /**
- * A tag's timeline as SVG: one lane for each digest, bands for the time in which the tag was seen to name it, a dot for each sighting
+ * A tag's timeline as SVG: one lane for each digest, a band from when it was seen until another one was, a dot for each sighting
  * and a diamond for each approval. It is as wide as its place, and its text keeps its size. It shows nothing that hangs on when it is
  * drawn.
  */
@@ -60,7 +60,7 @@ function lanesOf(records: readonly TagRecord[]): readonly Lane[] {
     const own = lanes.get(digest) ?? { digest, bands: [], marks: [] };
     lanes.set(digest, own);
     own.marks.push({ record, isApproval });
-    // What an approval names need not be what the registry serves.
+    // What an approval names need not be what was seen.
     if (isApproval || own === lane) continue;
     if (open !== undefined) lane?.bands.splice(-1, 1, { from: open.from, to: loggedAt });
     open = { from: loggedAt, to: undefined };

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Digest } from "../../src/image/digest.ts";
-import { sha256 } from "../../src/image/digest.ts";
+import { type Digest, type Sha256, sha256 } from "../../src/image/digest.ts";
 import { readHistory } from "../../src/record/history.ts";
-import type { Sighting } from "../../src/record/statement.ts";
+import { type Sighting, sightingStatement } from "../../src/record/statement.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { tagPage } from "../../src/site/tag-page.ts";
 import { tagView } from "../../src/site/tag-view.ts";
-import { chainOf, keyWriter, lineOf, REPOSITORY, sampleLedger } from "../ledger/sample-ledger.ts";
-import { sampleLog } from "../record/sample-log.ts";
+import {
+  chainOf,
+  keyWriter,
+  lineOf,
+  type Place,
+  REPOSITORY,
+  sampleLedger,
+  type Writer,
+} from "../ledger/sample-ledger.ts";
+import { sampleLog, sighting } from "../record/sample-log.ts";
 import { HOSTILE } from "./hostile.ts";
 import { makeIn, siteSource } from "./sample-site.ts";
 
@@ -38,26 +45,11 @@ export async function makeShownSite(directory: string, baseUrl?: string): Promis
       place,
     );
   const approved = (change: Partial<Sighting>) => lineOf(change, approver, place);
-  const node = ["a", "b", "c", "b", "d"].map((each) => `node ${each}`);
   const quiet = Array.from({ length: 230 }, (_, n) =>
     seen(`ghcr.io/acme/app-${n % 7}:1.${n}`, n % 40 === 0 ? [n / 10, 60 + n / 10] : [n / 10]),
   );
   const lines = [
-    ...seen(SHOWN.moved, [0, 14, 31, 52, 78], node),
-    approved({
-      reference: SHOWN.moved,
-      digest: IMAGE("node b"),
-      supersedes: IMAGE("node a"),
-      reason: "openssl 3.0.14, release notes read",
-      observedAt: day(16),
-    }),
-    approved({
-      reference: SHOWN.moved,
-      digest: IMAGE("node c"),
-      supersedes: IMAGE("node b"),
-      reason: "base image rebuilt",
-      observedAt: day(33),
-    }),
+    ...movedTag(observer, approver, place),
     ...seen(SHOWN.quiet, [3]),
     ...seen(SHOWN.hostile, [5, 20], ["h a", "h b"]),
     ...HOSTILE.filter((reason) => /^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\p{Bidi_Control}]+$/u.test(reason)).map(
@@ -106,4 +98,39 @@ export async function makeShownSite(directory: string, baseUrl?: string): Promis
     { ledger: `${REPOSITORY}"><script>alert(1)</script>`, baseUrl },
   );
   writeFileSync(join(directory, HOSTILE_PAGE), page.replaceAll('"../', '"'));
+}
+
+/** The lines of a tag that moved and was approved, logged in the order of their times. */
+function movedTag(observer: Writer, approver: Writer, place: Place): readonly string[] {
+  const reference = SHOWN.moved;
+  const [a, b, c, d] = ["node a", "node b", "node c", "node d"].map(IMAGE);
+  let sequence = 0;
+  let previous: Sha256 | undefined;
+  const seen = (digest: Digest | undefined, n: number) => {
+    sequence += 1;
+    const what = {
+      reference,
+      ...(digest && { digest }),
+      observedAt: day(n),
+      sequence,
+      ...(previous && { previous }),
+    };
+    previous = sha256(sightingStatement(sighting(what)));
+    return lineOf(what, observer, place);
+  };
+  const approved = (from: Digest | undefined, to: Digest | undefined, reason: string, n: number) =>
+    lineOf(
+      { reference, ...(to && { digest: to }), ...(from && { supersedes: from }), reason, observedAt: day(n) },
+      approver,
+      place,
+    );
+  return [
+    seen(a, 0),
+    seen(b, 14),
+    approved(a, b, "openssl 3.0.14, release notes read", 16),
+    seen(c, 31),
+    approved(b, c, "base image rebuilt", 33),
+    seen(b, 52),
+    seen(d, 78),
+  ];
 }
