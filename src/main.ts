@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "read logs and ledgers to their ends, and tell where they contradict",
     load: async () => (await import("./audit/command.ts")).audit,
   },
+  site: {
+    does: "make a static site of a ledger: what moved, each tag's history, each record with its proof",
+    load: async () => (await import("./site/command.ts")).site,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

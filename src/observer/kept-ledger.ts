@@ -38,6 +38,8 @@ const PARTS_AT_ONCE = 8;
 export interface KeptLedger {
   /** Undefined: there is none yet. */
   readonly head: ProvenHead | undefined;
+  /** The head's bundle, as parsed JSON. */
+  readonly headBundle?: unknown;
   /** What its tag names. */
   readonly digest: Digest | undefined;
   /** The text with all lines, where it has no shards. */
@@ -74,7 +76,7 @@ export async function readKeptLedger(place: LedgerPlace, context: HeadContext): 
   if (sha256(part.text) !== head.content)
     throw broken("its content is not the one that its head was signed for");
   const names = parseShards(part.text, broken);
-  const base = { head, digest: index.digest };
+  const base = { head, headBundle: part.head, digest: index.digest };
   if (names === undefined) return { ...base, text: part.text, shards: [undefined] };
   const sizes = new Map(indexed(index.bytes, broken).map((each) => [each.digest, each.size]));
   const shards = names.map((digest) => {
