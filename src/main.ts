@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     does: "show which images a tag named when, and by whose records",
     load: async () => (await import("./history/command/command.ts")).history,
   },
+  serve: {
+    does: "a registry proxy: pulls through it are judged as in builds",
+    load: async () => (await import("./proxy/command.ts")).serve,
+  },
 };
 
 /** Beside the bundle; from a checkout, what `npm run build` made. */

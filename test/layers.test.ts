@@ -101,6 +101,19 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "build",
     "observer",
   ],
+  proxy: [
+    "image",
+    "log",
+    "record",
+    "ledger",
+    "policy",
+    "check",
+    "report",
+    "courier/server",
+    "registry",
+    "standalone",
+    "observer",
+  ],
 };
 
 /** Floors whose files run where there is no network, and must not be able to use one. */
