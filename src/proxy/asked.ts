@@ -62,7 +62,7 @@ function readRepository(name: string, query: string): AskedRepository {
     const { registry, repository, tag, digest } = parseReference(`${full}:x`);
     if (tag !== "x" || digest !== undefined)
       throw invalid(`"${excerpt(full, 160)}" is not a repository's name`);
-    if (namespace !== undefined && canonicalRegistry(registry) !== canonicalRegistry(namespace))
+    if (namespace !== undefined && !isHost(namespace, registry))
       throw invalid(`"ns" is "${excerpt(namespace, 160)}", which is not a registry's host`);
     const { registry: host, repository: path } = canonicalReference({ registry, repository });
     return { registry: host, repository: path };
@@ -71,6 +71,11 @@ function readRepository(name: string, query: string): AskedRepository {
       throw invalid(error.message.replace(/^read image reference .*?": /, ""));
     throw error;
   }
+}
+
+/** Whether `ns` names this registry, and nothing besides. */
+function isHost(namespace: string, registry: string): boolean {
+  return !namespace.includes("/") && canonicalRegistry(registry) === canonicalRegistry(namespace);
 }
 
 function readTag(text: string): string {

@@ -48,6 +48,8 @@ const MAX_REMEMBERED = 10_000;
 const AT_ONCE = 32;
 /** How long the ledgers that were opened are read, in milliseconds: then they are opened anew. */
 const LEDGERS_MS = 30_000;
+/** How often a tag is looked at that names another image a moment later. */
+const MAX_ATTEMPTS = 3;
 /** The longest that one tag takes, in milliseconds. */
 const DEADLINE_MS = 120_000;
 
@@ -78,6 +80,22 @@ export function openTagJudge(options: TagJudgeOptions): TagJudge {
 
   const judgeAnew = async (tag: AskedTag): Promise<JudgedTag | undefined> => {
     const signal = AbortSignal.timeout(DEADLINE_MS);
+    for (let attempt = 1; ; attempt++) {
+      const judged = await judgeNamed(tag, signal);
+      const verdict = judged?.judgement.verdict;
+      // What could not be read is read again by the next one.
+      if (verdict?.kind === "unknown" || judged?.judgement.unread !== undefined) opened = undefined;
+      if (verdict?.kind !== "unrecorded" || verdict.reason !== "registry-differs") return judged;
+      // In a build that is a mirror or a local image; here it is a tag that moved meanwhile.
+      if (attempt === MAX_ATTEMPTS)
+        throw new ProxyError(
+          "UNAVAILABLE",
+          `tag "${taggedName(tag)}" moves while it is looked at; pull again later`,
+        );
+    }
+  };
+
+  const judgeNamed = async (tag: AskedTag, signal: AbortSignal): Promise<JudgedTag | undefined> => {
     const digest = await upstreams.named(tag, signal);
     if (digest === undefined) return undefined;
     const by = standalone();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { request } from "node:http";
+import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import type { CommandIo } from "../../src/observer/command-line.ts";
@@ -116,7 +116,7 @@ export async function pull(
 ): Promise<Pulled> {
   const outgoing = request({ host: "127.0.0.1", port, path, method, headers, agent: false });
   outgoing.end();
-  const [incoming] = (await once(outgoing, "response")) as [import("node:http").IncomingMessage];
+  const [incoming] = (await once(outgoing, "response")) as [IncomingMessage];
   const chunks: Buffer[] = [];
   for await (const chunk of incoming as AsyncIterable<Buffer>) chunks.push(chunk);
   return {
