@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { openCheck } from "../check/check.ts";
 import { asPinned, type Judgement } from "../check/judgement.ts";
-import { Turns } from "../courier/server/turns.ts";
 import type { Digest } from "../image/digest.ts";
 import { taggedName } from "../image/reference.ts";
 import type { Ledger } from "../ledger/answer.ts";
@@ -9,6 +8,7 @@ import type { TagRecord } from "../record/record.ts";
 import type { Standalone } from "../standalone/standalone.ts";
 import type { AskedRepository } from "./asked.ts";
 import { ProxyError } from "./error.ts";
+import { openFairTurns } from "./fair-turns.ts";
 import type { Upstreams } from "./upstreams.ts";
 
 /** A tag of a registry. */
@@ -45,7 +45,7 @@ export interface TagJudgeOptions {
 }
 
 const MAX_REMEMBERED = 10_000;
-const AT_ONCE = 32;
+const PLACES = { atOnce: 32, waiting: 5_000 };
 /** How long the ledgers that were opened are read, in milliseconds: then they are opened anew. */
 const LEDGERS_MS = 30_000;
 /** How often a tag is looked at that names another image a moment later. */
@@ -67,7 +67,8 @@ export function openTagJudge(options: TagJudgeOptions): TagJudge {
   const { standalone, upstreams, clock, rememberMs, onJudged, onDefect } = options;
   const remembered = new Map<string, { readonly judged: JudgedTag; readonly until: number }>();
   const underWay = new Map<string, Promise<JudgedTag | undefined>>();
-  const turns = new Turns(AT_ONCE);
+  // A registry that is slow keeps the tags of others from nothing.
+  const registries = openFairTurns({ ...PLACES, what: "tags of one registry" });
   let opened: OpenedLedgers | undefined;
 
   const ledgersOf = (by: Standalone): readonly Ledger[] => {
@@ -123,7 +124,9 @@ export function openTagJudge(options: TagJudgeOptions): TagJudge {
 
   const judgeOnce = async (tag: AskedTag, name: string): Promise<JudgedTag | undefined> => {
     try {
-      const judged = await turns.take(tag.registry, AbortSignal.timeout(DEADLINE_MS), () => judgeAnew(tag));
+      const judged = await registries.take(tag.registry, AbortSignal.timeout(DEADLINE_MS), () =>
+        judgeAnew(tag),
+      );
       if (judged === undefined) return undefined;
       onJudged(judged, tag);
       if (restsOnRecord(judged)) {

@@ -7,8 +7,8 @@ import { excerpt } from "../log/excerpt.ts";
 import { type Answer, answerBundle, answerManifest, answerTag, printable } from "./answers.ts";
 import { type Asked, BUNDLES, readAsked } from "./asked.ts";
 import { CutOffError, type Pace, sendBlob } from "./blobs.ts";
-import { openClients } from "./clients.ts";
 import { ProxyError } from "./error.ts";
+import { openFairTurns } from "./fair-turns.ts";
 import type { TagJudge } from "./judging.ts";
 import type { ProxyMetrics, RequestKind } from "./metrics.ts";
 import type { Upstreams } from "./upstreams.ts";
@@ -70,7 +70,7 @@ export interface ProxyServer {
 export function createProxy(options: ProxyServerOptions): ProxyServer {
   const { judge, upstreams, metrics, log, clock } = options;
   const limits = { ...LIMITS, ...options.limits };
-  const clients = openClients(limits);
+  const clients = openFairTurns({ ...limits, what: "requests from one address" });
   let isStopping = false;
 
   /** Answers one request, and notes how. */
@@ -101,7 +101,7 @@ export function createProxy(options: ProxyServerOptions): ProxyServer {
       });
     });
     try {
-      const answer = await clients.serve(client, gone.signal, () => {
+      const answer = await clients.take(client, gone.signal, () => {
         metrics.underWay(clients.underWay);
         return work(gone.signal);
       });

@@ -44,18 +44,24 @@ export interface UpstreamsOptions {
 }
 
 /** How many registries are connected to: clients name as many as they like. */
-const MAX_REGISTRIES = 200;
+const MAX_REGISTRIES = 100;
 const AT_ONCE = 64;
 /** The manifests that are kept, by what they are: as many bytes of them. */
 const MAX_KEPT_BYTES = 32 * 1024 * 1024;
 
+/** A registry that was asked, and how much of it is under way: then it is not closed to make room for another one. */
+interface Upstream {
+  readonly registry: Registry & { close(): void };
+  busy: number;
+}
+
 /** Opens registries, each when it is first asked. */
 export function openUpstreams({ policy, now, onRequest }: UpstreamsOptions): Upstreams {
-  const opened = new Map<string, Registry & { close(): void }>();
+  const opened = new Map<string, Upstream>();
   const kept = keepManifests(MAX_KEPT_BYTES);
   const isNamed = (host: string) => policy().registries.some((each) => each.host === host);
 
-  const registryOf = ({ registry: host }: AskedRepository): Registry => {
+  const upstreamOf = ({ registry: host }: AskedRepository): Upstream => {
     if (!isNamed(host) && !isPublicRegistry(host))
       throw new ProxyError(
         "DENIED",
@@ -67,10 +73,12 @@ export function openUpstreams({ policy, now, onRequest }: UpstreamsOptions): Ups
       opened.set(host, known);
       return known;
     }
-    const [oldest] = opened;
-    if (opened.size >= MAX_REGISTRIES && oldest !== undefined) {
-      oldest[1].close();
-      opened.delete(oldest[0]);
+    const idle = opened.size < MAX_REGISTRIES ? undefined : [...opened].find(([, { busy }]) => busy === 0);
+    if (opened.size >= MAX_REGISTRIES && idle === undefined)
+      throw new ProxyError("TOOMANYREQUESTS", `more than ${MAX_REGISTRIES} registries are asked at once`);
+    if (idle !== undefined) {
+      idle[1].registry.close();
+      opened.delete(idle[0]);
     }
     const registry = openRegistry({
       // What a client sends is dropped before, and we have none.
@@ -82,15 +90,23 @@ export function openUpstreams({ policy, now, onRequest }: UpstreamsOptions): Ups
       clock: () => now().getTime(),
       ...(onRequest && { onRequest }),
     });
-    opened.set(host, registry);
-    return registry;
+    const upstream = { registry, busy: 0 };
+    opened.set(host, upstream);
+    return upstream;
   };
-  const asking = async <T>(where: AskedRepository, ask: (registry: Registry) => Promise<T>): Promise<T> => {
+  const asking = async <T>(
+    where: AskedRepository,
+    ask: (registry: Registry, upstream: Upstream) => Promise<T>,
+  ): Promise<T> => {
+    const upstream = upstreamOf(where);
+    upstream.busy++;
     try {
-      return await ask(registryOf(where));
+      return await ask(upstream.registry, upstream);
     } catch (error) {
       if (error instanceof RegistryError) throw ofRegistry(error);
       throw error;
+    } finally {
+      upstream.busy--;
     }
   };
 
@@ -107,9 +123,17 @@ export function openUpstreams({ policy, now, onRequest }: UpstreamsOptions): Ups
       kept.put(name, served);
       return served;
     },
-    blob: (where, options) => asking(where, (registry) => registry.openBlob(where, where.digest, options)),
+    blob: (where, options) =>
+      asking(where, async (registry, upstream) => {
+        const blob = await registry.openBlob(where, where.digest, options);
+        if (blob?.kind === "here") {
+          upstream.busy++;
+          blob.body.once("close", () => upstream.busy--);
+        }
+        return blob;
+      }),
     close() {
-      for (const registry of opened.values()) registry.close();
+      for (const { registry } of opened.values()) registry.close();
       opened.clear();
     },
   };
