@@ -98,6 +98,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "courier/server",
     "registry",
     "history",
+    "standalone",
     "build",
     "observer",
   ],
