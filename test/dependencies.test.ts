@@ -12,12 +12,15 @@ const manifest = JSON.parse(readFileSync("package.json", "utf8")) as Manifest;
 
 /** What ships inside a security tool. A new name here is a decision; say in CONTRIBUTING why. */
 const SHIPPED = [
+  "@hono/node-server",
   "@sigstore/core",
   "@sigstore/protobuf-specs",
   "@sigstore/verify",
   "@tufjs/models",
   "dockerfile-ast",
+  "hono",
   "ipaddr.js",
+  "prom-client",
   "protobufjs",
   "valibot",
   "yaml",

@@ -13,7 +13,6 @@ import { KNOWN_ARGS } from "../policy/build-args.ts";
 import type { Commands } from "../policy/commands.ts";
 import { POLICY_FILE } from "../policy/name.ts";
 import {
-  checkLogsAreTrusted,
   type EffectivePolicy,
   isRecheckDue,
   namedLogs,
@@ -22,19 +21,18 @@ import {
 } from "../policy/policy.ts";
 import { parseLockFile } from "../lock/file.ts";
 import { MAX_LOCK_BYTES } from "../lock/name.ts";
-import type { TrustedRoot } from "../trust/trusted-root.ts";
 import { lockedRecords } from "../check/brought-records.ts";
+import { openRoots } from "../check/roots.ts";
 import { dayOf } from "./day.ts";
 import { openLedgers } from "./ledgers.ts";
 import type { BuildStart, OpenedCheck } from "./setup.ts";
 import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
+import type { FetchFile } from "../trust/trusted-root-update.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
 const CONFIGURATION = "/etc/tlog-dockerfile";
 /** Where BuildKit puts the LLB of the image that a frontend runs from. */
 const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
-/** How long a build waits for a newer trusted root that a record seems to need, in milliseconds. */
-const NEWER_ROOT_MS = 5_000;
 /** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
 const GRACE_MS = 6_000;
 
@@ -147,25 +145,9 @@ function contextOf({
 }): CheckContext {
   const deadline = (): AbortSignal => AbortSignal.timeout(policy.timeoutMs + GRACE_MS);
   const wantsLock = commands.lock === "update" || (isLockRequest && commands.lock !== "check");
-  let root: Promise<TrustedRoot> | undefined;
-  let renewed: Promise<TrustedRoot | undefined> | undefined;
-  const newerRoot = async (signal: AbortSignal): Promise<TrustedRoot | undefined> => {
-    const channel = await inTime(signal, courier(false));
-    const fetchFile = (what: Parameters<typeof channel.file>[0]) => channel.file(what, { signal });
-    return trust.refreshed({ fetchFile, signal, mirror: policy.tuf });
-  };
-  const openRoot = async (): Promise<TrustedRoot> => {
-    const first = await trust.trustedRoot();
-    try {
-      checkLogsAreTrusted(policy, logUrls(first));
-      return first;
-    } catch (error) {
-      // The policy may name a log that is newer than the trusted root.
-      const newer = await newerRoot(deadline()).catch(() => undefined);
-      if (newer === undefined) throw error;
-      checkLogsAreTrusted(policy, logUrls(newer));
-      return newer;
-    }
+  const files = async (signal: AbortSignal): Promise<FetchFile> => {
+    const channel = await courier(false);
+    return (what) => channel.file(what, { signal });
   };
   return {
     policy,
@@ -175,22 +157,10 @@ function contextOf({
     // should be, the latter.
     keepsRecords: wantsLock,
     recheck: wantsLock || isLockRequest,
-    trustedRoot: () => (root ??= openRoot()),
-    newerRoot: () => (renewed ??= newerRoot(AbortSignal.timeout(NEWER_ROOT_MS))),
+    ...openRoots({ policy, trust, files, deadline }),
     courier: ({ signing }) => courier(signing),
     ...(commands.approve && { approval: { image: commands.approve, reason: commands.reason } }),
   };
-}
-
-/** What comes, unless the signal ends the wait for it. */
-function inTime<T>(signal: AbortSignal, coming: Promise<T>): Promise<T> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  return Promise.race([coming, promise]);
-}
-
-function logUrls({ material }: TrustedRoot): readonly string[] {
-  return material.tlogs.map(({ baseURL }) => baseURL);
 }
 
 /** The arguments that begin like ours, are none of ours, and that the Dockerfile declares: these are its own. */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Digest } from "../image/digest.ts";
 import type { Reference } from "../image/reference.ts";
 import type { Action, Profile, Rule } from "../policy/rule.ts";
 import type { TagRecord } from "../record/record.ts";
@@ -69,4 +70,11 @@ function strictOutcome(verdict: Verdict, rule: Rule): Outcome {
     case "by-digest":
       return rule.byDigest === "block" ? "refuse" : "pass";
   }
+}
+
+/** The judgement on the recorded image, as one that took the place of what its tag names now. */
+export function asPinned(judgement: Judgement, served: Digest): Judgement {
+  const { verdict } = judgement;
+  if (verdict.kind !== "unchanged") return judgement;
+  return { ...judgement, verdict: { kind: "pinned", record: verdict.record, served }, outcome: "warn" };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { pb } from "../../gen/gateway.js";
 import type { ConsumedImage } from "../check/context.ts";
-import type { Judgement } from "../check/judgement.ts";
+import { asPinned, type Judgement } from "../check/judgement.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError } from "../gateway/status.ts";
 import { type Digest, parseDigest } from "../image/digest.ts";
@@ -215,11 +215,4 @@ function named(answered: string, asked: Reference): Reference {
 function withDigest(reference: Reference, digest: Digest | undefined): Reference {
   const { digest: _, ...tagged } = reference;
   return digest === undefined ? tagged : { ...tagged, digest };
-}
-
-/** The judgement on the recorded image, as one that took the place of what its tag names now. */
-function asPinned(judgement: Judgement, served: Digest): Judgement {
-  const { verdict } = judgement;
-  if (verdict.kind !== "unchanged") return judgement;
-  return { ...judgement, verdict: { kind: "pinned", record: verdict.record, served }, outcome: "warn" };
 }

@@ -6,7 +6,7 @@ import {
   tokenIn,
   type BearerChallenge,
 } from "../courier/server/challenge.ts";
-import { shownUrl, type FollowedAnswer } from "../courier/server/http.ts";
+import { shownUrl, type FollowedAnswer, type OpenedAnswer } from "../courier/server/http.ts";
 import { fieldsIn } from "../courier/server/json-fields.ts";
 import { excerpt } from "../log/excerpt.ts";
 import type { Credential, Credentials } from "./credentials.ts";
@@ -27,6 +27,14 @@ export interface AuthorizedAnswer extends FollowedAnswer {
   /** What the registry was asked with. */
   readonly authorization: string | undefined;
 }
+
+/** The same of an answer whose body has not come yet; `next` is the other host to which it leads. */
+export interface AuthorizedOpening extends Omit<AuthorizedAnswer, "answer"> {
+  readonly answer: OpenedAnswer;
+  readonly next?: URL;
+}
+
+type Head = Pick<OpenedAnswer, "status" | "headers"> & Partial<Pick<OpenedAnswer, "body">>;
 
 interface Token {
   readonly authorization: string;
@@ -67,10 +75,28 @@ export class Authorization {
 
   /** The answer of whatever status but 429 and 5xx to a request with what it takes. Throws RegistryError and HttpError. */
   async ask(call: Call, request: CallRequest, access: Access): Promise<AuthorizedAnswer> {
+    return this.#authorized(call, request, access, (authorization) =>
+      this.#host.ask(call, { ...request, authorization }),
+    );
+  }
+
+  /** The same with a body that comes as it is read, or with the host to which the registry leads. */
+  async open(call: Call, request: CallRequest, access: Access): Promise<AuthorizedOpening> {
+    return this.#authorized(call, request, access, (authorization) =>
+      this.#host.open(call, { ...request, authorization }),
+    );
+  }
+
+  async #authorized<Followed extends Pick<AuthorizedOpening, "from"> & { readonly answer: Head }>(
+    call: Call,
+    request: CallRequest,
+    access: Access,
+    send: (authorization: string | undefined) => Promise<Followed>,
+  ): Promise<Followed & Pick<AuthorizedAnswer, "request" | "isOwn" | "authorization">> {
     const isForRegistry = request.url.origin === this.#origin;
     const scope = `repository:${access.repository}:${access.actions}`;
     let authorization = isForRegistry ? this.#known(scope) : undefined;
-    let followed = await this.#host.ask(call, { ...request, authorization });
+    let followed = await send(authorization);
     if (isForRegistry && followed.answer.status === 401 && followed.from.origin === this.#origin) {
       const known = this.#known(scope);
       // Another call may have a new one by now.
@@ -80,7 +106,8 @@ export class Authorization {
         : await this.#fresh(call, { ...followed, method: request.method }, scope);
       if (fresh !== undefined && fresh !== authorization) {
         authorization = fresh;
-        followed = await this.#host.ask(call, { ...request, authorization });
+        followed.answer.body?.destroy();
+        followed = await send(authorization);
       }
     }
     return { ...followed, request, isOwn: followed.from.origin === this.#origin, authorization };
@@ -94,7 +121,7 @@ export class Authorization {
 
   async #fresh(
     call: Call,
-    { answer, from, method }: FollowedAnswer & Pick<CallRequest, "method">,
+    { answer, from, method }: { readonly answer: Head; readonly from: URL } & Pick<CallRequest, "method">,
     scope: string,
   ): Promise<string | undefined> {
     this.#tokens.delete(scope);

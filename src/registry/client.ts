@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Readable } from "node:stream";
 import { MAX_MANIFEST_BYTES } from "../courier/protocol.ts";
 import { mediaTypeOf, shownUrl } from "../courier/server/http.ts";
 import {
@@ -39,6 +40,17 @@ export interface ManifestContent {
   readonly mediaType: string;
 }
 
+/** Where a blob is: on another host, to which the registry leads; or here, whole or in part, whose bytes come as they are read. */
+export type OpenedBlob =
+  | { readonly kind: "elsewhere"; readonly url: URL }
+  | {
+      readonly kind: "here";
+      /** 200, 206, or 416 for a range that it does not have. */
+      readonly status: 200 | 206 | 416;
+      readonly headers: Readonly<Record<string, string>>;
+      readonly body: Readable;
+    };
+
 /**
  * Registries by the distribution specification. It carries bytes and checks their digests; what they mean is not its business. All
  * throw RegistryError. Docker Hub is asked by whatever name it is called.
@@ -66,6 +78,15 @@ export interface Registry {
     digest: Digest,
     options: Until & { readonly maxBytes: number },
   ): Promise<Uint8Array | undefined>;
+  /**
+   * The way to a blob of any size: where it is, or its bytes as they come, which nobody has compared with the digest. The signal ends
+   * the bytes too. Undefined when it is not there. `range` is the header's value.
+   */
+  openBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    options: Until & { readonly method: "GET" | "HEAD"; readonly range?: string | undefined },
+  ): Promise<OpenedBlob | undefined>;
   /** Uploads it in one piece, unless it is there. */
   pushBlob(repository: RepositoryName, bytes: Uint8Array, until: Until): Promise<Digest>;
   /** Under a tag, or under its own digest. What it names must be there already. */
@@ -208,6 +229,33 @@ class Registries implements Registry {
     if (!hasDigest(bytes, digest))
       throw badAnswer(answered, `the ${bytes.length} bytes of ${target.name} are not "${digest}"`);
     return bytes;
+  }
+
+  async openBlob(
+    repository: RepositoryName,
+    digest: Digest,
+    {
+      signal,
+      method,
+      range,
+    }: Until & { readonly method: "GET" | "HEAD"; readonly range?: string | undefined },
+  ): Promise<OpenedBlob | undefined> {
+    const target = this.#target(repository, `blobs/${digest}`, "blob");
+    return this.#call(target, signal, async (call) => {
+      const { peer, url, address } = target;
+      const headers = range === undefined ? {} : { range };
+      const access = { repository: address.repository, actions: "pull" } as const;
+      const request = { method, url, maxBytes: 0, headers };
+      const { answer, next, ...opened } = await peer.authorization.open(call, request, access);
+      if (next !== undefined) return { kind: "elsewhere", url: next };
+      const { status, body } = answer;
+      if (status === 200 || status === 206 || status === 416)
+        return { kind: "here", status, headers: answer.headers, body };
+      body.destroy();
+      const said = { ...opened, answer: { status, headers: answer.headers, bytes: Buffer.of() } };
+      if (isMissing(said)) return undefined;
+      throw unexpected(said, target);
+    });
   }
 
   async pushBlob(repository: RepositoryName, bytes: Uint8Array, { signal }: Until): Promise<Digest> {

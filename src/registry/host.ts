@@ -2,9 +2,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
   followRedirects,
+  followWithin,
+  isRedirect,
+  openHttp,
   sendHttp,
   shownUrl,
   type FollowedAnswer,
+  type OpenedAnswer,
   type HttpAnswer,
   type HttpRequest,
 } from "../courier/server/http.ts";
@@ -37,6 +41,8 @@ export interface HostOptions {
   /** Waits so many milliseconds; rejects when the signal ends it. */
   readonly pause?: (ms: number, signal: AbortSignal) => Promise<void>;
   readonly onRequest?: (counted: CountedRequest) => void;
+  /** Whether only public addresses are connected to, whatever the registry's name is. Default: its name decides. */
+  readonly isPublicWanted?: (registry: string) => boolean;
 }
 
 /** The longest time that one call waits altogether because the registry wants to be asked later, in milliseconds. */
@@ -71,7 +77,8 @@ export class Host {
   #heldUntil = 0;
 
   constructor(registry: string, start: URL, options: HostOptions) {
-    this.reach = openReach({ registry, isPublicWanted: false, start });
+    const isPublicWanted = options.isPublicWanted?.(registry) ?? false;
+    this.reach = openReach({ registry, isPublicWanted, start });
     this.clock = options.clock ?? Date.now;
     this.#pause = options.pause ?? (async (ms, signal) => void (await sleep(ms, undefined, { signal })));
     const { concurrency = 4 } = options;
@@ -121,6 +128,42 @@ export class Host {
     return { answer: await this.#send(call, { ...request, headers, signal }), from: request.url };
   }
 
+  /**
+   * The same of GET and HEAD, with a body that comes as it is read. A redirect to another host is not followed, but told as `next`;
+   * the reach has no objection to it.
+   */
+  open(
+    call: Call,
+    { authorization, ...request }: CallRequest & { readonly authorization?: string | undefined },
+  ): Promise<{ readonly answer: OpenedAnswer; readonly from: URL; readonly next?: URL }> {
+    const { signal } = call;
+    const { origin } = request.url;
+    const following = {
+      objection: this.reach.objection,
+      isWithin: (next: URL) => next.origin === origin,
+    };
+    return followWithin({ ...request, authorization, signal }, following, async (each) => {
+      await this.#waitOut(call, each);
+      const { connections } = this.reach;
+      const answer = await openHttp({ ...each, signal, headMs: this.#requestMs, connections });
+      this.#onRequest({
+        method: each.method,
+        host: each.url.host,
+        status: answer.status,
+        sent: 0,
+        received: 0,
+      });
+      try {
+        this.#requireAttention(answer, each);
+      } catch (error) {
+        answer.body.destroy();
+        throw error;
+      }
+      if (isRedirect(answer)) answer.body.destroy();
+      return answer;
+    });
+  }
+
   async #send(call: Call, request: HttpRequest): Promise<HttpAnswer> {
     await this.#waitOut(call, request);
     const answer = await this.#sendNow(request);
@@ -151,7 +194,10 @@ export class Host {
   }
 
   /** Throws RegistryError for an answer that says: not now. */
-  #requireAttention({ status, headers }: HttpAnswer, { method, url }: HttpRequest): void {
+  #requireAttention(
+    { status, headers }: Pick<HttpAnswer, "status" | "headers">,
+    { method, url }: HttpRequest,
+  ): void {
     if (status !== 429 && status < 500) return;
     const what = `${method} ${shownUrl(url)}: status ${status}`;
     const retryAfter = this.#secondsOf(headers["retry-after"]);

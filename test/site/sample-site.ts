@@ -42,6 +42,7 @@ export function ledgerPlace({ configurations }: Pick<SampleLedger, "configuratio
         return found && { ...found, digest: sha256(found.bytes) };
       },
       blob: async (_, digest) => blobs.get(digest),
+      openBlob: unused,
     },
   };
 }

@@ -87,6 +87,11 @@ export interface FollowedAnswer {
   readonly from: URL;
 }
 
+/** An answer of whatever status whose body comes as it is read. Whoever has it reads the body or destroys it. */
+export interface OpenedAnswer extends Pick<HttpAnswer, "status" | "headers"> {
+  readonly body: IncomingMessage;
+}
+
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 3_000;
 const MAX_REDIRECTS = 3;
@@ -115,20 +120,34 @@ export async function sendHttp(request: HttpRequest): Promise<HttpAnswer> {
  * `authorization` is for the first URL's origin and sent to no other. `send` sends each of the requests. Throws HttpError, what
  * `send` throws, and Failure `bad-answer` for a redirect that is not followed.
  */
-export async function followRedirects(
-  { authorization, ...request }: HttpRequest & { readonly authorization?: string | undefined },
+export function followRedirects(
+  request: HttpRequest & { readonly authorization?: string | undefined },
   objection: (next: URL) => string | undefined,
   send: (request: HttpRequest) => Promise<HttpAnswer> = sendHttp,
 ): Promise<FollowedAnswer> {
+  return followWithin(request, { objection, isWithin: () => true }, send);
+}
+
+/** Where redirects may lead, and how far they are followed. */
+export interface Following {
+  readonly objection: (next: URL) => string | undefined;
+  /** Whether this URL is asked; one that is not is the end of the way. */
+  readonly isWithin: (next: URL) => boolean;
+}
+
+/** The same as far as redirects stay within: one that leads out, to which there is no objection either, is `next`. */
+export async function followWithin<Answer extends Pick<HttpAnswer, "status" | "headers">>(
+  { authorization, ...request }: HttpRequest & { readonly authorization?: string | undefined },
+  { objection, isWithin }: Following,
+  send: (request: HttpRequest) => Promise<Answer>,
+): Promise<{ readonly answer: Answer; readonly from: URL; readonly next?: URL }> {
   let { url } = request;
   for (let redirects = 0; ; redirects++) {
     const known = authorization !== undefined && url.origin === request.url.origin;
     const headers = { ...request.headers, ...(known && { authorization }) };
     const answer = await send({ ...request, url, headers });
     const location = answer.headers["location"];
-    if (![301, 302, 303, 307, 308].includes(answer.status) || location === undefined) {
-      return { answer, from: url };
-    }
+    if (!isRedirect(answer) || location === undefined) return { answer, from: url };
     const refused = (why: string) =>
       new Failure(
         "bad-answer",
@@ -140,8 +159,14 @@ export async function followRedirects(
     const wrong = objection(next);
     // The host alone: whatever else of it the server chose is not for anybody's screen.
     if (wrong !== undefined) throw refused(`to "${excerpt(next.host, 300)}", ${wrong}`);
+    if (!isWithin(next)) return { answer, from: url, next };
     url = next;
   }
+}
+
+/** Whether an answer says that what was asked for is elsewhere. */
+export function isRedirect({ status }: Pick<HttpAnswer, "status">): boolean {
+  return [301, 302, 303, 307, 308].includes(status);
 }
 
 /** The part of a URL that may be shown: the query can hold tokens. */
@@ -178,7 +203,36 @@ async function waited(
   }
 }
 
+/**
+ * Asks once, and gives the answer as soon as its head is there, which has to come within `headMs`; the signal ends its body too. Throws
+ * HttpError.
+ */
+export function openHttp({
+  headMs,
+  ...request
+}: HttpRequest & { readonly headMs: number }): Promise<OpenedAnswer> {
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), headMs);
+  const signal = AbortSignal.any([request.signal, late.signal]);
+  return dispatch({ ...request, signal }, async (body) => {
+    // Whoever reads it hears of it; and a body that nobody reads any more ends nothing.
+    body.on("error", () => undefined);
+    return { status: body.statusCode ?? 0, headers: flat(body), body };
+  }).finally(() => clearTimeout(timer));
+}
+
 function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
+  return dispatch(request, async (incoming, what) => {
+    const bytes = await readBody(incoming, request.maxBytes, what);
+    return { status: incoming.statusCode ?? 0, headers: flat(incoming), bytes };
+  });
+}
+
+/** Sends a request, and reads its answer; `what` is how messages name the request. Throws HttpError. */
+function dispatch<Answer>(
+  request: HttpRequest,
+  read: (incoming: IncomingMessage, what: string) => Promise<Answer>,
+): Promise<Answer> {
   const { method, url, body, signal, connections } = request;
   const what = `${method} ${shownUrl(url)}`;
   return new Promise((resolve, reject) => {
@@ -202,12 +256,7 @@ function sendOnce(request: HttpRequest): Promise<HttpAnswer> {
         agent: connections && (url.protocol === "https:" ? connections.https : connections.http),
       });
       outgoing.on("error", fail);
-      outgoing.on("response", (incoming) => {
-        readBody(incoming, request.maxBytes, what).then(
-          (bytes) => resolve({ status: incoming.statusCode ?? 0, headers: flat(incoming), bytes }),
-          fail,
-        );
-      });
+      outgoing.on("response", (incoming) => void read(incoming, what).then(resolve, fail));
       outgoing.end(body);
     } catch (error) {
       fail(error);

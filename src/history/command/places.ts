@@ -3,35 +3,26 @@ import { open } from "node:fs/promises";
 import { resolve } from "node:path";
 import { readBakedPolicy } from "../../build/baked-policy.ts";
 import type { CheckContext } from "../../check/context.ts";
-import { CourierChannel } from "../../courier/client/channel.ts";
-import { serve } from "../../courier/server/service.ts";
+import { openRoots } from "../../check/roots.ts";
 import type { Ledger } from "../../ledger/answer.ts";
 import { LockError } from "../../lock/error.ts";
 import { type LockFile, parseLockFile } from "../../lock/file.ts";
 import { LOCK_FILE, MAX_LOCK_BYTES } from "../../lock/name.ts";
 import type { CommandIo } from "../../observer/command-line.ts";
 import { MAX_POLICY_BYTES, POLICY_FILE } from "../../policy/name.ts";
-import {
-  allowsPlainHttp,
-  checkLogsAreTrusted,
-  type EffectivePolicy,
-  namedLogs,
-  type PolicyText,
-  readPolicy,
-} from "../../policy/policy.ts";
+import { allowsPlainHttp, namedLogs, type PolicyText, readPolicy } from "../../policy/policy.ts";
 import { openRegistry } from "../../registry/client.ts";
 import { dockerCredentials } from "../../registry/credentials.ts";
 import { openRegistryLedgers } from "../../registry/ledgers.ts";
-import { type BuildTrust, openTrust } from "../../trust/build-trust.ts";
-import type { TrustedRoot } from "../../trust/trusted-root.ts";
+import { openCourier } from "../../standalone/in-process-courier.ts";
+import { openTrust } from "../../trust/build-trust.ts";
+import type { FetchFile } from "../../trust/trusted-root-update.ts";
 import { type UnreadLock, unreadLock } from "../asked.ts";
 
 /** Where an organisation's derived image puts its policy, its trusted root and its signing configuration, as for builds. */
 const CONFIGURATION = "/etc/tlog-dockerfile";
 /** How much longer we wait than one request may take, in milliseconds, so that its own message is the one people see. */
 const GRACE_MS = 6_000;
-/** How long a newer trusted root is waited for, in milliseconds. */
-const NEWER_ROOT_MS = 5_000;
 
 /** A file of the command line that cannot be read. The message says which, why, and what to do. */
 export class PlaceFileError extends Error {
@@ -70,10 +61,13 @@ export async function openPlaces(
     ledgers: environment["TLOG_LEDGERS"],
   });
   const lock = await readLock(options.lock, policy.lock ?? LOCK_FILE, directory);
-  const courier = openCourier(policy.timeoutMs);
+  const courier = openCourier({ secret: undefined, deadlineMs: policy.timeoutMs });
   const deadline = (): AbortSignal =>
     AbortSignal.any([signal, AbortSignal.timeout(policy.timeoutMs + GRACE_MS)]);
-  const roots = openRoots({ trust, policy, courier, deadline });
+  const files = async (until: AbortSignal): Promise<FetchFile> => {
+    return (what) => courier.file(what, { signal: until });
+  };
+  const roots = openRoots({ trust, policy, files, deadline });
   const registry = openRegistry({
     credentials: dockerCredentials(environment),
     plainHttp: (host) => allowsPlainHttp(policy, host),
@@ -104,90 +98,6 @@ export async function openPlaces(
       registry.close();
     },
   };
-}
-
-/** A courier in this process, with all the bounds of one in a container, and without secrets. */
-function openCourier(deadlineMs: number): CourierChannel {
-  const toServer = new Lines();
-  const toClient = new Lines();
-  serve({
-    lines: toServer,
-    say: (line) => toClient.push(line.slice(0, -1)),
-    secret: Promise.resolve({}),
-    deadlineMs,
-  }).then(
-    () => toClient.end(),
-    () => toClient.end(),
-  );
-  return new CourierChannel({
-    write: (line) => toServer.push(line.slice(0, -1)),
-    close: () => toServer.end(),
-    lines: toClient,
-  });
-}
-
-/** Lines that one side writes and the other reads. */
-class Lines implements AsyncIterable<string> {
-  readonly #waiting: string[] = [];
-  #hasEnded = false;
-  #wake = Promise.withResolvers<void>();
-
-  push(line: string): void {
-    this.#waiting.push(line);
-    this.#wake.resolve();
-  }
-
-  end(): void {
-    this.#hasEnded = true;
-    this.#wake.resolve();
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<string, void, undefined> {
-    for (;;) {
-      for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) yield line;
-      if (this.#hasEnded) return;
-      await this.#wake.promise;
-      this.#wake = Promise.withResolvers();
-    }
-  }
-}
-
-/** The trusted root, and a newer one where a record needs it or the policy names a log that is newer than the first. */
-function openRoots({
-  trust,
-  policy,
-  courier,
-  deadline,
-}: {
-  readonly trust: BuildTrust;
-  readonly policy: EffectivePolicy;
-  readonly courier: CourierChannel;
-  readonly deadline: () => AbortSignal;
-}): Required<Pick<CheckContext, "trustedRoot" | "newerRoot">> {
-  let root: Promise<TrustedRoot> | undefined;
-  let renewed: Promise<TrustedRoot | undefined> | undefined;
-  const newerRoot = (): Promise<TrustedRoot | undefined> => {
-    const signal = AbortSignal.any([deadline(), AbortSignal.timeout(NEWER_ROOT_MS)]);
-    return (renewed ??= trust.refreshed({
-      fetchFile: (what) => courier.file(what, { signal }),
-      signal,
-      mirror: policy.tuf,
-    }));
-  };
-  const urls = ({ material }: TrustedRoot) => material.tlogs.map(({ baseURL }) => baseURL);
-  const openRoot = async (): Promise<TrustedRoot> => {
-    const first = await trust.trustedRoot();
-    try {
-      checkLogsAreTrusted(policy, urls(first));
-      return first;
-    } catch (error) {
-      const newer = await newerRoot().catch(() => undefined);
-      if (newer === undefined) throw error;
-      checkLogsAreTrusted(policy, urls(newer));
-      return newer;
-    }
-  };
-  return { trustedRoot: () => (root ??= openRoot()), newerRoot };
 }
 
 async function readPolicyText(given: string | undefined, directory: string): Promise<PolicyText | undefined> {

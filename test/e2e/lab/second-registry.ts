@@ -35,7 +35,7 @@ export async function startSecondRegistry(
   hostname: string,
   labDir = labDirectory(),
 ): Promise<SecondRegistry> {
-  const program = await compiled(labDir);
+  const program = await secondRegistryProgram(labDir);
   const port = await freePort(hostname);
   if (port === undefined)
     throw new LabError("NOT_STARTED", `the second registry cannot listen on "${hostname}"`);
@@ -62,7 +62,8 @@ export async function startSecondRegistry(
   }
 }
 
-async function compiled(labDir: string): Promise<string> {
+/** The path of its program, which is the client `crane` too; compiled the first time. Throws LabError. */
+export async function secondRegistryProgram(labDir = labDirectory()): Promise<string> {
   const directory = join(labDir, "second-registry");
   const program = join(directory, `crane-${VERSION}`);
   if (existsSync(program)) return program;
