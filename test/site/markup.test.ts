@@ -31,14 +31,19 @@ describe.for(HOSTILE)("a stranger's text: %j", (text) => {
     expect(JSON.parse(json)).toEqual({ [text]: text });
     expect(json).not.toMatch(/[<>&\u2028\u2029\u202e\u2066]/);
   });
-  test.skipIf(text.includes("\0") || !text.isWellFormed())("is one argument in a shell", () => {
-    const printed = execFileSync("/bin/sh", ["-c", `printf '%s\\0' ${shellArgument(text)} end`]).toString();
-    expect(printed).toBe(`${text}\0end\0`);
-  });
   test("is no link, because it is no address of the web", () => {
     expect(webUrl(text)).toBeUndefined();
   });
 });
+
+// No argument of a program can hold the others.
+test.for(HOSTILE.filter((text) => !text.includes("\0") && text.isWellFormed()))(
+  "%j is one argument in a shell",
+  (text) => {
+    const printed = execFileSync("/bin/sh", ["-c", `printf '%s\\0' ${shellArgument(text)} end`]).toString();
+    expect(printed).toBe(`${text}\0end\0`);
+  },
+);
 
 test("markup in markup is not escaped again, and lists are joined", () => {
   const items = ["<a>", "b"].map((each) => markup`<li>${each}</li>`);
