@@ -81,7 +81,7 @@ async function refusedWith(downloaded: string): Promise<string> {
 
 test.for([
   "github.com/moby/buildkit@v0.99.0: invalid version: unknown revision v0.99.0",
-  "github.com/moby/buildkit@v0.99.0: dial tcp: lookup proxy.golang.org: no such host",
+  "github.com/moby/buildkit@v0.99.0: dial tcp: lookup go.example.org: no such host",
 ])("what go says of a module that it cannot get is told in one line: %s", async (reason) => {
   expect(await refusedWith(JSON.stringify({ Error: reason }))).toBe(
     `cannot download the Go module github.com/moby/buildkit@v0.99.0: ${reason}\n`,
