@@ -132,6 +132,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proxy: [
     "image",
     "log",
+    "trust",
     "record",
     "ledger",
     "policy",

@@ -12,7 +12,7 @@ import { RegistryError } from "../registry/error.ts";
 import { readLogSize } from "../log/rekor-v1.ts";
 import { CompactRange } from "../log/compact-range.ts";
 import { signerId, signerName } from "../record/signer.ts";
-import { openTrust } from "../trust/build-trust.ts";
+import { openTrust, OWN_CONFIGURATION } from "../trust/build-trust.ts";
 import { TrustError } from "../trust/error.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../trust/trusted-root.ts";
 import { CheckpointError, type KnownLog, signedCheckpoint } from "./checkpoint.ts";
@@ -31,8 +31,6 @@ export interface AuditIo extends Pick<CommandIo, "environment" | "shipped" | "no
   readonly onProgress: (progress: { readonly done: number; readonly total: number }) => void;
 }
 
-/** Where an organisation puts its trusted root, as for builds. */
-const OWN = "/etc/tlog-dockerfile";
 const LOG_REQUEST_MS = 60_000;
 const REGISTRY_CONCURRENCY = 8;
 
@@ -95,7 +93,7 @@ async function trustedRootOf(
   { trustedRoot: path }: AuditConfiguration,
   { shipped, now }: AuditIo,
 ): Promise<TrustedRoot> {
-  if (path === undefined) return (await openTrust({ own: OWN, shipped, now })).trustedRoot();
+  if (path === undefined) return (await openTrust({ own: OWN_CONFIGURATION, shipped, now })).trustedRoot();
   try {
     return parseTrustedRoot(await readFile(path, "utf8"), path);
   } catch (cause) {

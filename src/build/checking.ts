@@ -26,11 +26,9 @@ import { openRoots } from "../check/roots.ts";
 import { dayOf } from "./day.ts";
 import { openLedgers } from "./ledgers.ts";
 import type { BuildStart, OpenedCheck } from "./setup.ts";
-import { type BuildTrust, openTrust } from "../trust/build-trust.ts";
+import { type BuildTrust, openTrust, OWN_CONFIGURATION } from "../trust/build-trust.ts";
 import type { FetchFile } from "../trust/trusted-root-update.ts";
 
-/** Where an organisation's derived image puts its policy, its trusted root and its signing configuration. */
-const CONFIGURATION = "/etc/tlog-dockerfile";
 /** Where BuildKit puts the LLB of the image that a frontend runs from. */
 const OWN_IMAGE = "/run/config/buildkit/metadata/frontend.bin";
 /** How much longer we wait than the courier itself, in milliseconds, so that its message is the one people see. */
@@ -70,8 +68,8 @@ export function startChecking(
   const args = buildArgs(options);
   const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
   const now = (): Date => new Date();
-  const trusting = openTrust({ own: CONFIGURATION, shipped, now });
-  const baking = readBakedPolicy(CONFIGURATION);
+  const trusting = openTrust({ own: OWN_CONFIGURATION, shipped, now });
+  const baking = readBakedPolicy(OWN_CONFIGURATION);
   // Whoever opens the check hears of their failures.
   for (const early of [trusting, baking]) early.catch(() => undefined);
   const couriers = couriersOf(bridge, {

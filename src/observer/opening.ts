@@ -6,7 +6,7 @@ import { isLoopbackRegistry, isPublicRegistry } from "../image/registry.ts";
 import { mayUsePlainHttp } from "../policy/address.ts";
 import { openRegistry, type Registry, type RegistryOptions } from "../registry/client.ts";
 import { dockerCredentials } from "../registry/credentials.ts";
-import { openTrust } from "../trust/build-trust.ts";
+import { openTrust, OWN_CONFIGURATION } from "../trust/build-trust.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../trust/trusted-root.ts";
 import { logOf, type ObserverConfiguration } from "./configuration.ts";
 import { NotRecordedError, openRecorder, type Recorder } from "./recorder.ts";
@@ -21,8 +21,6 @@ export interface ObserverHost extends Pick<RegistryOptions, "onRequest" | "pause
   readonly batch?: number;
 }
 
-/** Where an organisation puts its trusted root and its signing configuration, as for builds. */
-const OWN = "/etc/tlog-dockerfile";
 const DEFAULT_CONCURRENCY = 8;
 /** After so much is memory given back; and what a request leaves behind besides its body. */
 const COLLECT_BYTES = 8 * 1024 * 1024;
@@ -48,7 +46,7 @@ export async function openConfiguredRecorder(
     readonly pause: NonNullable<ObserverHost["pause"]>;
   },
 ): Promise<{ readonly recorder: Recorder; readonly trustedRoot: TrustedRoot }> {
-  const trust = await openTrust({ own: OWN, shipped, now });
+  const trust = await openTrust({ own: OWN_CONFIGURATION, shipped, now });
   const log = logOf(configuration, trust.services);
   if (log === undefined)
     throw new NotRecordedError('no log is known to write to; name one with "log" in the configuration');

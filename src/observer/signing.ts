@@ -28,7 +28,6 @@ async function signingSecret(
   way: SigningWay,
   { environment, now, signal }: SigningReading,
 ): Promise<SigningSecret> {
-  const none = new Map<string, Buffer>();
   switch (way.kind) {
     case "key": {
       const secrets = new Map([[SECRET_NAMES.key as string, await read(way.file)]]);
@@ -45,11 +44,12 @@ async function signingSecret(
       return { identity: { claims: (await token()).claims, token } };
     }
     case "github": {
-      const given = [SECRET_NAMES.githubToken, SECRET_NAMES.githubUrl].flatMap((name) => {
+      const given = new Map<string, Buffer>();
+      for (const name of [SECRET_NAMES.githubToken, SECRET_NAMES.githubUrl]) {
         const value = environment[name];
-        return value === undefined ? [] : [[name, Buffer.from(value)] as const];
-      });
-      const secret = await signerIn(new Map([...none, ...given]), { now, signal });
+        if (value !== undefined) given.set(name, Buffer.from(value));
+      }
+      const secret = await signerIn(given, { now, signal });
       if (secret.identity !== undefined) return secret;
       throw new NotRecordedError(
         `the environment has no ${SECRET_NAMES.githubToken}; give the job "permissions: id-token: write"`,

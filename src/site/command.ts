@@ -20,7 +20,7 @@ import { ledgerTrust } from "../policy/ledgers.ts";
 import { MAX_POLICY_BYTES } from "../policy/name.ts";
 import { PolicyError, WrongValue } from "../policy/policy-error.ts";
 import { parseIdentity, parsePublicKey, type TrustedSigner } from "../record/signer.ts";
-import { openTrust } from "../trust/build-trust.ts";
+import { openTrust, OWN_CONFIGURATION } from "../trust/build-trust.ts";
 import { TrustError } from "../trust/error.ts";
 import { parseTrustedRoot, type TrustedRoot } from "../trust/trusted-root.ts";
 import { webUrl } from "./markup.ts";
@@ -62,8 +62,6 @@ Exit status: 0 when the site is made, 1 when it is not, 2 when the command line 
 
 type Values = Readonly<Partial<Record<keyof typeof OPTIONS, string>>>;
 
-/** Where an organisation puts its trusted root, as for builds. */
-const OWN = "/etc/tlog-dockerfile";
 const CONCURRENCY = 8;
 const MAX_FILE_BYTES = 1024 * 1024;
 
@@ -188,7 +186,7 @@ async function readLedgersOf(
   const text = await readText(name, io, MAX_POLICY_BYTES);
   const { readPolicyFile } = await import("../policy/policy-file.ts");
   try {
-    const { services } = await openTrust({ own: OWN, shipped: io.shipped, now: io.now });
+    const { services } = await openTrust({ own: OWN_CONFIGURATION, shipped: io.shipped, now: io.now });
     // It names registries for plain http, as one in a frontend image does: whoever starts this names the file.
     const settings = readPolicyFile(text, { name, services, isBaked: true, registries: [] });
     return {
@@ -225,7 +223,7 @@ async function readTrustedRoot(file: string | undefined, io: CommandIo): Promise
     const text = await readText(file, io);
     return usable(() => parseTrustedRoot(text, file), "--trusted-root");
   }
-  const trust = await openTrust({ own: OWN, shipped: io.shipped, now: io.now });
+  const trust = await openTrust({ own: OWN_CONFIGURATION, shipped: io.shipped, now: io.now });
   return trust.trustedRoot();
 }
 

@@ -14,9 +14,6 @@ import { openRegistryLedgers } from "../registry/ledgers.ts";
 import { openTrust } from "../trust/build-trust.ts";
 import { openCourier } from "./in-process-courier.ts";
 
-/** Where an organisation puts its policy, its trusted root and its signing configuration, as for builds. */
-export const OWN_CONFIGURATION = "/etc/tlog-dockerfile";
-
 /** What a program outside builds judges with. */
 export interface StandaloneOptions {
   /** The directory with the organisation's own files; OWN_CONFIGURATION for a program in the image. */

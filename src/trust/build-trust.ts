@@ -8,6 +8,9 @@ import { TrustError } from "./error.ts";
 import { parseTrustedRoot, type TrustedRoot } from "./trusted-root.ts";
 import type { FetchFile } from "./trusted-root-update.ts";
 
+/** Where an organisation's derived image has its policy, its trusted root and its signing configuration. */
+export const OWN_CONFIGURATION = "/etc/tlog-dockerfile";
+
 /** What a build trusts, and which services it uses. */
 export interface BuildTrust {
   /**

@@ -8,7 +8,7 @@ import { keyText } from "./auditing.ts";
 
 const KEY = keyText(sampleKey().signer);
 const read = (text: string) =>
-  readConfiguration(text, { path: "/work/tlog-audit.yaml", name: "tlog-audit.yaml" });
+  readConfiguration(text, { path: "/srv/tlog-audit.yaml", name: "tlog-audit.yaml" });
 const refusal = (text: string) => {
   try {
     read(text);
@@ -22,7 +22,7 @@ test("the least that is needed: somebody to audit, and a state beside the file",
   expect(read(`signers: [{ key: ${KEY} }]\nstate: audit.sqlite\n`)).toMatchObject({
     signers: [{ signer: { kind: "key" } }],
     ledgers: [],
-    state: { path: "/work/audit.sqlite" },
+    state: { path: "/srv/audit.sqlite" },
   });
 });
 

@@ -59,7 +59,7 @@ function textOf(name: string, having = ""): string {
 
 const KUBERNETES = (parse(textOf("observer.yaml")) as KubernetesList).items;
 const configured = (text: string) =>
-  readConfiguration(text, { path: "/work/tlog-observer.yaml", name: "tlog-observer.yaml" });
+  readConfiguration(text, { path: "/srv/tlog-observer.yaml", name: "tlog-observer.yaml" });
 const inCluster = configured(
   KUBERNETES.find(({ kind }) => kind === "ConfigMap")?.data?.["tlog-observer.yaml"] ?? "",
 );
@@ -109,7 +109,7 @@ describe("what a job signs and pushes with is where the configuration looks for 
     for (const name of ["ACTIONS_ID_TOKEN_REQUEST_TOKEN", "ACTIONS_ID_TOKEN_REQUEST_URL"])
       expect(text).toContain(`-e ${name}`);
     const { state } = configured(textOf("tlog-observer.yaml", "github: true"));
-    expect(state).toBe("/work/.observer");
+    expect(state).toBe("/srv/.observer");
     expect(text.match(/path: \.observer$/gm)).toHaveLength(2);
   });
 

@@ -15,12 +15,10 @@ import { openRegistry } from "../../registry/client.ts";
 import { dockerCredentials } from "../../registry/credentials.ts";
 import { openRegistryLedgers } from "../../registry/ledgers.ts";
 import { openCourier } from "../../standalone/in-process-courier.ts";
-import { openTrust } from "../../trust/build-trust.ts";
+import { openTrust, OWN_CONFIGURATION } from "../../trust/build-trust.ts";
 import type { FetchFile } from "../../trust/trusted-root-update.ts";
 import { type UnreadLock, unreadLock } from "../asked.ts";
 
-/** Where an organisation's derived image puts its policy, its trusted root and its signing configuration, as for builds. */
-const CONFIGURATION = "/etc/tlog-dockerfile";
 /** How much longer we wait than one request may take, in milliseconds, so that its own message is the one people see. */
 const GRACE_MS = 6_000;
 
@@ -52,10 +50,10 @@ export async function openPlaces(
   options: PlaceOptions,
   { directory, shipped, environment, now, signal }: CommandIo,
 ): Promise<OpenedPlaces> {
-  const trust = await openTrust({ own: CONFIGURATION, shipped, now });
+  const trust = await openTrust({ own: OWN_CONFIGURATION, shipped, now });
   const policy = await readPolicy({
     services: trust.services,
-    baked: await readBakedPolicy(CONFIGURATION),
+    baked: await readBakedPolicy(OWN_CONFIGURATION),
     repository: await readPolicyText(options.policy, directory),
     buildArgs: {},
     ledgers: environment["TLOG_LEDGERS"],
