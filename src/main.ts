@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { excerpt } from "./log/excerpt.ts";
-import { type CommandIo, type CommandProgram, EXIT, helpTable, UsageError } from "./observer/command-line.ts";
+import { type CommandIo, type CommandProgram, EXIT, helpTable, UsageError } from "./program/command-line.ts";
 import { suggestion } from "./policy/policy-error.ts";
 
 interface Command {

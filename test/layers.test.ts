@@ -17,7 +17,9 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   courier: [],
   "courier/client": ["log", "check", "courier", "gateway"],
   "courier/server": ["image", "log", "courier"],
-  registry: ["image", "log", "trust", "record", "ledger", "courier", "courier/server"],
+  registry: ["image", "log", "courier", "courier/server"],
+  "ledger/registry": ["image", "log", "trust", "record", "lock", "ledger", "registry"],
+  program: ["log", "policy"],
   report: ["image", "log", "trust", "record", "lock", "ledger", "attestation", "policy", "check"],
   history: ["image", "log", "trust", "record", "lock", "ledger", "policy", "check", "report"],
   gateway: [],
@@ -70,6 +72,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "courier/server",
     "registry",
     "build",
+    "ledger/registry",
   ],
   observer: [
     "image",
@@ -83,6 +86,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "courier",
     "courier/server",
     "registry",
+    "ledger/registry",
+    "program",
   ],
   "history/command": [
     "image",
@@ -101,6 +106,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "standalone",
     "build",
     "observer",
+    "ledger/registry",
+    "program",
   ],
   site: [
     "image",
@@ -115,6 +122,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "courier/server",
     "registry",
     "observer",
+    "ledger/registry",
+    "program",
   ],
   audit: [
     "image",
@@ -128,6 +137,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "courier/server",
     "registry",
     "observer",
+    "ledger/registry",
+    "program",
   ],
   proxy: [
     "image",
@@ -142,6 +153,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "registry",
     "standalone",
     "observer",
+    "program",
   ],
 };
 

@@ -6,7 +6,7 @@ import { LogEntryError, treeHead } from "../log/entry.ts";
 import { excerpt } from "../log/excerpt.ts";
 import { type AskLog, LogError, logUrl, sameUrl } from "../log/json-api.ts";
 import { readApprovalLines } from "../observer/approvals.ts";
-import { type CommandIo, UsageError } from "../observer/command-line.ts";
+import { type CommandIo, UsageError } from "../program/command-line.ts";
 import { openRegistries } from "../observer/opening.ts";
 import { RegistryError } from "../registry/error.ts";
 import { readLogSize } from "../log/rekor-v1.ts";

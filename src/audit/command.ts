@@ -10,9 +10,9 @@ import {
   type OptionRow,
   readArguments,
   UsageError,
-} from "../observer/command-line.ts";
+} from "../program/command-line.ts";
 import { readProgramFile } from "../observer/configuration-file.ts";
-import { showProgress } from "../observer/progress.ts";
+import { showProgress } from "../program/progress.ts";
 import { CONFIGURATION_FILE, readConfiguration } from "./configuration.ts";
 import { type AuditResult, auditSarif, auditText } from "./finding.ts";
 import type { AuditState } from "./state.ts";

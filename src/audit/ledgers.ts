@@ -9,7 +9,7 @@ import { leafHash } from "../log/entry.ts";
 import { LockError } from "../lock/error.ts";
 import { recordLine } from "../lock/file.ts";
 import { parseLine } from "../lock/line.ts";
-import { type LedgerPlace, readKeptLedger, readKeptPart } from "../observer/kept-ledger.ts";
+import { type LedgerPlace, readKeptLedger, readKeptPart } from "../ledger/registry/kept-ledger.ts";
 import { RecordError } from "../record/error.ts";
 import { readKeptHistory } from "../record/history.ts";
 import type { TagRecord } from "../record/record.ts";

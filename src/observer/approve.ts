@@ -29,10 +29,10 @@ import {
   type OptionRow,
   readArguments,
   UsageError,
-} from "./command-line.ts";
+} from "../program/command-line.ts";
 import { CONFIGURATION_FILE, type ObserverConfiguration } from "./configuration.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
-import { type KeptLedger, readKeptLedger, readKeptPart } from "./kept-ledger.ts";
+import { type KeptLedger, readKeptLedger, readKeptPart } from "../ledger/registry/kept-ledger.ts";
 import {
   type ConfiguredRegistries,
   type ObserverHost,

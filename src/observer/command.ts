@@ -9,12 +9,12 @@ import {
   readArguments,
   readDuration,
   UsageError,
-} from "./command-line.ts";
+} from "../program/command-line.ts";
 import { CONFIGURATION_FILE, type ObserverConfiguration } from "./configuration.ts";
 import { readConfigurationFile } from "./configuration-file.ts";
 import { eventJson, eventText, type ObserverEvent, type RunSummary } from "./event.ts";
-import type { RunOnce } from "./observer.ts";
-import { showProgress } from "./progress.ts";
+import type { RunOnce } from "./run.ts";
+import { showProgress } from "../program/progress.ts";
 
 const OPTIONS = {
   config: { value: "FILE", does: `the configuration; "${CONFIGURATION_FILE}" when not given` },

@@ -4,7 +4,7 @@ import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { excerpt } from "../log/excerpt.ts";
 import { MAX_POLICY_BYTES } from "../policy/name.ts";
-import { UsageError } from "./command-line.ts";
+import { UsageError } from "../program/command-line.ts";
 import { ConfigurationError, type ObserverConfiguration, readConfiguration } from "./configuration.ts";
 
 /** Reads the file of an observer's configuration; its name is relative to `directory`. Throws UsageError. */

@@ -14,7 +14,7 @@ import { parseSighting, sightingStatement } from "../record/statement.ts";
 import type { Registry } from "../registry/client.ts";
 import { RegistryError } from "../registry/error.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
-import { allEnded } from "./all-ended.ts";
+import { allEnded } from "../registry/all-ended.ts";
 import { type Approval, readApprovals } from "./approvals.ts";
 import type { ObserverConfiguration, Watched } from "./configuration.ts";
 import type { ObserverEvent, RunSummary } from "./event.ts";
@@ -27,8 +27,8 @@ import {
   pushLedger,
   readKeptLedger,
   readKeptPart,
-} from "./kept-ledger.ts";
-import type { RunIo, RunOnce } from "./observer.ts";
+} from "../ledger/registry/kept-ledger.ts";
+import type { RunIo, RunOnce } from "./run.ts";
 import {
   type ObserverHost,
   openConfiguredRecorder,

@@ -15,7 +15,7 @@ import {
   readArguments,
   readDuration,
   UsageError,
-} from "../observer/command-line.ts";
+} from "../program/command-line.ts";
 import type { SigningWay } from "../observer/configuration.ts";
 import { readSigning } from "../observer/signing.ts";
 import { parseIdentity, parsePublicKey, signerName } from "../record/signer.ts";

@@ -13,7 +13,7 @@ import {
   type OptionRow,
   readArguments,
   UsageError,
-} from "../observer/command-line.ts";
+} from "../program/command-line.ts";
 import { openRegistries } from "../observer/opening.ts";
 import { type RegistryAccess, readHosts } from "../policy/address.ts";
 import { ledgerTrust } from "../policy/ledgers.ts";

@@ -10,7 +10,7 @@ import type { Ledger } from "../ledger/answer.ts";
 import { allowsPlainHttp, type EffectivePolicy, namedLogs, readPolicy } from "../policy/policy.ts";
 import { openRegistry } from "../registry/client.ts";
 import { dockerCredentials } from "../registry/credentials.ts";
-import { openRegistryLedgers } from "../registry/ledgers.ts";
+import { openRegistryLedgers } from "../ledger/registry/ledgers.ts";
 import { openTrust } from "../trust/build-trust.ts";
 import { openCourier } from "./in-process-courier.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type Auditing, keyText, startAuditing, stranger, strangers } from "./auditing.ts";
-import { readKeptLedger, prepareLedger, pushLedger } from "../../src/observer/kept-ledger.ts";
+import { readKeptLedger, prepareLedger, pushLedger } from "../../src/ledger/registry/kept-ledger.ts";
 import { openRegistries } from "../../src/observer/opening.ts";
 import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
 import { observer } from "../../src/observer/observe.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { AuditResult, FindingKind } from "../../src/audit/finding.ts";
 import type { Sha256 } from "../../src/image/digest.ts";
 import { main } from "../../src/main.ts";
-import type { CommandIo } from "../../src/observer/command-line.ts";
+import type { CommandIo } from "../../src/program/command-line.ts";
 import { openConfiguredRecorder } from "../../src/observer/opening.ts";
 import type { Recorder } from "../../src/observer/recorder.ts";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";

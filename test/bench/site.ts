@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { sha256 } from "../../src/image/digest.ts";
 import { INDEX_MEDIA_TYPE, ledgerIndex, MANIFEST_MEDIA_TYPE, manifestOf } from "../../src/ledger/layout.ts";
-import { partsFor } from "../../src/observer/kept-ledger.ts";
+import { partsFor } from "../../src/ledger/registry/kept-ledger.ts";
 import { chainOf, keyWriter, sampleLedger, TAGGED } from "../ledger/sample-ledger.ts";
 import { startMemoryRegistry } from "../observer/memory-registry.ts";
 import { DIGEST, OTHER_DIGEST, sampleKey, sampleLog } from "../record/sample-log.ts";

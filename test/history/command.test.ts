@@ -6,7 +6,7 @@ import { HistoryDiffShape, HistoryShape, type ToldDiff, type ToldHistory } from 
 import { parseReference } from "../../src/image/reference.ts";
 import { joinLines, recordLine } from "../../src/lock/file.ts";
 import { main } from "../../src/main.ts";
-import type { CommandIo } from "../../src/observer/command-line.ts";
+import type { CommandIo } from "../../src/program/command-line.ts";
 import { readHistory } from "../../src/record/history.ts";
 import { type TrustedSigner, type TrustedKey } from "../../src/record/signer.ts";
 import { type Sighting, sightingStatement } from "../../src/record/statement.ts";

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { main } from "../../src/main.ts";
-import type { CommandIo } from "../../src/observer/command-line.ts";
+import type { CommandIo } from "../../src/program/command-line.ts";
 import { signerName } from "../../src/record/signer.ts";
 import { type Observing, startObserving } from "./observing.ts";
 

@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { main } from "../../src/main.ts";
-import { type CommandIo, UsageError } from "../../src/observer/command-line.ts";
+import { type CommandIo, UsageError } from "../../src/program/command-line.ts";
 import { observe, readObserveCommand } from "../../src/observer/command.ts";
-import type { RunOnce } from "../../src/observer/observer.ts";
+import type { RunOnce } from "../../src/observer/run.ts";
 import { json, localServer } from "../courier/local-server.ts";
 import { EVENTS, QUIET } from "./sample-events.ts";
 

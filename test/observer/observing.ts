@@ -11,7 +11,7 @@ import { openLedger } from "../../src/ledger/reading.ts";
 import { type ObserverConfiguration, readConfiguration } from "../../src/observer/configuration.ts";
 import type { ObserverEvent, RunSummary } from "../../src/observer/event.ts";
 import { observer } from "../../src/observer/observe.ts";
-import type { RunIo } from "../../src/observer/observer.ts";
+import type { RunIo } from "../../src/observer/run.ts";
 import type { ObserverHost } from "../../src/observer/opening.ts";
 import { standing } from "../../src/record/history.ts";
 import type { TagRecord } from "../../src/record/record.ts";

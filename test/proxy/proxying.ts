@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { CommandIo } from "../../src/observer/command-line.ts";
+import type { CommandIo } from "../../src/program/command-line.ts";
 import { serve } from "../../src/proxy/command.ts";
 import type { ProxyLimits } from "../../src/proxy/server.ts";
 import { type Observing, startObserving } from "../observer/observing.ts";

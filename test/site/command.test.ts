@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test, afterAll } from "vitest";
 import { main } from "../../src/main.ts";
-import type { CommandIo } from "../../src/observer/command-line.ts";
+import type { CommandIo } from "../../src/program/command-line.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
 import { tagDirectory } from "../../src/site/addresses.ts";
 import { type Observing, startObserving } from "../observer/observing.ts";

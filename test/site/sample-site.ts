@@ -3,7 +3,7 @@ import { globSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../../src/image/digest.ts";
 import { INDEX_MEDIA_TYPE, ledgerIndex, MANIFEST_MEDIA_TYPE, manifestOf } from "../../src/ledger/layout.ts";
-import type { LedgerPlace } from "../../src/observer/kept-ledger.ts";
+import type { LedgerPlace } from "../../src/ledger/registry/kept-ledger.ts";
 import { ledgerTrust } from "../../src/policy/ledgers.ts";
 import type { TrustedSigner } from "../../src/record/signer.ts";
 import { openOutput } from "../../src/site/output.ts";

@@ -18,7 +18,7 @@ import {
   type OptionRow,
   readArguments,
   UsageError,
-} from "../../observer/command-line.ts";
+} from "../../program/command-line.ts";
 import { LOCK_FILE } from "../../lock/name.ts";
 import { POLICY_FILE } from "../../policy/name.ts";
 import { PolicyError } from "../../policy/policy-error.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { describe, expect, test } from "vitest";
-import { type ProgressDisplay, showProgress } from "../../src/observer/progress.ts";
+import { type ProgressDisplay, showProgress } from "../../src/program/progress.ts";
 
 /** A stream that keeps what is written, and a clock that stands until it is moved. */
 function display(stream: { isTTY?: boolean; columns?: number }, quiet = false) {

@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Progress } from "./observer.ts";
+
+/** How far a run is, of whatever it does. `total` may grow on the way. */
+export interface Progress {
+  readonly done: number;
+  readonly total: number;
+}
 
 /** Where progress is shown: standard error, or what stands for it. */
 export interface ProgressStream {

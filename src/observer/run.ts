@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Progress } from "../program/progress.ts";
 import type { ObserverConfiguration } from "./configuration.ts";
 import type { ObserverEvent, RunSummary } from "./event.ts";
-
-/** How far a run is, in tags. `total` grows while lists of tags come in. */
-export interface Progress {
-  readonly done: number;
-  readonly total: number;
-}
 
 /** What a run tells, and is told. */
 export interface RunIo {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, onTestFinished, test } from "vitest";
-import { parseReference } from "../../src/image/reference.ts";
-import { openRegistry } from "../../src/registry/client.ts";
-import { imageConfiguration } from "../../src/registry/image-configuration.ts";
-import { openRegistryLedgers } from "../../src/registry/ledgers.ts";
-import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
-import { startObserving } from "../observer/observing.ts";
+import { parseReference } from "../../../src/image/reference.ts";
+import { openRegistry } from "../../../src/registry/client.ts";
+import { imageConfiguration } from "../../../src/registry/image-configuration.ts";
+import { openRegistryLedgers } from "../../../src/ledger/registry/ledgers.ts";
+import { parseTrustedRoot } from "../../../src/trust/trusted-root.ts";
+import { startObserving } from "../../observer/observing.ts";
 
 const until = () => AbortSignal.timeout(30_000);
 

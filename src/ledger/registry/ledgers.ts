@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-import { parseReference } from "../image/reference.ts";
-import type { Ledger } from "../ledger/answer.ts";
-import { LedgerError } from "../ledger/error.ts";
-import { HEAD_PLATFORM, MAX_PART_BYTES } from "../ledger/layout.ts";
-import { type LedgerReading, openLedger } from "../ledger/reading.ts";
-import type { LedgerSource } from "../ledger/source.ts";
-import type { Registry } from "./client.ts";
-import { RegistryError } from "./error.ts";
-import { imageConfiguration } from "./image-configuration.ts";
+import { parseReference } from "../../image/reference.ts";
+import type { Ledger } from "../answer.ts";
+import { LedgerError } from "../error.ts";
+import { HEAD_PLATFORM, MAX_PART_BYTES } from "../layout.ts";
+import { type LedgerReading, openLedger } from "../reading.ts";
+import type { LedgerSource } from "../source.ts";
+import type { Registry } from "../../registry/client.ts";
+import { RegistryError } from "../../registry/error.ts";
+import { imageConfiguration } from "../../registry/image-configuration.ts";
 
 const PLATFORM = { os: HEAD_PLATFORM.OS, architecture: HEAD_PLATFORM.Architecture };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import * as v from "valibot";
-import { type Digest, hasDigest, type Sha256, sha256 } from "../image/digest.ts";
-import { LedgerError } from "../ledger/error.ts";
+import { type Digest, hasDigest, type Sha256, sha256 } from "../../image/digest.ts";
+import { LedgerError } from "../error.ts";
 import {
   type Described,
   EMPTY_BLOB,
@@ -19,13 +19,13 @@ import {
   partConfiguration,
   shardOf,
   shardsText,
-} from "../ledger/layout.ts";
-import { partText, readPart, type TagLines } from "../ledger/lines.ts";
-import { type HeadContext, proveHead, type ProvenHead } from "../ledger/proven-head.ts";
-import { conform, type Fail, parseJson } from "../log/foreign-json.ts";
-import { DigestText } from "../record/manifest.ts";
-import { fewAtOnce } from "./all-ended.ts";
-import type { Registry, RepositoryName } from "../registry/client.ts";
+} from "../layout.ts";
+import { partText, readPart, type TagLines } from "../lines.ts";
+import { type HeadContext, proveHead, type ProvenHead } from "../proven-head.ts";
+import { conform, type Fail, parseJson } from "../../log/foreign-json.ts";
+import { DigestText } from "../../record/manifest.ts";
+import { fewAtOnce } from "../../registry/all-ended.ts";
+import type { Registry, RepositoryName } from "../../registry/client.ts";
 
 /** So many lines in a shard, on average: a build reads some 64 KiB for a tag then. */
 const LINES_A_SHARD = 16;
