@@ -13,13 +13,7 @@ const options: BuildOptions = {
   bundle: true,
   platform: "node",
   target: "node24",
-  format: "esm",
-  splitting: true,
   outdir: dist,
-  // The Sigstore packages and protobufjs are CommonJS, which an ES module bundle can only load with a `require`.
-  banner: {
-    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
-  },
   // grpc-js needs it only for its own diagnostics service, which we do not serve.
   external: ["@grpc/proto-loader"],
   // Less to parse at each start. Names stay, so that a stack trace can be read.
@@ -29,26 +23,53 @@ const options: BuildOptions = {
   logLevel: "warning",
 };
 
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist);
-/** In a bundle of its own: the two would share chunks, and a build would load more and larger ones. */
-const mainApart: Plugin = {
-  name: "main-apart",
-  setup({ onResolve }) {
+/** Programs that load what a run of them needs. */
+const modules: BuildOptions = {
+  ...options,
+  format: "esm",
+  splitting: true,
+  // The Sigstore packages and protobufjs are CommonJS, which an ES module bundle can only load with a `require`.
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+  },
+};
+
+/** Modules of Node's that a snapshot cannot have (their objects are not JavaScript's alone), or that nearly no build needs. */
+const LOADED_LATE = new Set(["http2", "http", "https", "tls", "dns", "vm", "sqlite", "os", "child_process"]);
+
+/** A snapshot is made from one file, and these modules of Node's load when something of them is first used. */
+const forSnapshot: Plugin = {
+  name: "for-snapshot",
+  setup({ onResolve, onLoad }) {
     onResolve({ filter: /^\.\/main\.ts$/ }, ({ importer }) =>
       importer.endsWith("/frontend.ts") ? { path: "./main.js", external: true } : undefined,
     );
+    onResolve({ filter: /^(?:node:)?[\w/]+$/ }, ({ path }) => {
+      const name = path.replace(/^node:/, "");
+      return LOADED_LATE.has(name) ? { path: name, namespace: "loaded-late" } : undefined;
+    });
+    onLoad({ filter: /./, namespace: "loaded-late" }, async ({ path }) => {
+      const names = Object.keys((await import(`node:${path}`)) as object);
+      const contents = `for (const name of ${JSON.stringify(names)})
+        Object.defineProperty(exports, name, { enumerable: true, get: () => process.getBuiltinModule("node:${path}")[name] });`;
+      return { loader: "js", contents };
+    });
   },
 };
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist);
 await build({
   ...options,
   entryPoints: ["src/frontend.ts"],
-  chunkNames: "frontend-[hash]",
-  plugins: [mainApart],
+  format: "cjs",
+  outExtension: { ".js": ".cjs" },
+  define: { "import.meta.dirname": "__dirname" },
+  plugins: [forSnapshot],
 });
-await build({ ...options, entryPoints: ["src/main.ts"], chunkNames: "main-[hash]" });
+await build({ ...modules, entryPoints: ["src/main.ts"], chunkNames: "main-[hash]" });
 await build({
-  ...options,
+  ...modules,
   entryPoints: ["src/courier/server/main.ts"],
   entryNames: "courier",
   chunkNames: "courier-[hash]",

@@ -1,35 +1,61 @@
 // SPDX-License-Identifier: Apache-2.0
-// Started first is the conversion: all that we need to judge its questions loads while it starts. So nothing large is
-// imported here.
+// The entry that BuildKit starts. The image has it as a snapshot of a process that has loaded all of it and rehearsed a build
+// (Node, --build-snapshot): loading it for each build would take longer than the build. The same file runs without one.
 import { join } from "node:path";
+import { startupSnapshot } from "node:v8";
+import { answerBuild } from "./build/answer.ts";
+import { rehearse } from "./build/rehearsal.ts";
 import { startChild } from "./conversion/child.ts";
 import { conversionEnvironment } from "./conversion/environment.ts";
+import { Bridge } from "./gateway/bridge.ts";
 import { type BuildOptions, readBuildOptions } from "./gateway/options.ts";
 import { NotABuildError, stdioStream } from "./gateway/stdio.ts";
 
-const PROGRAM = join(import.meta.dirname, "conversion", "dockerfile-frontend");
+/** What belongs to this program lies beside it. */
+const SHIPPED = import.meta.dirname;
+const PROGRAM = join(SHIPPED, "conversion", "dockerfile-frontend");
 
-// BuildKit gives no arguments; a person names a command.
-if (process.argv.length > 2) {
-  const { main } = await import("./main.ts");
-  process.exit(await main(process.argv.slice(2)));
+if (startupSnapshot.isBuildingSnapshot()) void snapshot();
+else void run(process.argv.slice(2), (args) => loadMain(args));
+
+/** Makes this process one that a snapshot can be taken of. The argument is the directory of the rehearsal. */
+async function snapshot(): Promise<void> {
+  const [, , rehearsal = ""] = process.argv;
+  await rehearse(rehearsal, SHIPPED);
+  // Node gives a snapshot its arguments without a script's name.
+  startupSnapshot.setDeserializeMainFunction(() => void run(process.argv.slice(1), becomeMain));
 }
 
-const stream = openStdio();
-// When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
-stream.on("close", () => process.exit(1));
-const buildOptions = readBuildOptions(process.env);
-const started = startAhead(buildOptions);
-const [{ Bridge }, { answerBuild }] = await Promise.all([
-  import("./gateway/bridge.ts"),
-  import("./build/answer.ts"),
-]);
-const bridge = new Bridge(stream);
-const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started };
-const answer = await answerBuild(start, import.meta.dirname);
-if ("result" in answer) await bridge.returnResult(answer.result);
-else await bridge.returnError(answer.error);
-process.exit(0);
+/** BuildKit gives no arguments; a person names a command. */
+async function run(
+  args: readonly string[],
+  command: (args: readonly string[]) => Promise<never>,
+): Promise<void> {
+  if (args.length > 0) await command(args);
+  const stream = openStdio();
+  // When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
+  stream.on("close", () => process.exit(1));
+  const buildOptions = readBuildOptions(process.env);
+  // Started first, it loads while we do.
+  const started = startAhead(buildOptions);
+  const bridge = new Bridge(stream);
+  const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started };
+  const answer = await answerBuild(start, SHIPPED);
+  if ("result" in answer) await bridge.returnResult(answer.result);
+  else await bridge.returnError(answer.error);
+  process.exit(0);
+}
+
+async function loadMain(args: readonly string[]): Promise<never> {
+  const { main } = await import("./main.ts");
+  process.exit(await main(args));
+}
+
+/** A snapshot loads no modules. So the process becomes that of the command. Throws when it cannot. */
+async function becomeMain(args: readonly string[]): Promise<never> {
+  process.execve?.(process.execPath, [process.execPath, join(SHIPPED, "main.js"), ...args]);
+  throw new Error("this Node cannot start the command");
+}
 
 /** The standard conversion, for a build or a question that is its own to answer; ours it does not know. */
 function startAhead({ options }: BuildOptions): ReturnType<typeof startChild> | undefined {

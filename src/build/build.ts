@@ -39,11 +39,9 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     dockerfile: dockerfile.promise,
   };
   const files = buildFiles(bridge, origin, STEERING_FILES);
-  const needed = Promise.withResolvers<void>();
   let opening: Promise<OpenedCheck> | undefined;
-  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files, needed.promise));
+  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files));
   const caches = new ImportedCaches(async (cache) => {
-    needed.resolve();
     const [{ policy }, { mayImport }] = await Promise.all([open(), import("./judging.ts")]);
     return mayImport(policy, cache);
   });
@@ -51,11 +49,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     ...start,
     pong,
     inputs,
-    judge: judgeOnceOpened(() => {
-      needed.resolve();
-      return open();
-    }),
-    onNeeded: needed.resolve,
+    judge: judgeOnceOpened(open),
     policy: async () => (await open()).policy,
     caches,
   };
@@ -66,10 +60,9 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     stopsAtDockerfile: isOfNoImage(request),
     onDockerfile: dockerfile.resolve,
   };
-  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() => {
-    needed.resolve();
-    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile"));
-  });
+  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() =>
+    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")),
+  );
   converting.catch(() => undefined);
 
   if (request === "policy") {

@@ -62,14 +62,15 @@ export function startChecking(
     bridge,
     buildOptions: { options },
     environment,
-  }: Pick<BuildStart, "bridge" | "buildOptions" | "environment">,
+    own = OWN_CONFIGURATION,
+  }: Pick<BuildStart, "bridge" | "buildOptions" | "environment" | "own">,
   { commands, shipped }: { readonly commands: Commands; readonly shipped: string },
 ): Checking {
   const args = buildArgs(options);
   const isLockRequest = options["requestid"] === TEXT_REQUESTS.lock.id;
   const now = (): Date => new Date();
-  const trusting = openTrust({ own: OWN_CONFIGURATION, shipped, now });
-  const baking = readBakedPolicy(OWN_CONFIGURATION);
+  const trusting = openTrust({ own, shipped, now });
+  const baking = readBakedPolicy(own);
   // Whoever opens the check hears of their failures.
   for (const early of [trusting, baking]) early.catch(() => undefined);
   const couriers = couriersOf(bridge, {
@@ -81,14 +82,14 @@ export function startChecking(
 
   return {
     async open(files) {
-      const [trust, baked, own, misnamed] = await Promise.all([
+      const [trust, baked, beside, misnamed] = await Promise.all([
         trusting,
         baking,
         files.policy,
         files.misnamed,
       ]);
       refuseMisnamed(misnamed, POLICY_FILE);
-      const repository = asText(own);
+      const repository = asText(beside);
       const policy = await readPolicy({
         services: trust.services,
         baked,
@@ -114,7 +115,7 @@ export function startChecking(
       const logs = namedLogs(policy);
       const ledgers = openLedgers(bridge, policy.ledgers, { trustedRoot, newerRoot, logs, now });
       if (lock === undefined) for (const ledger of ledgers) ledger.start();
-      const hidden = own !== undefined && (await files.all.isHidden(POLICY_FILE, own));
+      const hidden = beside !== undefined && (await files.all.isHidden(POLICY_FILE, beside));
       return {
         policy,
         lock,

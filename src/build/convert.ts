@@ -25,8 +25,6 @@ export interface ConvertContext {
   readonly inputs: GateContext["inputs"];
   readonly caches: GateContext["caches"];
   readonly judge: Judge;
-  /** Is told when the policy, and what judges, is about to be waited for. */
-  readonly onNeeded: () => void;
   /** The policy in effect, once it has been read. */
   readonly policy: () => Promise<Pick<EffectivePolicy, "conversion" | "syntax">>;
 }
@@ -83,7 +81,7 @@ async function convertStandard(
   request: ConvertRequest,
 ): Promise<Converted | Switched> {
   const { environment, program, policy } = context;
-  const images = request.images ?? new JudgedImages(context.bridge, context.judge, context.onNeeded);
+  const images = request.images ?? new JudgedImages(context.bridge, context.judge);
   let dockerfile: ReadDockerfile | undefined;
   let other: OtherFrontend | undefined;
   const switching = new AbortController();
@@ -132,14 +130,13 @@ async function convertOther(
   { other: frontend, read }: Switched,
 ): Promise<Converted> {
   const { bridge, environment, buildOptions } = context;
-  context.onNeeded();
   const { syntax } = await context.policy();
   if (frontend.line !== undefined && syntax === "block") {
     throw new GateError(
       `line ${frontend.line.line} of the Dockerfile names the syntax image ${JSON.stringify(frontend.line.image)}, and the policy lets none convert it ("syntax: block"); remove the line, or name docker/dockerfile:1`,
     );
   }
-  const images = new JudgedImages(bridge, context.judge, context.onNeeded);
+  const images = new JudgedImages(bridge, context.judge);
   const [os = "", architecture = "", variant = ""] = buildOptions.buildPlatform.split("/");
   const { reference, config } = await images.resolve({
     reference: frontend.reference,

@@ -24,6 +24,8 @@ export interface BuildStart {
   /** The program of the standard conversion, and the one that was started ahead. */
   readonly program: string;
   readonly started?: Conversion | undefined;
+  /** The directory of an organisation's configuration, when it is not where images have it. */
+  readonly own?: string;
 }
 
 /** What a build is judged with. */
@@ -39,11 +41,8 @@ export interface OpenedCheck {
 /** What is there before a build's own files are read, and what ends it. */
 export interface Setup {
   readonly commands: Commands;
-  /**
-   * Opens the check with the policy and the lock file among these files; `needed` resolves when somebody waits for it. Throws
-   * PolicyError, TrustError, LockError and BuildFileError.
-   */
-  open(files: BuildFiles, needed: Promise<void>): Promise<OpenedCheck>;
+  /** Opens the check with the policy and the lock file among these files. Throws PolicyError, TrustError, LockError and BuildFileError. */
+  open(files: BuildFiles): Promise<OpenedCheck>;
   /** Ends the couriers, in a second at most: BuildKit does not end a build while a container of its frontend runs. Never throws. */
   close(): Promise<void>;
 }
@@ -53,14 +52,14 @@ export interface Setup {
  * configuration and the courier. What judges is large, so it loads when the check is opened, while BuildKit is at work.
  */
 export function setUp(
-  start: Pick<BuildStart, "bridge" | "buildOptions" | "environment">,
+  start: Pick<BuildStart, "bridge" | "buildOptions" | "environment" | "own">,
   shipped: string,
 ): Setup {
   const commands = readCommands(buildArgs(start.buildOptions.options));
   let checking: Promise<Checking> | undefined;
   return {
     commands,
-    async open(files, needed) {
+    async open(files) {
       const beside = {
         policy: files.beside(POLICY_FILE, MAX_POLICY_BYTES),
         lock: files.beside(LOCK_FILE, MAX_LOCK_BYTES),
@@ -68,9 +67,6 @@ export function setUp(
       };
       // Whoever needs them hears of their failures; the policy may say that the lock file is elsewhere.
       for (const file of Object.values(beside)) file.catch(() => undefined);
-      // Without a lock file a courier is started, which takes longest: then there is no time to lose. Otherwise BuildKit's way to
-      // the registry is the time to load in.
-      if ((await beside.lock.catch(() => undefined)) !== undefined) await needed;
       checking = import("./judging.ts").then(({ startChecking }) =>
         startChecking(start, { commands, shipped }),
       );

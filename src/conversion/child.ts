@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { serveGateway } from "../gateway/server.ts";
 import { joined } from "../gateway/stdio.ts";
 import { type Conversion, ConversionError } from "./conversion.ts";
 
@@ -52,7 +53,7 @@ export function startChild(program: string, environment: Readonly<Record<string,
     });
   }).finally(() => clearInterval(watching));
   return {
-    stream: joined(child.stdout, child.stdin),
+    serve: (answer) => serveGateway(joined(child.stdout, child.stdin), answer),
     ended,
     async end() {
       child.kill("SIGKILL");

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Duplex } from "node:stream";
+import type { Answer } from "../gateway/server.ts";
 
-/** A program that converts a Dockerfile to LLB: it asks on its stream, as a frontend asks BuildKit. */
+/** A program that converts a Dockerfile to LLB: it asks, as a frontend asks BuildKit. */
 export interface Conversion {
-  readonly stream: Duplex;
+  /** Has `answer` asked for each of its calls. Once. */
+  serve(answer: Answer): void;
   /** Resolves when it has ended, with what to say if nobody has its answer by then. Never rejects. */
   readonly ended: Promise<ConversionError>;
   /** Ends it. Resolves when BuildKit does not wait for it any more. Never throws. */

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { pb } from "../../gen/gateway.js";
 import type { Bridge } from "../gateway/bridge.ts";
 import { ContainerError, type ContainerOptions, startContainer } from "../gateway/container.ts";
+import { serveGateway } from "../gateway/server.ts";
 import { sha256 } from "../image/digest.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
 import { type Conversion, ConversionError } from "./conversion.ts";
@@ -68,7 +69,7 @@ export async function startFrontendContainer(
     container.output.once("end", () => resolve(new ConversionError(`${name} ended without an answer`)));
   });
   return {
-    stream,
+    serve: (answer) => serveGateway(stream, answer),
     ended,
     async end() {
       container.close();

@@ -51,7 +51,6 @@ export interface JudgedImage {
 export class JudgedImages {
   readonly #bridge: Bridge;
   readonly #judge: Judge;
-  readonly #onQuestion: () => void;
   readonly #asked = new Map<string, Promise<ImageAnswer>>();
   readonly #judged: JudgedImage[] = [];
   /** The names that a definition may hold. */
@@ -60,11 +59,9 @@ export class JudgedImages {
   /** Images that are as recorded for these platforms, and others than recorded for all the rest. */
   readonly #onlyFor = new Map<string, Set<string>>();
 
-  /** `onQuestion` hears of each question to BuildKit, while that is on its way. */
-  constructor(bridge: Bridge, judge: Judge, onQuestion: () => void = () => undefined) {
+  constructor(bridge: Bridge, judge: Judge) {
     this.#bridge = bridge;
     this.#judge = judge;
-    this.#onQuestion = onQuestion;
   }
 
   /** In the order in which they were judged. */
@@ -126,9 +123,7 @@ export class JudgedImages {
   }
 
   async #resolveNew(question: ImageQuestion): Promise<ImageAnswer> {
-    const resolving = this.#ask(question);
-    this.#onQuestion();
-    const resolved = await resolving;
+    const resolved = await this.#ask(question);
     const platforms = question.platform ? [platformName(question.platform)] : [];
     const claimed = question.reference.digest !== undefined && question.reference.tag !== undefined;
     const judgement = await this.#judge({ reference: resolved.reference, platforms, claimed });

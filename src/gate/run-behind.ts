@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Conversion, ConversionError } from "../conversion/conversion.ts";
-import { serveGateway } from "../gateway/server.ts";
 import { formatReference } from "../image/reference.ts";
 import type { Gate, Returned } from "./gate.ts";
 
@@ -20,7 +19,7 @@ export async function runBehind(gate: Gate, conversion: Conversion, signal: Abor
     silence = setTimeout(() => onSilence(tooSilent(gate)), MAX_SILENCE_MS);
   };
   listen();
-  serveGateway(conversion.stream, async (method, request) => {
+  conversion.serve(async (method, request) => {
     open += 1;
     clearTimeout(silence);
     try {

@@ -41,16 +41,13 @@ export interface DirectoryEntry {
  * the given stream. Each method is one call; a failed one rejects with CallError.
  */
 export class Bridge {
-  readonly #session: ClientHttp2Session;
+  readonly #stream: Duplex;
+  #session: ClientHttp2Session | undefined;
 
   constructor(stream: Duplex) {
-    this.#session = connect("http://buildkit", {
-      createConnection: () => stream,
-      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_MESSAGE_BYTES },
-    });
+    this.#stream = stream;
     // Each call that is open hears of it too.
-    this.#session.on("error", () => undefined);
-    this.#session.once("connect", () => this.#session.setLocalWindowSize(WINDOW_BYTES * 4));
+    stream.on("error", () => undefined);
   }
 
   /** The encoded answer to an encoded request, to pass on what somebody else asks. `method` is such as `Solve`. */
@@ -182,10 +179,21 @@ export class Bridge {
   }
 
   close(): void {
-    this.#session.destroy();
+    this.#session?.destroy();
+  }
+
+  #connect(): ClientHttp2Session {
+    const session = connect("http://buildkit", {
+      createConnection: () => this.#stream,
+      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_MESSAGE_BYTES },
+    });
+    session.on("error", () => undefined);
+    session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES * 4));
+    return session;
   }
 
   #open(method: string): ReturnType<ClientHttp2Session["request"]> {
+    this.#session ??= this.#connect();
     return this.#session.request({
       ":method": "POST",
       ":path": `/${SERVICE}/${method}`,

@@ -24,7 +24,7 @@ const WIDTH = 256;
 const CERTIFICATE_BYTES = 1_650;
 const OURS_EVERY = 1_000;
 const ORIGIN = "127.0.0.1";
-const PROGRAM = new URL("../../dist/frontend.js", import.meta.url).pathname;
+const PROGRAM = new URL("../../dist/frontend.cjs", import.meta.url).pathname;
 const LOOK_MS = 50;
 
 interface Made {

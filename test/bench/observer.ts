@@ -23,7 +23,7 @@ interface Cost {
 
 const TAGS = [100, 1_000, 10_000];
 const MOVED = 0.01;
-const PROGRAM = new URL("../../dist/frontend.js", import.meta.url).pathname;
+const PROGRAM = new URL("../../dist/frontend.cjs", import.meta.url).pathname;
 const LOOK_MS = 50;
 
 async function runOnce(at: Observing): Promise<Cost> {

@@ -15,7 +15,7 @@ import { chainOf, keyWriter, sampleLedger, TAGGED } from "../ledger/sample-ledge
 import { startMemoryRegistry } from "../observer/memory-registry.ts";
 import { DIGEST, OTHER_DIGEST, sampleKey, sampleLog } from "../record/sample-log.ts";
 
-const PROGRAM = new URL("../../dist/frontend.js", import.meta.url).pathname;
+const PROGRAM = new URL("../../dist/frontend.cjs", import.meta.url).pathname;
 const LOOK_MS = 50;
 const [tags = 10_000] = process.argv.slice(2).map(Number);
 

@@ -144,9 +144,10 @@ describe("the frontend image", () => {
   test("has Node, its labels and what is put on top of it", async () => {
     const context = await mkdtemp(join(tmpdir(), "frontend-"));
     await mkdir(join(context, "dist"));
+    await mkdir(join(context, "rehearsal"));
     await writeFile(
-      join(context, "dist/frontend.js"),
-      `console.error("the frontend runs on " + process.version);\n`,
+      join(context, "dist/frontend.cjs"),
+      `require("v8").startupSnapshot.setDeserializeMainFunction(() => console.error("the frontend runs on " + process.version));\n`,
     );
     const frontend = await lab.buildFrontend({ context });
     const derived = await lab.deriveFrontend({ "policy.yaml": "version: 1\n" }, frontend);

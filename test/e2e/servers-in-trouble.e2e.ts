@@ -177,7 +177,7 @@ describe("when the user gives up", () => {
     const bounds = { timeout: 30_000, interval: 50 };
     await vi.waitFor(() => expect(site.sigstore.requests.slice(asked)).toContain(`POST ${SEARCH}`), bounds);
     const running = await processesWith(mark);
-    expect(running).toContainEqual(expect.stringContaining("/opt/tlog-dockerfile/frontend.js"));
+    expect(running).toContainEqual(expect.stringContaining("/opt/tlog-dockerfile/frontend.blob"));
     expect(running).toContainEqual(expect.stringContaining("/opt/tlog-dockerfile/courier.js"));
 
     const interrupted = performance.now();

@@ -57,12 +57,17 @@ export function signCertified(
 
 /** The trusted root of these logs, with this authority and its certificate log. */
 export function rootWith(
-  { issuing, ctlog }: Pick<SampleAuthority, "issuing" | "ctlog">,
+  authority: Pick<SampleAuthority, "issuing" | "ctlog">,
   ...logs: readonly { readonly root: object }[]
 ): TrustedRoot {
+  return jointRoot(...logs, { root: rootOf(authority) });
+}
+
+/** What a trusted root has of an authority and its certificate log. */
+export function rootOf({ issuing, ctlog }: Pick<SampleAuthority, "issuing" | "ctlog">): object {
   const der = spki(ctlog);
   const validFor = { start: "2021-01-01T00:00:00Z" };
-  const root = {
+  return {
     ctlogs: [
       {
         baseUrl: "https://ctlog.example.org",
@@ -75,5 +80,4 @@ export function rootWith(
       { certChain: { certificates: [{ rawBytes: issuing.root.toString("base64") }] }, validFor },
     ],
   };
-  return jointRoot(...logs, { root });
 }

@@ -189,12 +189,16 @@ function trustedRootOf(hostname: string, log: RekorV1Log): { tlogs: object[] } {
 /** What a trusted root in JSON can have several of. */
 const PARTS = ["tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"] as const;
 
-/** A trusted root with all that those of several samples have. */
-export function jointRoot(...samples: readonly { readonly root: object }[]): TrustedRoot {
+/** The text of a trusted root with all that those of several samples have. */
+export function jointRootText(...samples: readonly { readonly root: object }[]): string {
   const roots = samples.map(({ root }) => root as { readonly [part: string]: unknown });
   const parts = PARTS.map((part) => [part, roots.flatMap((root) => root[part] ?? [])]);
-  const joint = { ...roots[0], ...(Object.fromEntries(parts) as object) };
-  return parseTrustedRoot(JSON.stringify(joint), "trusted_root.json");
+  return JSON.stringify({ ...roots[0], ...(Object.fromEntries(parts) as object) }, undefined, 2);
+}
+
+/** The same, read. */
+export function jointRoot(...samples: readonly { readonly root: object }[]): TrustedRoot {
+  return parseTrustedRoot(jointRootText(...samples), "trusted_root.json");
 }
 
 /** An answer of the log as `readHistory` takes it. */

@@ -81,7 +81,7 @@ ${more}`,
     file,
     ledgers,
     program: (...args) =>
-      run(process.execPath, [join(REPOSITORY, "dist/frontend.js"), ...args], {
+      run(process.execPath, [join(REPOSITORY, "dist/frontend.cjs"), ...args], {
         cwd: directory,
         env: { HOME: directory },
         timeoutMs: 120_000,

@@ -88,7 +88,7 @@ async function watch(place: Workplace, out: Terminal): Promise<Finding> {
     "An observer watches tags for everybody. It is the frontend image's other program, here run from the image's files; it signs and logs what it sees, and keeps it in a ledger, which is a repository in a registry.",
   );
   const observer = place.observer(WATCHED);
-  out.command("node dist/frontend.js observe --once");
+  out.command("node dist/frontend.cjs observe --once");
   const { code, output } = await observer.program("observe", "--once");
   out.quote(output);
   if (code !== 0) return { failure: `the observer ended with exit code ${code}` };

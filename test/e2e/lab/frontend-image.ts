@@ -59,6 +59,6 @@ function nodeBinary(): string {
 
 /** Throws LabError NOT_MADE when the context has no bundle to put into the image. */
 export function checkBundle(context: string): void {
-  const bundle = join(context, "dist/frontend.js");
+  const bundle = join(context, "dist/frontend.cjs");
   if (!existsSync(bundle)) throw new LabError("NOT_MADE", `there is no "${bundle}", run npm run build`);
 }
