@@ -29,7 +29,6 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   const contexts = inputs.then((all) => Object.keys(all));
   // A request that is answered at once may leave it behind.
   contexts.catch(() => undefined);
-  const { attestations } = readEngine(await pong);
 
   const dockerfile = Promise.withResolvers<ReadDockerfile>();
   dockerfile.promise.catch(() => undefined);
@@ -64,6 +63,8 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")),
   );
   converting.catch(() => undefined);
+  // The conversion has begun by now: what an engine that is too old answers to it does not matter.
+  const { attestations } = readEngine(await pong);
 
   if (request === "policy") {
     const { showPolicy } = await import("./judging.ts");
