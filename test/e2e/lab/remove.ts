@@ -8,7 +8,20 @@ import { removeLeftovers } from "./runs.ts";
 import { removeTree } from "./tree.ts";
 
 /** What a lab directory holds, the marker last: a removal that was interrupted can be repeated. */
-const PARTS = ["made", "runs", "root", "bin", "logs", "lock", "made.new", "conversion", "go", "chromium"];
+const PARTS = [
+  "made",
+  "runs",
+  "root",
+  "bin",
+  "logs",
+  "lock",
+  "made.new",
+  "conversion",
+  "go",
+  "second-registry",
+  "chromium",
+  "pull-clients",
+];
 
 /**
  * Removes a lab: the chroot, logs, and what killed runs left. Returns false when there is none. Throws LabError
