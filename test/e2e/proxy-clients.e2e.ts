@@ -7,11 +7,13 @@ import { sha256 } from "../../src/image/digest.ts";
 import { type Forwarder, startForwarder } from "./cases/forwarder.ts";
 import { type ProxySite, type ServedProxy, startProxySite } from "./cases/proxies.ts";
 import { type Chroot, chroot } from "./lab/chroot.ts";
-import { type Outcome, run } from "./lab/command.ts";
+import { mustRun, type Outcome, run } from "./lab/command.ts";
 import { type Containerd, startContainerd } from "./lab/containerd.ts";
+import { type Engine, type ImageStore, startEngine } from "./lab/engine.ts";
 import type { PushedImage } from "./lab/images.ts";
 import { type Lab, startLab } from "./lab/lab.ts";
 import { type PullClient, pullClient } from "./lab/pull-clients.ts";
+import { newRun, removeRun, type RunDirectory } from "./lab/runs.ts";
 import type { Files } from "./lab/tar.ts";
 
 const TIMEOUT = { timeoutMs: 120_000 };
@@ -139,6 +141,71 @@ describe("containerd with a hosts.toml", () => {
     expect(around.output).toContain(third.digest);
   });
 });
+
+describe.for<ImageStore>(["containerd", "legacy"])(
+  "a Docker Engine with the proxy as a mirror, %s store",
+  (store) => {
+    const HUB = "registry-1.docker.io";
+    let directories: RunDirectory;
+    let hub: Forwarder;
+    let engine: Engine;
+    beforeAll(async () => {
+      directories = await newRun(system.labDir);
+      const request = "-x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -keyout - -out -";
+      const subject = ["-subj", `/CN=${HUB}`, "-addext", `subjectAltName=DNS:${HUB}`];
+      const openssl = [system.root, "openssl", "req", ...request.split(" "), ...subject];
+      const { stdout: tls } = await mustRun("chroot", openssl, TIMEOUT);
+      // An address of this machine where nobody answers on port 80: Docker would try that too, because it is told to take registries
+      // without TLS here.
+      const { hostAddress } = await lab.legacyEngine();
+      const at = { hostname: hostAddress, port: 443, tls: { key: tls, cert: tls } };
+      hub = await startForwarder(at, [lab.registry.address]);
+      engine = await startEngine(system, directories, {
+        name: "mirrored",
+        store,
+        configuration: { "registry-mirrors": [`http://${proxy.host}`] },
+        etc: {
+          hosts: `127.0.0.1 localhost\n${hostAddress} ${HUB}\n`,
+          "ssl/certs/ca-certificates.crt": tls.slice(tls.indexOf("-----BEGIN CERTIFICATE")),
+        },
+      });
+    });
+    afterAll(async () => {
+      await engine?.stop();
+      await hub?.close();
+      if (directories !== undefined) await removeRun(directories);
+    });
+    const pull = (reference: string): Promise<Outcome> =>
+      run(system.tool("docker"), ["pull", reference], {
+        env: { DOCKER_HOST: engine.dockerHost, HOME: directory },
+        ...TIMEOUT,
+      });
+
+    test("asks Docker Hub itself when the proxy refuses: it protects where Docker Hub cannot be reached, and nowhere else", async () => {
+      const name = `acme/mirrored-${store}:1.0`;
+      const first = await push(name, "one");
+      expect((await pull(name)).output).toContain(first.digest);
+      expect(hub.connections(), "Docker Hub is not asked for what the proxy serves").toBe(0);
+
+      const second = await push(name, "two");
+      const around = await pull(name);
+      expect(around.code, around.output).toBe(0);
+      expect(around.output).toContain(second.digest);
+      expect(hub.connections()).toBeGreaterThan(0);
+
+      await hub.close();
+      const third = await push(name, "three");
+      const refused = await pull(name);
+      expect(refused.code).not.toBe(0);
+      expect(refused.output).toContain(
+        // The older store shows the last failure alone.
+        store === "containerd" ? mismatch(`docker.io/${name}`, first, third) : `Get "https://${HUB}/v2/"`,
+      );
+      const asked = proxy.log.filter(({ path }) => path === `/v2/acme/mirrored-${store}/manifests/1.0`);
+      expect(asked.at(-1), "it asked the proxy, which refused").toMatchObject({ status: 400 });
+    });
+  },
+);
 
 describe("podman and buildah", () => {
   // The first of them may have to install both.

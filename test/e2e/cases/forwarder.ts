@@ -42,6 +42,7 @@ export async function startForwarder(
     address: `${hostname}:${(server.address() as AddressInfo).port}`,
     connections: () => came,
     async close() {
+      if (!server.listening) return;
       const closed = once(server, "close");
       server.close();
       for (const socket of open) socket.destroy();

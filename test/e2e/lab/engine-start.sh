@@ -3,7 +3,7 @@
 # left of mounts, network and containers when it ends.
 #   engine-start.sh ROOT DATA SCRATCH CGROUP
 # SCRATCH/daemon.json is the engine's configuration, SCRATCH/docker.sock its socket, DATA/docker its images;
-# DATA/pid gets dockerd's process number on the machine, DATA/address the machine's address on its network.
+# files in SCRATCH/etc stand in the place of those of the same path in the chroot's /etc; DATA/pid gets dockerd's process number on the machine, DATA/address the machine's address on its network.
 set -eu
 root=$1 data=$2 scratch=$3 cgroup=$4
 
@@ -53,6 +53,11 @@ inside ip -n lab route add default via "$network.2"
 echo "nameserver $network.2" > "$data/resolv.conf"
 mount --bind "$data/resolv.conf" "$root/etc/resolv.conf"
 echo "$network.2" > "$data/address"
+if [ -d "$scratch/etc" ]; then
+  (cd "$scratch/etc" && find . -type f) | while read -r file; do
+    mount --bind "$scratch/etc/$file" "$root/etc/$file"
+  done
+fi
 
 exec nsenter --net="$root/run/netns/lab" sh -euc '
 root=$1 network=$2 cgroup=$3

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { atExit } from "./at-exit.ts";
 import type { Chroot } from "./chroot.ts";
@@ -27,11 +27,21 @@ export type ImageStore = "containerd" | "legacy";
 
 const READY_WITHIN_MS = 60_000;
 
+/** What an engine is to be like. */
+export interface EngineOptions {
+  readonly name: string;
+  readonly store: ImageStore;
+  /** More of its configuration, `daemon.json`. */
+  readonly configuration?: Readonly<Record<string, unknown>>;
+  /** Files that it finds in its `/etc` instead of the chroot's, by their path there. */
+  readonly etc?: Readonly<Record<string, string>>;
+}
+
 /** Starts an engine of our own from the chroot and waits until it answers. Throws LabError NOT_STARTED. */
 export async function startEngine(
   chroot: Chroot,
   run: RunDirectory,
-  { name, store }: { readonly name: string; readonly store: ImageStore },
+  { name, store, configuration = {}, etc = {} }: EngineOptions,
 ): Promise<Engine> {
   const data = join(run.data, name);
   const scratch = join(run.scratch, name);
@@ -41,8 +51,13 @@ export async function startEngine(
   await mkdir(join(chroot.labDir, "logs"), { recursive: true });
   await writeFile(
     join(scratch, "daemon.json"),
-    JSON.stringify({ features: { "containerd-snapshotter": store === "containerd" } }),
+    JSON.stringify({ features: { "containerd-snapshotter": store === "containerd" }, ...configuration }),
   );
+  for (const [path, text] of Object.entries(etc)) {
+    const file = join(scratch, "etc", path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
 
   const log = openSync(logFile, "a");
   const child = spawn(
