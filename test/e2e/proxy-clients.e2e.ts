@@ -76,6 +76,24 @@ async function pullTwice(
   return { first, pulled };
 }
 
+/** The configuration on the page that begins so. */
+function shown(start: string): string {
+  const page = readFileSync(new URL("../../docs/proxy.md", import.meta.url), "utf8");
+  const blocks = [...page.matchAll(/```toml\n([^`]+)```/g)].map(([, text = ""]) => text);
+  const block = blocks.find((text) => text.startsWith(start));
+  if (block === undefined)
+    throw new Error(`docs/proxy.md shows no configuration that begins with "${start}"`);
+  return block;
+}
+
+/** The page's registries.conf, for this proxy and a registry of the lab. */
+function registriesConf(): string {
+  return shown("[[registry]]")
+    .replaceAll("tlog.example", proxy.host)
+    .replaceAll("ghcr.io", lab.registry.hostname)
+    .replaceAll(/^location = .*$/gm, "$&\ninsecure = true");
+}
+
 describe("skopeo", () => {
   const copy = (reference: string, to: string, ...options: readonly string[]): Promise<Outcome> => {
     const from = `docker://${proxy.host}/${reference}`;
@@ -86,6 +104,46 @@ describe("skopeo", () => {
   test("copies by tag, is refused when the tag has moved, and copies by digest", async () => {
     let copies = 0;
     await pullTwice("acme/skopeo", (reference) => copy(reference, join(directory, `skopeo-${copies++}`)));
+  });
+
+  /** Copies what has this name, with this registries.conf. */
+  async function copyNamed(reference: string, conf: string): Promise<Outcome> {
+    const to = mkdtempSync(join(directory, "skopeo-"));
+    await writeFile(join(to, "registries.conf"), conf);
+    const options = ["--insecure-policy", "--registries-conf", join(to, "registries.conf")];
+    return run(
+      system.tool("skopeo"),
+      [...options, "copy", `docker://${reference}`, `dir:${to}/image`],
+      TIMEOUT,
+    );
+  }
+
+  test("copies images by their own names, where a registries.conf leads to the proxy", async () => {
+    for (const registry of ["docker.io", lab.registry.hostname])
+      await pullTwice(
+        `acme/skopeo-${registry}`,
+        (reference) => copyNamed(`${registry}/${reference}`, registriesConf()),
+        registry,
+      );
+  });
+
+  test("goes around the proxy where that is a mirror there", async () => {
+    const { hostname } = lab.registry;
+    const conf = `[[registry]]
+location = "${hostname}"
+insecure = true
+[[registry.mirror]]
+location = "${proxy.host}/${hostname}"
+insecure = true
+`;
+    const copyMirrored = () => copyNamed(`${hostname}/acme/mirror:1.0`, conf);
+    await push("acme/mirror:1.0", "one");
+    expect((await copyMirrored()).code).toBe(0);
+    await push("acme/mirror:1.0", "two");
+    expect((await copyMirrored()).code).toBe(0);
+    const path = `/v2/${hostname}/acme/mirror/manifests/1.0`;
+    const statuses = proxy.log.filter((entry) => entry["path"] === path).map(({ status }) => status);
+    expect(statuses, "the proxy refused what was copied").toEqual([200, 400]);
   });
 
   test("copies the image of another platform", async () => {
@@ -111,11 +169,10 @@ describe("containerd with a hosts.toml", () => {
 
   /** Writes what docs/proxy.md says, for this registry. */
   async function configure(registry: string, change = (text: string) => text): Promise<void> {
-    const page = readFileSync(new URL("../../docs/proxy.md", import.meta.url), "utf8");
-    const [, text = ""] = /```toml\n([^`]+)```/.exec(page) ?? [];
+    const text = shown("server = ").replaceAll("https://tlog.example", `http://${proxy.host}`);
     const file = join(hosts, registry, "hosts.toml");
     await mkdir(join(file, ".."), { recursive: true });
-    await writeFile(file, change(text.replaceAll("https://tlog.example", `http://${proxy.host}`)));
+    await writeFile(file, change(text));
   }
   const pull = (reference: string): Promise<Outcome> =>
     containerd.ctr("images", "pull", "--hosts-dir", hosts, reference);
@@ -232,6 +289,25 @@ describe("podman and buildah", () => {
       );
       const { config } = (await manifest.json()) as { config: { digest: string } };
       expect(`sha256:${pulled.stdout.trim()}`).toBe(config.digest);
+    },
+  );
+
+  test.for(["docker.io", "another registry"])(
+    "podman pulls images of %s by their own names, where a registries.conf leads to the proxy",
+    { timeout: INSTALLING },
+    async (which) => {
+      const registry = which === "docker.io" ? which : lab.registry.hostname;
+      const images = mkdtempSync(join(directory, "podman-"));
+      await writeFile(join(images, "registries.conf"), registriesConf());
+      await pullTwice(
+        `acme/conf-${registry}`,
+        (reference) =>
+          pullClient("podman", ["pull", "--policy=always", "--retry=0", `${registry}/${reference}`], {
+            directory: images,
+            ...TIMEOUT,
+          }),
+        registry,
+      );
     },
   );
 });

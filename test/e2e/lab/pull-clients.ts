@@ -5,7 +5,7 @@ import { ownRoot } from "./own-root.ts";
 
 /** What one of these clients is run with. */
 export interface PullClientOptions {
-  /** A directory of the machine that is `/mnt` there, where images are kept. */
+  /** A directory of the machine that is `/mnt` there, where images are kept; a `registries.conf` in it takes the place of the system's. */
   readonly directory: string;
   readonly timeoutMs: number;
 }
@@ -20,6 +20,7 @@ exec setpriv --pdeathsig KILL -- unshare --mount --propagation private -- /bin/s
   root=$1; shift
   mount -t proc proc "$root/proc" && mount --rbind /dev "$root/dev" && mount -t tmpfs tmpfs "$root/tmp" &&
     mount --rbind /sys "$root/sys" && mount -t tmpfs tmpfs "$root/run" && mount --bind "$1" "$root/mnt" || exit 1
+  [ -e "$1/registries.conf" ] && mount --bind "$1/registries.conf" "$root/etc/containers/registries.conf"
   shift
   exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/mnt chroot "$root" "$@"
 ' sh "$root" "$@"
