@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mustRun } from "./lab/command.ts";
+import { parseReference } from "../../src/image/reference.ts";
+import { REPOSITORY } from "./lab/frontend-image.ts";
+import { httpRequest } from "./lab/http-request.ts";
 import { type Lab, startLab } from "./lab/lab.ts";
 import { rekorCli } from "./lab/rekor-cli.ts";
 import { removeLab } from "./lab/remove.ts";
@@ -23,6 +26,20 @@ afterAll(() => lab?.stop());
 const withVersion = (version: string): { files: Files } => ({
   files: { ...system, version: `${version}\n` },
 });
+
+/** The layers of a frontend image, the lowest first. */
+async function layersOf(
+  reference: string,
+): Promise<readonly { readonly digest: string; readonly size: number }[]> {
+  const { repository, tag = "" } = parseReference(reference);
+  const { hostname, port } = lab.registry;
+  const headers = {
+    accept: "application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json",
+  };
+  const path = `/v2/${repository}/manifests/${tag}`;
+  const { body } = await httpRequest({ hostname, port, path, headers, timeoutMs: 10_000 });
+  return (JSON.parse(body.toString()) as { layers: { digest: string; size: number }[] }).layers;
+}
 
 describe("an engine and a registry of the lab", () => {
   test("build an image and run its steps", async () => {
@@ -144,7 +161,8 @@ describe("the frontend image", () => {
   test("has Node, its labels and what is put on top of it", async () => {
     const context = await mkdtemp(join(tmpdir(), "frontend-"));
     await mkdir(join(context, "dist"));
-    await mkdir(join(context, "rehearsal"));
+    for (const name of ["rehearsal", "scripts/image-root.ts"])
+      await cp(join(REPOSITORY, name), join(context, name), { recursive: true });
     await writeFile(
       join(context, "dist/frontend.cjs"),
       `require("v8").startupSnapshot.setDeserializeMainFunction(() => console.error("the frontend runs on " + process.version));\n`,
@@ -171,6 +189,33 @@ describe("the frontend image", () => {
     const built = await lab.build({ syntax: derived, dockerfile: "FROM scratch\n" });
     expect(built.code).toBe(1);
     expect(built.output).toContain(`docker-image://${derived}@sha256:`);
+  });
+
+  test("has 55 MB at most as it is released, and a new release of ours is its last layer", async () => {
+    const layers = await layersOf(await lab.buildFrontend({ isRelease: true }));
+    const megabytes = layers.map(({ size }) => size / 1e6);
+    expect(megabytes.reduce((sum, each) => sum + each)).toBeLessThan(55);
+    expect(megabytes).toHaveLength(3);
+    expect(megabytes[2]).toBeLessThan(6);
+
+    const context = await mkdtemp(join(tmpdir(), "frontend-"));
+    for (const name of ["dist", "rehearsal", "scripts/image-root.ts"])
+      await cp(join(REPOSITORY, name), join(context, name), { recursive: true });
+    await writeFile(join(context, "dist/news.txt"), "a release\n");
+    const next = await layersOf(await lab.buildFrontend({ context, isRelease: true }));
+    await rm(context, { recursive: true });
+    expect(next.slice(0, 2)).toEqual(layers.slice(0, 2));
+    expect(next[2]).not.toEqual(layers[2]);
+  });
+
+  test("has no shell, and runs with nothing that it could write to", async () => {
+    const frontend = await lab.buildFrontend();
+    const shell = await lab.docker(["run", "--rm", "--entrypoint", "/bin/sh", frontend, "-c", "true"]);
+    expect(shell.code).toBe(127);
+    const alone = ["run", "--rm", "--read-only", "--network", "none", "--cap-drop", "ALL"];
+    const { code, output } = await lab.docker([...alone, frontend, "--version"]);
+    expect(output).toMatch(/^tlog-dockerfile \d+\.\d+\.\d+/);
+    expect(code).toBe(0);
   });
 });
 

@@ -57,9 +57,13 @@ export interface Lab {
   busybox(): Promise<Files>;
   /**
    * Builds `Dockerfile.frontend` over `context` (the repository) and pushes it; gives its reference. `ledgers` is its build
-   * argument `LEDGERS`. Done once for each of them.
+   * argument `LEDGERS`, `isRelease` compresses it as for a release, which takes longer. Done once for each of them.
    */
-  buildFrontend(options?: { readonly context?: string; readonly ledgers?: string }): Promise<string>;
+  buildFrontend(options?: {
+    readonly context?: string;
+    readonly ledgers?: string;
+    readonly isRelease?: boolean;
+  }): Promise<string>;
   /** Pushes the image of BuildKit's own Dockerfile frontend, of the release that we bring along, once per channel. */
   upstreamFrontend(channel?: Channel): Promise<PushedImage>;
   /** An image from our frontend (or `from`) with these files in /etc/tlog-dockerfile, under a tag of its own. */
@@ -76,6 +80,9 @@ const UPSTREAM_LABELS = {
   "moby.buildkit.frontend.caps":
     "moby.buildkit.frontend.inputs,moby.buildkit.frontend.subrequests,moby.buildkit.frontend.contexts,moby.buildkit.frontend.gitquerystring,moby.buildkit.frontend.contexts.zstd",
 };
+
+/** How a released image is compressed. */
+const RELEASE_OUTPUT = "type=image,push=true,compression=zstd,force-compression=true";
 
 export type EngineName = "main" | "legacy";
 
@@ -176,7 +183,7 @@ async function assemble(parts: {
   let nodeImage: Promise<PushedImage> | undefined;
   const frontends = new Map<string, Promise<string>>();
   let bases = 0;
-  const buildFrontendFrom = async (context: string, ledgers: string) => {
+  const buildFrontendFrom = async (context: string, ledgers: string, isRelease: boolean) => {
     const number = (bases += 1);
     checkBundle(context);
     // In the repository of the images built on it, so that its large layer is not uploaded again.
@@ -193,6 +200,7 @@ async function assemble(parts: {
         "--build-arg",
         `DOCKERFILE_IMAGE=${conversion.reference}`,
         ...(ledgers === "" ? [] : ["--build-arg", `LEDGERS=${ledgers}`]),
+        ...(isRelease ? ["--output", `${RELEASE_OUTPUT},name=${reference}`] : ["--push"]),
       ],
       reference,
       context,
@@ -202,23 +210,17 @@ async function assemble(parts: {
   const mustBuild = async (args: readonly string[], reference: string, context: string) => {
     await mustRun(
       client.docker,
-      [
-        "buildx",
-        "build",
-        "--progress=plain",
-        "--provenance=false",
-        "--push",
-        "-t",
-        reference,
-        ...args,
-        context,
-      ],
+      ["buildx", "build", "--progress=plain", "--provenance=false", "-t", reference, ...args, context],
       { env: { ...client.env, DOCKER_HOST: engine.dockerHost }, timeoutMs: 120_000 },
     );
   };
-  const buildFrontend: Lab["buildFrontend"] = ({ context = REPOSITORY, ledgers = "" } = {}) => {
-    const key = JSON.stringify([context, ledgers]);
-    const built = frontends.get(key) ?? buildFrontendFrom(context, ledgers);
+  const buildFrontend: Lab["buildFrontend"] = ({
+    context = REPOSITORY,
+    ledgers = "",
+    isRelease = false,
+  } = {}) => {
+    const key = JSON.stringify([context, ledgers, isRelease]);
+    const built = frontends.get(key) ?? buildFrontendFrom(context, ledgers, isRelease);
     frontends.set(key, built);
     return built;
   };
@@ -248,7 +250,7 @@ async function assemble(parts: {
       const context = join(directory.scratch, `derived-${number}`);
       await writeFiles(join(context, "files"), files);
       await writeFiles(context, { Dockerfile: `FROM ${base}\nCOPY files/ /etc/tlog-dockerfile/\n` });
-      await mustBuild([], reference, context);
+      await mustBuild(["--push"], reference, context);
       return reference;
     },
     async engineLog(name) {
