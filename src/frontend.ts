@@ -6,10 +6,13 @@ import { startupSnapshot } from "node:v8";
 import { answerBuild } from "./build/answer.ts";
 import { rehearse } from "./build/rehearsal.ts";
 import { startChild } from "./conversion/child.ts";
+import type { Conversion } from "./conversion/conversion.ts";
 import { conversionEnvironment } from "./conversion/environment.ts";
 import { Bridge } from "./gateway/bridge.ts";
-import { type BuildOptions, readBuildOptions } from "./gateway/options.ts";
+import { buildArgs, type BuildOptions, readBuildOptions } from "./gateway/options.ts";
 import { NotABuildError, stdioStream } from "./gateway/stdio.ts";
+import { Trace, TracedBridge } from "./gateway/trace.ts";
+import { TRACE } from "./policy/commands.ts";
 
 /** What belongs to this program lies beside it. */
 const SHIPPED = import.meta.dirname;
@@ -36,10 +39,13 @@ async function run(
   // When BuildKit hangs up, the build was cancelled: there is nobody left to answer. The conversion ends with us.
   stream.on("close", () => process.exit(1));
   const buildOptions = readBuildOptions(process.env);
+  const isTraced = buildArgs(buildOptions.options)[TRACE] === "1";
+  const trace = isTraced ? new Trace() : undefined;
+  trace?.begin("Node starts", 0)();
   // Started first, it loads while we do.
-  const started = startAhead(buildOptions);
-  const bridge = new Bridge(stream);
-  const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started };
+  const started = startAhead(buildOptions, trace);
+  const bridge = trace === undefined ? new Bridge(stream) : new TracedBridge(stream, trace);
+  const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started, trace };
   const answer = await answerBuild(start, SHIPPED);
   if ("result" in answer) await bridge.returnResult(answer.result);
   else await bridge.returnError(answer.error);
@@ -58,9 +64,21 @@ async function becomeMain(args: readonly string[]): Promise<never> {
 }
 
 /** The standard conversion, for a build or a question that is its own to answer; ours it does not know. */
-function startAhead({ options }: BuildOptions): ReturnType<typeof startChild> | undefined {
+function startAhead({ options }: BuildOptions, trace: Trace | undefined): Conversion | undefined {
   if (options["requestid"]?.startsWith("frontend.tlog")) return undefined;
-  return startChild(PROGRAM, conversionEnvironment(process.env, options));
+  const asks = trace?.begin("the conversion starts");
+  const started = startChild(PROGRAM, conversionEnvironment(process.env, options));
+  if (asks === undefined) return started;
+  let isFirst = true;
+  return {
+    ...started,
+    serve: (answer) =>
+      started.serve((method, request) => {
+        if (isFirst) asks();
+        isFirst = false;
+        return answer(method, request);
+      }),
+  };
 }
 
 function openStdio(): ReturnType<typeof stdioStream> {

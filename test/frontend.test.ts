@@ -136,6 +136,21 @@ describe("the frontend always ends with an answer", () => {
     expect(complained()).toBe("");
   });
 
+  test("with TLOG_TRACE=1 it shows what took how long", async () => {
+    const { ended, heard } = await startJoined(withoutImages, ["build-arg:TLOG_TRACE=1"]);
+    expect(await ended).toBe(0);
+    const shown = heard.solves
+      .flatMap(({ Definition }) =>
+        Object.values(pb.Definition.decode(Definition ?? new Uint8Array()).metadata ?? {}),
+      )
+      .flatMap(({ description }) => description?.["llb.customname"] ?? [])
+      .filter((line) => line.startsWith("[tlog] trace "));
+    expect(shown[0]).toMatch(/^\[tlog\] trace 0\.0 to \d+\.\d ms \(\d+\.\d\): Node starts$/);
+    for (const what of ["the conversion starts", "BuildKit answers Ping", "the Dockerfile is converted"])
+      expect(shown).toContainEqual(expect.stringContaining(`: ${what}`));
+    expect(heard.returned).toHaveLength(1);
+  });
+
   test("a build without any option", async () => {
     const { ended, heard } = await startJoined(withoutImages, [], {});
     expect(await ended).toBe(0);

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { Bridge } from "../gateway/bridge.ts";
+import type { Trace } from "../gateway/trace.ts";
 import { build } from "./build.ts";
 import { type BuildStart, type Setup, setUp } from "./setup.ts";
 
@@ -19,5 +21,12 @@ export async function answerBuild(start: BuildStart, shipped: string): Promise<A
     return { error: failureStatus(error) };
   } finally {
     await setup?.close();
+    if (start.trace !== undefined) await showTraceOf(start.bridge, start.trace);
   }
+}
+
+async function showTraceOf(bridge: Bridge, trace: Trace): Promise<void> {
+  const { showTrace } = await import("./judging.ts");
+  // What is told of the build itself comes first.
+  await showTrace(bridge, trace).catch(() => undefined);
 }

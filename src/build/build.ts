@@ -6,6 +6,7 @@ import type { Judge } from "../gate/judged-images.ts";
 import { readEngine } from "../gateway/engine.ts";
 import { askedPlatforms } from "../gateway/options.ts";
 import { readResult } from "../gateway/result.ts";
+import { formatReference } from "../image/reference.ts";
 import { DESCRIBE, isOfNoImage, isStandardText, ownRequest, withoutRequest } from "../subrequests/request.ts";
 import { buildFiles } from "./build-files.ts";
 import { convert, type ConvertContext, type ConvertRequest, resultOf } from "./convert.ts";
@@ -19,7 +20,8 @@ import { type BuildStart, type OpenedCheck, type Setup, STEERING_FILES } from ".
  * all; then nothing may be returned but an error.
  */
 export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array> {
-  const { bridge, buildOptions, started } = start;
+  const { bridge, buildOptions, started, trace } = start;
+  const during = <T>(what: string, work: Promise<T>): Promise<T> => trace?.during(what, work) ?? work;
   const { options } = buildOptions;
   const request = ownRequest(options, setup.commands);
   const pong = bridge.forward("Ping", new Uint8Array());
@@ -39,16 +41,18 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   };
   const files = buildFiles(bridge, origin, STEERING_FILES);
   let opening: Promise<OpenedCheck> | undefined;
-  const open = (): Promise<OpenedCheck> => (opening ??= setup.open(files));
+  const open = (): Promise<OpenedCheck> =>
+    (opening ??= during("policy, lock file and trusted root are read", setup.open(files)));
   const caches = new ImportedCaches(async (cache) => {
     const [{ policy }, { mayImport }] = await Promise.all([open(), import("./judging.ts")]);
     return mayImport(policy, cache);
   });
+  const judge = judgeOnceOpened(open);
   const context: ConvertContext = {
     ...start,
     pong,
     inputs,
-    judge: judgeOnceOpened(open),
+    judge: (image) => during(`${formatReference(image.reference)} is judged`, judge(image)),
     policy: async () => (await open()).policy,
     caches,
   };
@@ -59,9 +63,10 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     stopsAtDockerfile: isOfNoImage(request),
     onDockerfile: dockerfile.resolve,
   };
-  const converting = convert(context, { ...conversion, ...(started && { started }) }).finally(() =>
-    dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")),
-  );
+  const converting = during(
+    "the Dockerfile is converted",
+    convert(context, { ...conversion, ...(started && { started }) }),
+  ).finally(() => dockerfile.reject(new Error("the conversion ended before it had read the Dockerfile")));
   converting.catch(() => undefined);
   // The conversion has begun by now: what an engine that is too old answers to it does not matter.
   const { attestations } = readEngine(await pong);
@@ -91,7 +96,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
     return withOwnRequests(result);
   }
   const { respond } = await import("./judging.ts");
-  return respond({
+  const responding = respond({
     bridge,
     buildOptions,
     request,
@@ -107,6 +112,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
         images: converted.images,
       }),
   });
+  return during("the report is made and shown", responding);
 }
 
 /** Judges by the policy and the lock file of the build, which are read while the Dockerfile is. */

@@ -7,4 +7,5 @@ export { showHistory } from "../subrequests/history.ts";
 export { verifyImage } from "../subrequests/verify.ts";
 export { startChecking } from "./checking.ts";
 export { failureStatus } from "./failure.ts";
+export { showTrace } from "./progress.ts";
 export { respond } from "./respond.ts";

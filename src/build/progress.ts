@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Bridge } from "../gateway/bridge.ts";
 import { CallError, type SourceSnippet } from "../gateway/status.ts";
+import type { Trace } from "../gateway/trace.ts";
 import type { Warning } from "../gateway/warning.ts";
 import { formatReference } from "../image/reference.ts";
 import type { ImageSource } from "../llb/image-sources.ts";
@@ -44,6 +45,16 @@ function isWarnedOf({ outcome, verdict, records }: Judgement, now: Date): boolea
   if (outcome !== "warn" || verdict.kind !== "pinned") return outcome === "warn";
   const newer = records.filter(({ digest }) => digest === verdict.served);
   return [verdict.record, ...newer].some((record) => isPinTold(record, now));
+}
+
+/** Shows what took how long until now, a line each. Throws as `showBuild` does. */
+export async function showTrace(bridge: Bridge, { spans }: Trace): Promise<void> {
+  const lines = spans.map(
+    ({ name, start, end }) =>
+      `trace ${start.toFixed(1)} to ${end.toFixed(1)} ms (${(end - start).toFixed(1)}): ${name}`,
+  );
+  const { definition } = progressVertices(lines);
+  await bridge.solve({ Definition: definition, Evaluate: true });
 }
 
 /** Shows what people should know, with a warning for each line. Throws as `showBuild` does. */

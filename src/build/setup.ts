@@ -3,6 +3,7 @@ import type { CheckContext } from "../check/context.ts";
 import type { Conversion } from "../conversion/conversion.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { buildArgs, type BuildOptions } from "../gateway/options.ts";
+import type { Trace } from "../gateway/trace.ts";
 import type { LockFile } from "../lock/file.ts";
 import { LOCK_FILE, MAX_LOCK_BYTES } from "../lock/name.ts";
 import { type Commands, readCommands } from "../policy/commands.ts";
@@ -26,6 +27,8 @@ export interface BuildStart {
   readonly started?: Conversion | undefined;
   /** The directory of an organisation's configuration, when it is not where images have it. */
   readonly own?: string;
+  /** What takes how long, when that is wanted. */
+  readonly trace?: Trace | undefined;
 }
 
 /** What a build is judged with. */

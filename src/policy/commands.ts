@@ -21,8 +21,11 @@ export interface Commands {
 /** Build arguments by name. */
 export type Args = Readonly<Record<string, string>>;
 
+/** The build argument by which a build shows what takes it how long, when it is `1`. */
+export const TRACE = "TLOG_TRACE";
+
 /** The build arguments that are commands. */
-export const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE"] as const;
+export const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE", TRACE] as const;
 
 /** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
 export type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
@@ -69,6 +72,8 @@ export function readCommands(args: Args): Commands {
   });
   const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
   const image = read("TLOG_IMAGE", parseReference);
+  // Who shows it looks for it before anything is read.
+  read(TRACE, (value) => choose(value, ["0", "1"]));
   if (args["TLOG_REASON"] !== undefined && args["TLOG_APPROVE"] === undefined) {
     const text = "it is the reason of an approval, and there is no TLOG_APPROVE";
     problems.push({ code: "wrong-value", place: "--build-arg TLOG_REASON", text });
