@@ -21,7 +21,7 @@ import {
 } from "../policy/policy.ts";
 import { parseLockFile } from "../lock/file.ts";
 import { MAX_LOCK_BYTES } from "../lock/name.ts";
-import { lockedRecords } from "../check/brought-records.ts";
+import { lockedRecords, proveAhead } from "../check/brought-records.ts";
 import { openRoots } from "../check/roots.ts";
 import { dayOf } from "./day.ts";
 import { openLedgers } from "./ledgers.ts";
@@ -109,6 +109,7 @@ export function startChecking(
       if (isAsked && !("requestid" in options)) void courier(false);
       const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
       const locked = lock && lockedRecords(lock, context);
+      if (lock && locked) void proveAhead(lock, locked, policy.trust);
       const recheck =
         context.recheck || isRecheckDue(policy.recheck, { checked: lock?.checked, today: dayOf(now()) });
       const { trustedRoot, newerRoot } = context;

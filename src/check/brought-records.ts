@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { EvidenceError } from "../attestation/error.ts";
 import { type EvidenceImage, evidenceReference } from "../attestation/predicate.ts";
-import { type Reference, taggedName } from "../image/reference.ts";
+import { parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { LockError } from "../lock/error.ts";
 import type { LockFile } from "../lock/file.ts";
 import { lockedHistory } from "../lock/history.ts";
@@ -25,26 +25,54 @@ export interface AttachedEvidence {
   readonly place: string;
 }
 
+/** As many tags of a lock file are proven before anybody asks. A build has few, and a file may have thousands. */
+const PROVEN_AHEAD = 16;
+
 /**
- * Reads the records of a tag from the lock file: undefined when the file has no line of it. Throws LockError for
- * a line of this tag that does not hold, and CheckError when the build trusts nobody: whoever can write the file could
- * have signed its records.
+ * Reads the records of a tag from the lock file: undefined when the file has no line of it. What has been proven once, by the
+ * same trust, is not proven again. Throws LockError for a line of this tag that does not hold, and CheckError when the build
+ * trusts nobody: whoever can write the file could have signed its records.
  */
 export function lockedRecords(
   lock: LockFile,
   context: BroughtRecordsContext,
 ): NonNullable<CheckContext["locked"]> {
+  const known = new Map<string, { readonly trust: readonly Trust[]; readonly history: Promise<History> }>();
   return async (subject, trust) => {
     const name = taggedName(subject);
     if (!lock.tags.has(name)) return undefined;
+    const before = known.get(name);
+    if (before !== undefined && areSame(before.trust, trust)) return before.history;
     if (trust.length === 0) {
       throw new CheckError(
         `"${lock.name}" has records of "${name}", and nothing says whose records count; name their signers under "trust" in the policy, or give the secret that signs`,
       );
     }
-    const read = (by: RecordContext) => lockedHistory(lock, by);
-    return readBrought(read, { subject, trust }, context);
+    const history = readBrought((by) => lockedHistory(lock, by), { subject, trust }, context);
+    known.set(name, { trust, history });
+    return history;
   };
+}
+
+function areSame(one: readonly Trust[], other: readonly Trust[]): boolean {
+  return one.length === other.length && one.every((each, index) => each === other[index]);
+}
+
+/**
+ * Proves the first tags of a lock file while the build's images are not known yet, so that nobody waits for it then. What does
+ * not hold is told to whoever asks for it.
+ */
+export async function proveAhead(
+  { tags }: LockFile,
+  locked: NonNullable<CheckContext["locked"]>,
+  trust: readonly Trust[],
+): Promise<void> {
+  if (trust.length === 0) return;
+  for (const name of [...tags.keys()].slice(0, PROVEN_AHEAD)) {
+    // Meanwhile others are answered.
+    await new Promise(setImmediate);
+    await locked(parseReference(name), trust).catch(() => undefined);
+  }
 }
 
 /**

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { CheckError } from "../../src/check/signers.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { type BroughtRecordsContext, lockedRecords } from "../../src/check/brought-records.ts";
+import { type BroughtRecordsContext, lockedRecords, proveAhead } from "../../src/check/brought-records.ts";
 import { LockError } from "../../src/lock/error.ts";
 import { type LockFile, parseLockFile } from "../../src/lock/file.ts";
 import { formatLockFile } from "../lock/lock-text.ts";
@@ -50,6 +50,28 @@ describe("the records of a tag in the lock file", () => {
     const history = await reading().read(subject, trusting(key.signer));
     expect(history?.records).toMatchObject([{ digest: DIGEST, signer: key.signer }]);
     expect(history?.rejected).toEqual(new Map([["untrusted-signer", 1]]));
+  });
+
+  test("are proven once for the same trust, and anew when others are trusted", async () => {
+    const { read } = reading();
+    const [trust, more] = [trusting(key.signer), trusting(key.signer, stranger.signer)];
+    const first = await read(subject, trust);
+    expect(await read(subject, [...trust])).toBe(first);
+    expect((await read(subject, more))?.records).toHaveLength(2);
+    expect((await read(subject, trust))?.records).toHaveLength(1);
+  });
+
+  test("that were proven ahead are the same", async () => {
+    const { read } = reading();
+    const trust = trusting(key.signer);
+    await proveAhead(lock, read, trust);
+    expect(await read(subject, trust)).toEqual(await reading().read(subject, trust));
+  });
+
+  test("proven ahead in vain are told to who asks for them, and to nobody else", async () => {
+    const { read } = reading({ trustedRoot: async () => other.trustedRoot });
+    await proveAhead(lock, read, trusting(key.signer));
+    await expect(read(subject, trusting(key.signer))).rejects.toThrow(LockError);
   });
 
   test("are none of a tag that is not in it", async () => {
