@@ -142,6 +142,32 @@ describe("a ledger that leaves something out is found", () => {
     expect(result.findings[0]?.reference).toBe(`${at.registry.host}/team/app:1.1`);
   });
 
+  test.for([
+    ["whose signature is another one", "/app:1.1", (text) => text.replace(/("sig":")(.)/, flipped)],
+    [
+      "whose columns say something else than its bundle",
+      "/app:1.1",
+      (text) => text.replace(/ sha256:\S+ /, OTHER),
+    ],
+    ["that is another tag's", "/app:1.2", (text) => text.replaceAll("team/app:1.1 ", "team/app:1.2 ")],
+    ["that is none", "nothing", () => "nothing of use"],
+  ] as const satisfies readonly (readonly [string, string, (text: string) => string])[])(
+    "a line %s",
+    async ([, reference, change]) => {
+      await observed();
+      await pushHead((sequence) => sequence + 1, { changed: { tag: "1.1", change } });
+      const { status, result } = await at.audit({}, FIRST);
+      expect(status).toBe(1);
+      const found = result.findings.find(({ kind }) => kind === "line-not-proven");
+      expect(found).toMatchObject({
+        level: "error",
+        reference: expect.stringMatching(new RegExp(`${reference}$`)),
+        ledger: `${at.registry.host}/team/ledger`,
+      });
+      expect(found?.message).toMatch(/^line 1 of ".*" in the ledger ".*": /);
+    },
+  );
+
   test("a ledger that somebody else signed", async () => {
     await observed();
     const somebody = at.newKey("somebody.pem");
@@ -205,6 +231,24 @@ describe("a log that lies is found, and nothing that it says is kept", () => {
     expect((await at.audit({}, FIRST)).kinds).toEqual(["log-inconsistent"]);
     at.sigstore.logV2.answer = honest;
     expect(await at.audit()).toMatchObject({ status: 0, result: { logs: [{ size: 1024, read: 1024 }] } });
+  });
+
+  test("it serves another bundle to an audit that was interrupted and goes on", async () => {
+    at.replaceLog(at.lyingLog(strangers(20_000)));
+    const honest = at.sigstore.logV2.answer;
+    const ending = new AbortController();
+    at.sigstore.logV2.answer = (request) => {
+      if (request.path.endsWith("/072")) ending.abort();
+      return honest(request);
+    };
+    expect((await at.audit({}, FIRST, { signal: ending.signal })).status).toBe(3);
+    at.sigstore.logV2.answer = (request) =>
+      honest({ ...request, path: request.path.replace("entries/074", "entries/000") });
+    const before = at.sigstore.requests.length;
+    expect((await at.audit()).kinds).toEqual(["log-inconsistent"]);
+    expect(at.sigstore.requests.slice(before)).not.toContain("GET /api/v2/tile/entries/000");
+    at.sigstore.logV2.answer = honest;
+    expect(await at.audit()).toMatchObject({ status: 0, result: { logs: [{ size: 20_000, read: 20_000 }] } });
   });
 
   test("it answers a checkpoint that it has not signed", async () => {
@@ -422,10 +466,19 @@ test("a registry that does not answer is no finding, and no clean audit", async 
   expect(await at.audit({}, FIRST)).toMatchObject({ status: 3, result: { findings: [] } });
 });
 
-/** Signs and pushes a head over the ledger's lines as they are, or without one tag. */
+/** What becomes of the lines of a tag. */
+interface ChangedLine {
+  readonly tag: string;
+  readonly change: (text: string) => string;
+}
+
+const OTHER = ` sha256:${"f".repeat(64)} `;
+const flipped = (_: string, before: string, first: string) => `${before}${first === "M" ? "N" : "M"}`;
+
+/** Signs and pushes a head over the ledger's lines as they are, without one tag, or with another one's changed. */
 async function pushHead(
   numbered: (sequence: number) => number,
-  { leftOut }: { readonly leftOut?: string } = {},
+  { leftOut, changed }: { readonly leftOut?: string; readonly changed?: ChangedLine } = {},
 ): Promise<void> {
   const repository = { registry: at.registry.host, repository: "team/ledger" };
   const name = `${at.registry.host}/team/ledger`;
@@ -447,7 +500,14 @@ async function pushHead(
     parts: base.shards.length,
     isChanged: () => true,
     change: (_, tags) =>
-      new Map([...tags].filter(([tag]) => leftOut === undefined || !tag.endsWith(`:${leftOut}`))),
+      new Map(
+        [...tags]
+          .filter(([tag]) => leftOut === undefined || !tag.endsWith(`:${leftOut}`))
+          .map(([tag, of]) => {
+            const isChanged = changed !== undefined && tag.endsWith(`:${changed.tag}`);
+            return [tag, isChanged ? { ...of, lines: of.lines.map(changed.change) } : of];
+          }),
+      ),
   });
   const { content, tags, lines } = prepared;
   const sequence = numbered(base.head?.sequence ?? 0);
