@@ -173,11 +173,13 @@ export class AuditState {
       return state;
     } catch (cause) {
       database?.close();
+      // One that was not even begun is none: the next run says that, and not that it is damaged.
+      if (fromScratch && database !== undefined) rmSync(path, { force: true });
       if (cause instanceof StateError) throw cause;
       const why = reasonOf(cause);
-      throw /locked|busy/.test(why)
-        ? fail("another audit uses it; wait until that ends", cause)
-        : fail(`it is damaged (${why}); bring back a copy of it, or begin anew with --from-scratch`, cause);
+      if (/locked|busy/.test(why)) throw fail("another audit uses it; wait until that ends", cause);
+      if (isFull(cause)) throw notWritten(name, cause, fromScratch ? BEGIN_AGAIN : GO_ON);
+      throw fail(`it is damaged (${why}); bring back a copy of it, or begin anew with --from-scratch`, cause);
     }
   }
 
@@ -437,7 +439,7 @@ export class AuditState {
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       if (cause instanceof StateError) throw cause;
-      throw new StateError("not-written", `write the state "${this.#name}": ${reasonOf(cause)}`, { cause });
+      throw notWritten(this.#name, cause);
     }
   }
 
@@ -445,6 +447,7 @@ export class AuditState {
     try {
       return this.#statement(sql).all(...values) as readonly Row[];
     } catch (cause) {
+      if (isFull(cause)) throw notWritten(this.#name, cause);
       throw new StateError("unusable", `read the state "${this.#name}": ${reasonOf(cause)}`, { cause });
     }
   }
@@ -475,6 +478,19 @@ function entryIn(row: Row): KeptEntry {
     ...(statement !== null && { statement: JSON.parse(String(statement)) as FoundStatement }),
     shown: shown === 1,
   };
+}
+
+/** SQLITE_FULL: a file of the state, or one that SQLite made beside it for the time being, had no room. */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 13;
+}
+
+const GO_ON = "run the audit again: it goes on from what was kept";
+const BEGIN_AGAIN = "begin again with --from-scratch";
+
+function notWritten(name: string, cause: unknown, advice = GO_ON): StateError {
+  const why = isFull(cause) ? `the disk is full; make room and ${advice}` : reasonOf(cause);
+  return new StateError("not-written", `write the state "${name}": ${why}`, { cause });
 }
 
 function hexOf({ hashes }: CompactRange): string {
