@@ -33,7 +33,7 @@ given signers, and compares them with ledgers and announced approvals. Findings 
 and errors to standard error.
 
 ${optionsHelp(OPTIONS)}
-Exit status: 0 when nothing was found, 1 when there are findings, 2 when the command line, the configuration or
+Exit status: 0 when nothing was found but notes, 1 when there are other findings, 2 when the command line, the configuration or
 the state cannot be used, 3 when something could not be read and nothing was found in the rest.
 `;
 
@@ -90,7 +90,7 @@ export async function audit(args: readonly string[], io: CommandIo): Promise<num
 }
 
 function statusOf({ findings, notRead }: AuditResult): number {
-  if (findings.length > 0) return STATUS.findings;
+  if (findings.some(({ level }) => level !== "note")) return STATUS.findings;
   return notRead.length > 0 ? STATUS.notRead : STATUS.clean;
 }
 

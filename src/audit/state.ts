@@ -19,6 +19,9 @@ export class StateError extends Error {
 const APPLICATION = 0x746c6f67;
 const VERSION = 1;
 const HEX_HASH = 64;
+/** What `shown` says of an entry that is not 0. */
+const SHOWN = 1;
+const REPEATED = 2;
 
 // `proven` has what a signed root stands for. `reading` is on its way to such a root, and is dropped when it does not lead there.
 const TABLES = `
@@ -80,6 +83,8 @@ export interface KeptEntry extends FoundEntry {
   readonly log: string;
   /** Whether a ledger or an announced approval has shown it, now or once. */
   readonly shown: boolean;
+  /** Whether it was found to repeat, under the same number, what another entry states that was shown. */
+  readonly isRepeated: boolean;
 }
 
 /** A head that was seen, in a ledger or in a log. */
@@ -316,14 +321,16 @@ export class AuditState {
     });
   }
 
-  /** The lines that were put aside, by their tags and there by their ledgers. */
-  *aside(): Generator<ShownLine> {
+  /** The lines that were put aside, by their tags and there by their ledgers; of one tag in one ledger where these are named. */
+  *aside(of?: { readonly ledger: string; readonly reference: string }): Generator<ShownLine> {
     this.#database.exec(ASIDE);
-    const rows = this.#statement("SELECT line FROM aside ORDER BY reference, ledger, rowid").iterate();
+    const where = of === undefined ? "" : "WHERE ledger = ? AND reference = ?";
+    const sql = `SELECT line FROM aside ${where} ORDER BY reference, ledger, rowid`;
+    const rows = this.#statement(sql).iterate(...(of === undefined ? [] : [of.ledger, of.reference]));
     for (const { line } of rows) yield JSON.parse(String(line)) as ShownLine;
   }
 
-  /** Keeps that these entries were shown: by what they state, with every copy, or by where they are. */
+  /** Keeps that these entries were shown, with every copy that states the same: by what they state, or by where one of them is. */
   showEntries({
     what,
     places,
@@ -332,9 +339,22 @@ export class AuditState {
     readonly places: Iterable<Pick<KeptHead, "log" | "index">>;
   }): void {
     this.#transaction(() => {
-      for (const each of what) this.#run("UPDATE entry SET shown = 1 WHERE shown = 0 AND what = ?", [each]);
+      const show = (sql: string, values: readonly Value[]) =>
+        this.#run(`UPDATE entry SET shown = ${SHOWN} WHERE shown <> ${SHOWN} AND what = ${sql}`, values);
+      for (const each of what) show("?", [each]);
       for (const { log, index } of places)
-        this.#run("UPDATE entry SET shown = 1 WHERE shown = 0 AND log = ? AND idx = ?", [log, index]);
+        show("(SELECT what FROM entry WHERE log = ? AND idx = ?)", [log, index]);
+    });
+  }
+
+  /** Keeps that these entries repeat what others state that were shown. */
+  repeatEntries(places: Iterable<Pick<KeptEntry, "log" | "index">>): void {
+    this.#transaction(() => {
+      for (const { log, index } of places)
+        this.#run(`UPDATE entry SET shown = ${REPEATED} WHERE shown = 0 AND log = ? AND idx = ?`, [
+          log,
+          index,
+        ]);
     });
   }
 
@@ -476,7 +496,8 @@ function entryIn(row: Row): KeptEntry {
     what: String(what),
     ...(at !== null && { at: new Date(String(at)) }),
     ...(statement !== null && { statement: JSON.parse(String(statement)) as FoundStatement }),
-    shown: shown === 1,
+    shown: shown === SHOWN,
+    isRepeated: shown === REPEATED,
   };
 }
 

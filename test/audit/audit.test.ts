@@ -6,6 +6,7 @@ import { openRegistries } from "../../src/observer/opening.ts";
 import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
 import { observer } from "../../src/observer/observe.ts";
 import { readConfiguration } from "../../src/observer/configuration.ts";
+import type { ConfigurationParts } from "../observer/observing.ts";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { main } from "../../src/main.ts";
@@ -78,6 +79,84 @@ describe("nothing is found", () => {
       status: 0,
       result: { ledgers: [{ sequence: 0, lines: 0 }], logs: [{ size: 0 }] },
     });
+  });
+});
+
+describe("an observer that was ended before it had written its ledger hides nothing", () => {
+  /** The log does what it is asked for by a run that sees nothing new, and the observer does not hear of it. */
+  const loseHead = () =>
+    at.sigstore.misbehave({ method: "POST", path: /log\/entries$/, fault: { kind: "lose" } });
+
+  test.for([2, 1] as const)(
+    "a head that Rekor v%i took, and of which the observer heard nothing",
+    async (api) => {
+      const parts = api === 2 ? at.v2 : {};
+      at.registry.image("team/app", "1.0", "one");
+      await at.run(parts);
+      const lift = loseHead();
+      expect((await at.run(parts)).summary).toMatchObject({ notRecorded: 1 });
+      lift();
+      expect(at.head()?.sequence).toBe(1);
+      at.registry.image("team/app", "1.0", "two");
+      expect((await at.run(parts)).summary).toMatchObject({ notRecorded: 0, moved: 1 });
+      expect(at.head()?.sequence).toBe(3);
+      const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+      const { status, result } = await at.audit({ logs }, FIRST);
+      expect({ status, findings: result.findings }).toEqual({ status: 0, findings: [] });
+    },
+  );
+});
+
+describe("an observer that lost its state before it had written its ledger", () => {
+  const later = (minutes: number) => () => new Date(Date.now() + minutes * 60_000);
+  const logs = () => `[{ url: ${at.sigstore.url}, api: 1 }]`;
+
+  /** Two runs, of which the first cannot write the ledger, and the second knows nothing of it. */
+  async function losing(
+    parts: ConfigurationParts,
+    [first, second]: readonly [string, string],
+  ): Promise<void> {
+    at.registry.image("team/app", "1.0", "one");
+    await at.run(parts);
+    at.registry.image("team/app", "1.0", first);
+    const path = /log\/entries$/;
+    const lifts = [
+      // The sighting, and then the head.
+      at.sigstore.misbehave({ method: "POST", path, times: 1, fault: { kind: "delay", ms: 0 } }),
+      at.sigstore.misbehave({ method: "POST", path, fault: { kind: "answer", status: 403, body: "" } }),
+    ];
+    expect((await at.run(parts)).summary).toMatchObject({ moved: 1, notRecorded: 1 });
+    for (const lift of lifts) lift();
+    at.registry.image("team/app", "1.0", second);
+    const again = await at.run({ ...parts, state: "another" }, { now: later(2) });
+    expect(again.summary).toMatchObject({ moved: 1, notRecorded: 0 });
+  }
+
+  test("signs a sighting of the same number again, which hides nothing: a note, and exit status 0", async () => {
+    await losing({}, ["two", "two"]);
+    const { status, result } = await at.audit({ logs: logs() }, FIRST);
+    expect(status).toBe(0);
+    const reference = `${at.registry.host}/team/app:1.0`;
+    expect(result.findings).toMatchObject([
+      { kind: "repeated-sighting", level: "note", reference, indexes: [1002] },
+    ]);
+    expect(result.findings[0]?.message).toContain(`signed sighting 2 of "${reference}"`);
+    // It is no other thing once the ledger no longer keeps the line that says the same.
+    at.registry.image("team/app", "1.0", "three");
+    await at.run({ state: "another", more: "keep: 1" }, { now: later(4) });
+    expect(await at.audit({ logs: logs() })).toMatchObject({ status: 0, kinds: ["repeated-sighting"] });
+  });
+
+  test("hides what the tag named meanwhile, if that is another image by then", async () => {
+    await losing({}, ["two", "three"]);
+    const { status, kinds } = await at.audit({ logs: logs() }, FIRST);
+    expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
+  });
+
+  test("cannot be told from one that hides something where the log keeps only hashes", async () => {
+    await losing(at.v2, ["two", "two"]);
+    const { status, kinds } = await at.audit({}, FIRST);
+    expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
   });
 });
 
