@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { CourierError } from "../../src/courier/client/channel.ts";
 import { readResult } from "../../src/gateway/result.ts";
-import { HistoryShape } from "../../src/history/told.ts";
+import { HistoryShape } from "../../src/history/format.ts";
 import { joinLines, parseLockFile, recordLine } from "../../src/lock/file.ts";
 import { historyIn } from "../check/sample-history.ts";
 import type { LedgerSource } from "../../src/ledger/source.ts";
