@@ -4,6 +4,7 @@ import { matchesPattern } from "../record/trusted-signer.ts";
 import { finding, type Finding, type FindingKind } from "./finding.ts";
 import type { FoundStatement } from "./found-entry.ts";
 import type { ReadLedger } from "./ledgers.ts";
+import { findRepeated } from "./repeated.ts";
 import type { AuditState, KeptEntry, KeptHead, KeptLine, ShownLine } from "./state.ts";
 
 /** A signer, and when and for what it may sign. */
@@ -329,7 +330,7 @@ function findHidden({ state, ledgers, logs, signers }: Comparison, tell: Tell): 
     const limit = limitsOf(own);
     // Copies of one statement hide no more than one.
     const opaque = new Map<string, KeptEntry>();
-    const repeated: KeptEntry[] = [];
+    const repeated: { readonly entry: KeptEntry; readonly statement: FoundStatement }[] = [];
     for (const entry of state.entries(id)) {
       if (entry.shown) continue;
       if (entry.index > (limit.get(entry.log) ?? Infinity)) {
@@ -340,15 +341,20 @@ function findHidden({ state, ledgers, logs, signers }: Comparison, tell: Tell): 
       if (statement === undefined) {
         if (!opaque.has(entry.what)) opaque.set(entry.what, entry);
       } else if (entry.isRepeated || isRepeated(statement, { id, own, state })) {
-        repeated.push(entry);
-        tellRepeated(entry, statement, { signer, logs }, tell);
+        repeated.push({ entry, statement });
       } else if (!isLeftOut(statement, gaps))
         tellHidden([entry], { signer, logs, why: statedAs(entry) }, tell);
     }
-    state.repeatEntries(repeated);
     const heads = own.reduce((sum, ledger) => sum + unseenHeads(ledger, state), 0);
     const inGaps = [...gaps.values()].reduce((sum, numbers) => sum + numbers.size, 0);
     const expected = heads + inGaps;
+    if (opaque.size > expected)
+      for (const { entry, line } of findRepeated(opaque, ownLines(id, { own, state }))) {
+        opaque.delete(entry.what);
+        repeated.push({ entry, statement: { kind: "sighting", ...statedIn(line) } });
+      }
+    state.repeatEntries(repeated.map(({ entry: { what }, statement }) => ({ what, statement })));
+    for (const { entry, statement } of repeated) tellRepeated(entry, statement, { signer, logs }, tell);
     if (opaque.size > expected) {
       const some =
         expected === 0
@@ -425,6 +431,24 @@ function isRepeated(
         line.supersedes === supersedes,
     ),
   );
+}
+
+/** The sightings by a signer in its own ledgers. */
+function* ownLines(
+  id: string,
+  { own, state }: { readonly own: readonly ReadLedger[]; readonly state: AuditState },
+): Generator<ShownLine> {
+  const names = new Set(own.map(({ name }) => name));
+  for (const line of state.aside()) if (line.auditedAs === id && names.has(line.ledger)) yield line;
+}
+
+function statedIn({ reference, digest, supersedes, sequence }: ShownLine): Omit<FoundSighting, "kind"> {
+  return {
+    reference,
+    digest,
+    ...(supersedes !== undefined && { supersedes }),
+    ...(sequence !== undefined && { sequence }),
+  };
 }
 
 type FoundSighting = Extract<FoundStatement, { readonly kind: "sighting" }>;

@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CompactRange } from "../log/compact-range.ts";
+import type { Digest } from "../image/digest.ts";
 import type { FoundEntry, FoundStatement } from "./found-entry.ts";
 
 /** A state that cannot be gone on with, or not be written. The message says what to do. */
@@ -104,8 +105,8 @@ export interface KeptHead {
 export interface ShownLine {
   readonly ledger: string;
   readonly reference: string;
-  readonly digest: string;
-  readonly supersedes?: string;
+  readonly digest: Digest;
+  readonly supersedes?: Digest;
   /** sha256 of its statement, hex, and of what DSSE signs of it. */
   readonly statement: string;
   readonly signed: string;
@@ -121,6 +122,8 @@ export interface ShownLine {
   readonly index: number;
   /** Hex. */
   readonly leaf: string;
+  /** The statement, base64, where the log has only a hash of it. */
+  readonly payload?: string;
 }
 
 /** A line that a ledger has, or had. */
@@ -347,13 +350,13 @@ export class AuditState {
     });
   }
 
-  /** Keeps that these entries repeat what others state that were shown. */
-  repeatEntries(places: Iterable<Pick<KeptEntry, "log" | "index">>): void {
+  /** Keeps that these entries, with every copy, repeat what others state that were shown, and what that is. */
+  repeatEntries(entries: Iterable<Required<Pick<KeptEntry, "what" | "statement">>>): void {
     this.#transaction(() => {
-      for (const { log, index } of places)
-        this.#run(`UPDATE entry SET shown = ${REPEATED} WHERE shown = 0 AND log = ? AND idx = ?`, [
-          log,
-          index,
+      for (const { what, statement } of entries)
+        this.#run(`UPDATE entry SET shown = ${REPEATED}, statement = ? WHERE shown = 0 AND what = ?`, [
+          JSON.stringify(statement),
+          what,
         ]);
     });
   }

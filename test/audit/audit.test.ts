@@ -109,7 +109,6 @@ describe("an observer that was ended before it had written its ledger hides noth
 
 describe("an observer that lost its state before it had written its ledger", () => {
   const later = (minutes: number) => () => new Date(Date.now() + minutes * 60_000);
-  const logs = () => `[{ url: ${at.sigstore.url}, api: 1 }]`;
 
   /** Two runs, of which the first cannot write the ledger, and the second knows nothing of it. */
   async function losing(
@@ -132,32 +131,36 @@ describe("an observer that lost its state before it had written its ledger", () 
     expect(again.summary).toMatchObject({ moved: 1, notRecorded: 0 });
   }
 
-  test("signs a sighting of the same number again, which hides nothing: a note, and exit status 0", async () => {
-    await losing({}, ["two", "two"]);
-    const { status, result } = await at.audit({ logs: logs() }, FIRST);
+  test.for([
+    [1, "which the log says"],
+    [2, "which only its hash tells"],
+  ] as const)("signs a sighting of the same number again in Rekor v%i, %s: a note", async ([api]) => {
+    const parts = api === 1 ? {} : at.v2;
+    const first = api === 1 ? 1000 : 0;
+    const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+    await losing(parts, ["two", "two"]);
+    const { status, result } = await at.audit({ logs }, FIRST);
     expect(status).toBe(0);
     const reference = `${at.registry.host}/team/app:1.0`;
     expect(result.findings).toMatchObject([
-      { kind: "repeated-sighting", level: "note", reference, indexes: [1002] },
+      { kind: "repeated-sighting", level: "note", reference, indexes: [first + 2] },
     ]);
     expect(result.findings[0]?.message).toContain(`signed sighting 2 of "${reference}"`);
     // It is no other thing once the ledger no longer keeps the line that says the same.
     at.registry.image("team/app", "1.0", "three");
-    await at.run({ state: "another", more: "keep: 1" }, { now: later(4) });
-    expect(await at.audit({ logs: logs() })).toMatchObject({ status: 0, kinds: ["repeated-sighting"] });
+    await at.run({ ...parts, state: "another", more: "keep: 1" }, { now: later(4) });
+    expect(await at.audit({ logs })).toMatchObject({ status: 0, kinds: ["repeated-sighting"] });
   });
 
-  test("hides what the tag named meanwhile, if that is another image by then", async () => {
-    await losing({}, ["two", "three"]);
-    const { status, kinds } = await at.audit({ logs: logs() }, FIRST);
-    expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
-  });
-
-  test("cannot be told from one that hides something where the log keeps only hashes", async () => {
-    await losing(at.v2, ["two", "two"]);
-    const { status, kinds } = await at.audit({}, FIRST);
-    expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
-  });
+  test.for([1, 2] as const)(
+    "hides what the tag named meanwhile, if that is another image by then: Rekor v%i",
+    async (api) => {
+      await losing(api === 1 ? {} : at.v2, ["two", "three"]);
+      const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+      const { status, kinds } = await at.audit({ logs }, FIRST);
+      expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
+    },
+  );
 });
 
 describe("a ledger that leaves something out is found", () => {
