@@ -201,8 +201,11 @@ describe("a ledger that leaves something out is found", () => {
     at.registry.tags.get("team/ledger")?.set("v1", old);
     at.registry.image("team/app", "1.0", "three");
     await at.run({ ...at.v2, state: "another" });
-    const { kinds } = await at.audit();
+    const { kinds, result } = await at.audit();
     expect(kinds).toContain("head-forked");
+    expect(result.findings.find(({ kind }) => kind === "head-forked")?.message).toMatch(
+      /has 2 heads of number 2, .*: two observers write it with one key or identity, or one lost its state, or /,
+    );
     // What the first head 2 showed is not there any more.
     expect(kinds).toContain("line-gone");
   });
