@@ -33,7 +33,7 @@ given signers, and compares them with ledgers and announced approvals. Findings 
 and errors to standard error.
 
 ${optionsHelp(OPTIONS)}
-Exit status: 0 when nothing was found, 1 when there are findings, 2 when the command line, the configuration or
+Exit status: 0 when nothing was found but notes, 1 when there are other findings, 2 when the command line, the configuration or
 the state cannot be used, 3 when something could not be read and nothing was found in the rest.
 `;
 
@@ -67,14 +67,21 @@ export async function audit(args: readonly string[], io: CommandIo): Promise<num
     const onProgress = progress.update.bind(progress);
     const result = await runAudit(configuration, { openState, io: { ...io, onProgress } });
     progress.end();
-    if (sarif !== undefined)
-      await writeFile(resolve(io.directory, sarif), auditSarif(result, { version: VERSION, config }));
+    // First, so that a file that cannot be written keeps nothing back.
     io.stdout.write(switches.has("json") ? `${JSON.stringify(result)}\n` : auditText(result));
-    return statusOf(result);
+    const status = statusOf(result);
+    if (sarif === undefined) return status;
+    try {
+      await writeFile(resolve(io.directory, sarif), auditSarif(result, { version: VERSION, config }));
+      return status;
+    } catch (error) {
+      complain(`write "${sarif}": ${reasonOf(error)}`);
+      return status === STATUS.clean ? STATUS.notRead : status;
+    }
   } catch (error) {
     if (error instanceof UsageError) throw error;
     if (io.signal.aborted) complain("interrupted; the next audit goes on from here");
-    else complain(error instanceof Error ? error.message : String(error));
+    else complain(reasonOf(error));
     return error instanceof StateError && error.code === "unusable" ? STATUS.unusable : STATUS.notRead;
   } finally {
     progress.end();
@@ -83,6 +90,10 @@ export async function audit(args: readonly string[], io: CommandIo): Promise<num
 }
 
 function statusOf({ findings, notRead }: AuditResult): number {
-  if (findings.length > 0) return STATUS.findings;
+  if (findings.some(({ level }) => level !== "note")) return STATUS.findings;
   return notRead.length > 0 ? STATUS.notRead : STATUS.clean;
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

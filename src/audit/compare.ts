@@ -2,7 +2,9 @@
 import { signerId, signerName, type TrustedSigner } from "../record/signer.ts";
 import { matchesPattern } from "../record/trusted-signer.ts";
 import { finding, type Finding, type FindingKind } from "./finding.ts";
+import type { FoundStatement } from "./found-entry.ts";
 import type { ReadLedger } from "./ledgers.ts";
+import { findRepeated } from "./repeated.ts";
 import type { AuditState, KeptEntry, KeptHead, KeptLine, ShownLine } from "./state.ts";
 
 /** A signer, and when and for what it may sign. */
@@ -238,7 +240,7 @@ function compareHeads(
     const indexes = same.map(({ index }) => index);
     if (same.length > 1)
       tell("head-forked", `${name} ${sequence}`, {
-        message: `the ledger "${name}" has ${same.length} heads of number ${sequence}, in the log at ${indexes.join(", ")}: it was written twice, or by two observers at once`,
+        message: `the ledger "${name}" has ${same.length} heads of number ${sequence}, in the log at ${indexes.join(", ")}: two observers write it with one key or identity, or one lost its state, or somebody was shown another ledger`,
         ledger: name,
         indexes,
       });
@@ -326,7 +328,9 @@ function findHidden({ state, ledgers, logs, signers }: Comparison, tell: Tell): 
     if (ledgers.some(({ isWhole }) => !isWhole)) continue;
     const gaps = missingOf(own, state);
     const limit = limitsOf(own);
-    const opaque: KeptEntry[] = [];
+    // Copies of one statement hide no more than one.
+    const opaque = new Map<string, KeptEntry>();
+    const repeated: { readonly entry: KeptEntry; readonly statement: FoundStatement }[] = [];
     for (const entry of state.entries(id)) {
       if (entry.shown) continue;
       if (entry.index > (limit.get(entry.log) ?? Infinity)) {
@@ -334,20 +338,32 @@ function findHidden({ state, ledgers, logs, signers }: Comparison, tell: Tell): 
         continue;
       }
       const { statement } = entry;
-      if (statement === undefined) opaque.push(entry);
-      else if (!isLeftOut(statement, gaps)) tellHidden([entry], { signer, logs, why: statedAs(entry) }, tell);
+      if (statement === undefined) {
+        if (!opaque.has(entry.what)) opaque.set(entry.what, entry);
+      } else if (entry.isRepeated || isRepeated(statement, { id, own, state })) {
+        repeated.push({ entry, statement });
+      } else if (!isLeftOut(statement, gaps))
+        tellHidden([entry], { signer, logs, why: statedAs(entry) }, tell);
     }
     const heads = own.reduce((sum, ledger) => sum + unseenHeads(ledger, state), 0);
     const inGaps = [...gaps.values()].reduce((sum, numbers) => sum + numbers.size, 0);
     const expected = heads + inGaps;
-    if (opaque.length > expected) {
+    if (opaque.size > expected)
+      for (const { entry, line } of findRepeated(opaque, ownLines(id, { own, state }))) {
+        opaque.delete(entry.what);
+        repeated.push({ entry, statement: { kind: "sighting", ...statedIn(line) } });
+      }
+    state.repeatEntries(repeated.map(({ entry: { what }, statement }) => ({ what, statement })));
+    for (const { entry, statement } of repeated) tellRepeated(entry, statement, { signer, logs }, tell);
+    if (opaque.size > expected) {
       const some =
         expected === 0
           ? ""
           : `; ${expected} of them may be earlier heads or sightings that are no longer kept`;
-      tellHidden(opaque, { signer, logs, why: `nothing shows them${some}` }, tell);
+      const why = `nothing shows them${some}; whatever else signs with this key or identity, such as the observer of another ledger, is among them`;
+      tellHidden([...opaque.values()], { signer, logs, why }, tell);
     }
-    const lacking = heads - opaque.length;
+    const lacking = heads - opaque.size;
     const isWhole = logs.every((log) => log.isWhole);
     if (lacking > 0 && isWhole && own.length > 0) {
       const hint = logs.some(({ isSearched }) => isSearched) ? " (a search may leave entries out)" : "";
@@ -393,6 +409,66 @@ function unseenHeads({ name, head }: ReadLedger, state: AuditState): number {
 function isLeftOut(statement: NonNullable<KeptEntry["statement"]>, gaps: Map<string, Set<number>>): boolean {
   if (statement.kind !== "sighting" || statement.sequence === undefined) return false;
   return gaps.get(statement.reference)?.delete(statement.sequence) ?? false;
+}
+
+/** Whether a ledger of its signer has a sighting of the same number that saw the same image. */
+function isRepeated(
+  statement: NonNullable<KeptEntry["statement"]>,
+  {
+    id,
+    own,
+    state,
+  }: { readonly id: string; readonly own: readonly ReadLedger[]; readonly state: AuditState },
+): statement is FoundSighting {
+  if (statement.kind !== "sighting" || statement.sequence === undefined) return false;
+  const { reference, digest, sequence, supersedes } = statement;
+  return own.some(({ name: ledger }) =>
+    [...state.aside({ ledger, reference })].some(
+      (line) =>
+        line.auditedAs === id &&
+        line.sequence === sequence &&
+        line.digest === digest &&
+        line.supersedes === supersedes,
+    ),
+  );
+}
+
+/** The sightings by a signer in its own ledgers. */
+function* ownLines(
+  id: string,
+  { own, state }: { readonly own: readonly ReadLedger[]; readonly state: AuditState },
+): Generator<ShownLine> {
+  const names = new Set(own.map(({ name }) => name));
+  for (const line of state.aside()) if (line.auditedAs === id && names.has(line.ledger)) yield line;
+}
+
+function statedIn({ reference, digest, supersedes, sequence }: ShownLine): Omit<FoundSighting, "kind"> {
+  return {
+    reference,
+    digest,
+    ...(supersedes !== undefined && { supersedes }),
+    ...(sequence !== undefined && { sequence }),
+  };
+}
+
+type FoundSighting = Extract<FoundStatement, { readonly kind: "sighting" }>;
+
+function tellRepeated(
+  { log, index }: KeptEntry,
+  statement: FoundStatement,
+  { signer, logs }: { readonly signer: TrustedSigner; readonly logs: readonly ComparedLog[] },
+  tell: Tell,
+): void {
+  if (statement.kind !== "sighting") return;
+  const { reference, digest, sequence } = statement;
+  const url = logs.find(({ id }) => id === log)?.url ?? log;
+  tell("repeated-sighting", place({ log, index }), {
+    message: `${signerName(signer)} signed sighting ${sequence} of "${reference}", ${digest}, more than once; the ledger shows another one that says the same, and not entry ${index} of "${url}"`,
+    log: url,
+    signer: signerName(signer),
+    reference,
+    indexes: [index],
+  });
 }
 
 function statedAs({ statement }: KeptEntry): string {

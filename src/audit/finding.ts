@@ -3,6 +3,8 @@ import * as v from "valibot";
 import { excerpt } from "../log/excerpt.ts";
 import { described } from "../policy/key.ts";
 
+const LEVELS = ["error", "warning", "note"] as const;
+
 /** What an audit can find, and how bad it is. A table: schema, SARIF and documentation follow from it. */
 export const KINDS = {
   "log-not-signed": { level: "error", says: "a log answers with a checkpoint that it has not signed" },
@@ -14,7 +16,11 @@ export const KINDS = {
   },
   "hidden-entry": {
     level: "error",
-    says: "an audited signer's entry is in the log, and no ledger shows it: hidden, or orphaned by an observer that was killed",
+    says: "an audited signer's entry is in the log, and no ledger shows it",
+  },
+  "repeated-sighting": {
+    level: "note",
+    says: "an observer signed one sighting more than once, and its ledger shows one that says the same: nothing is hidden",
   },
   "head-missing": { level: "error", says: "a ledger's heads have numbers that are not in the log" },
   "head-forked": {
@@ -39,7 +45,9 @@ export const KINDS = {
   },
   "outside-hours": { level: "warning", says: "a signer signed outside its hours" },
   "outside-tags": { level: "warning", says: "a signer signed for a tag that is not one of its tags" },
-} as const satisfies Readonly<Record<string, { readonly level: "error" | "warning"; readonly says: string }>>;
+} as const satisfies Readonly<
+  Record<string, { readonly level: (typeof LEVELS)[number]; readonly says: string }>
+>;
 
 /** The name of what was found. */
 export type FindingKind = keyof typeof KINDS;
@@ -50,7 +58,10 @@ const optionalText = (description: string) => v.optional(described(v.string(), d
 /** One finding, as `--json` has it. */
 export const FINDING_SCHEMA = v.strictObject({
   kind: described(v.picklist(kinds), "what was found; names are added in time, and none changes its meaning"),
-  level: described(v.picklist(["error", "warning"]), "`warning`: it may have an innocent reason"),
+  level: described(
+    v.picklist(LEVELS),
+    "`warning`: it may have an innocent reason; `note`: it has one, and does not count for the exit status",
+  ),
   message: described(v.string(), "for people, one line"),
   log: optionalText("the log's address"),
   ledger: optionalText("the ledger's repository"),

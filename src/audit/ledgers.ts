@@ -178,6 +178,7 @@ function shownLine(
 ): ShownLine {
   const payload = Buffer.from(bundle?.dsseEnvelope.payload ?? "", "base64");
   const auditedAs = signers.find((each) => isSigner(signer, each));
+  const isHashed = bundle?.verificationMaterial.tlogEntries[0].kindVersion.kind === "hashedrekord";
   return {
     ledger: name,
     reference,
@@ -193,6 +194,7 @@ function shownLine(
     log: logId,
     index: Number(logIndex),
     leaf: leafHash(bundle?.verificationMaterial.tlogEntries[0].canonicalizedBody ?? ""),
+    ...(isHashed && { payload: payload.toString("base64") }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { existsSync, rmSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { CompactRange } from "../log/compact-range.ts";
+import type { Digest } from "../image/digest.ts";
 import type { FoundEntry, FoundStatement } from "./found-entry.ts";
 
 /** A state that cannot be gone on with, or not be written. The message says what to do. */
@@ -19,6 +20,9 @@ export class StateError extends Error {
 const APPLICATION = 0x746c6f67;
 const VERSION = 1;
 const HEX_HASH = 64;
+/** What `shown` says of an entry that is not 0. */
+const SHOWN = 1;
+const REPEATED = 2;
 
 // `proven` has what a signed root stands for. `reading` is on its way to such a root, and is dropped when it does not lead there.
 const TABLES = `
@@ -80,6 +84,8 @@ export interface KeptEntry extends FoundEntry {
   readonly log: string;
   /** Whether a ledger or an announced approval has shown it, now or once. */
   readonly shown: boolean;
+  /** Whether it was found to repeat, under the same number, what another entry states that was shown. */
+  readonly isRepeated: boolean;
 }
 
 /** A head that was seen, in a ledger or in a log. */
@@ -99,8 +105,8 @@ export interface KeptHead {
 export interface ShownLine {
   readonly ledger: string;
   readonly reference: string;
-  readonly digest: string;
-  readonly supersedes?: string;
+  readonly digest: Digest;
+  readonly supersedes?: Digest;
   /** sha256 of its statement, hex, and of what DSSE signs of it. */
   readonly statement: string;
   readonly signed: string;
@@ -116,6 +122,8 @@ export interface ShownLine {
   readonly index: number;
   /** Hex. */
   readonly leaf: string;
+  /** The statement, base64, where the log has only a hash of it. */
+  readonly payload?: string;
 }
 
 /** A line that a ledger has, or had. */
@@ -173,11 +181,13 @@ export class AuditState {
       return state;
     } catch (cause) {
       database?.close();
+      // One that was not even begun is none: the next run says that, and not that it is damaged.
+      if (fromScratch && database !== undefined) rmSync(path, { force: true });
       if (cause instanceof StateError) throw cause;
       const why = reasonOf(cause);
-      throw /locked|busy/.test(why)
-        ? fail("another audit uses it; wait until that ends", cause)
-        : fail(`it is damaged (${why}); bring back a copy of it, or begin anew with --from-scratch`, cause);
+      if (/locked|busy/.test(why)) throw fail("another audit uses it; wait until that ends", cause);
+      if (isFull(cause)) throw notWritten(name, cause, fromScratch ? BEGIN_AGAIN : GO_ON);
+      throw fail(`it is damaged (${why}); bring back a copy of it, or begin anew with --from-scratch`, cause);
     }
   }
 
@@ -314,14 +324,16 @@ export class AuditState {
     });
   }
 
-  /** The lines that were put aside, by their tags and there by their ledgers. */
-  *aside(): Generator<ShownLine> {
+  /** The lines that were put aside, by their tags and there by their ledgers; of one tag in one ledger where these are named. */
+  *aside(of?: { readonly ledger: string; readonly reference: string }): Generator<ShownLine> {
     this.#database.exec(ASIDE);
-    const rows = this.#statement("SELECT line FROM aside ORDER BY reference, ledger, rowid").iterate();
+    const where = of === undefined ? "" : "WHERE ledger = ? AND reference = ?";
+    const sql = `SELECT line FROM aside ${where} ORDER BY reference, ledger, rowid`;
+    const rows = this.#statement(sql).iterate(...(of === undefined ? [] : [of.ledger, of.reference]));
     for (const { line } of rows) yield JSON.parse(String(line)) as ShownLine;
   }
 
-  /** Keeps that these entries were shown: by what they state, with every copy, or by where they are. */
+  /** Keeps that these entries were shown, with every copy that states the same: by what they state, or by where one of them is. */
   showEntries({
     what,
     places,
@@ -330,9 +342,22 @@ export class AuditState {
     readonly places: Iterable<Pick<KeptHead, "log" | "index">>;
   }): void {
     this.#transaction(() => {
-      for (const each of what) this.#run("UPDATE entry SET shown = 1 WHERE shown = 0 AND what = ?", [each]);
+      const show = (sql: string, values: readonly Value[]) =>
+        this.#run(`UPDATE entry SET shown = ${SHOWN} WHERE shown <> ${SHOWN} AND what = ${sql}`, values);
+      for (const each of what) show("?", [each]);
       for (const { log, index } of places)
-        this.#run("UPDATE entry SET shown = 1 WHERE shown = 0 AND log = ? AND idx = ?", [log, index]);
+        show("(SELECT what FROM entry WHERE log = ? AND idx = ?)", [log, index]);
+    });
+  }
+
+  /** Keeps that these entries, with every copy, repeat what others state that were shown, and what that is. */
+  repeatEntries(entries: Iterable<Required<Pick<KeptEntry, "what" | "statement">>>): void {
+    this.#transaction(() => {
+      for (const { what, statement } of entries)
+        this.#run(`UPDATE entry SET shown = ${REPEATED}, statement = ? WHERE shown = 0 AND what = ?`, [
+          JSON.stringify(statement),
+          what,
+        ]);
     });
   }
 
@@ -437,7 +462,7 @@ export class AuditState {
     } catch (cause) {
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       if (cause instanceof StateError) throw cause;
-      throw new StateError("not-written", `write the state "${this.#name}": ${reasonOf(cause)}`, { cause });
+      throw notWritten(this.#name, cause);
     }
   }
 
@@ -445,6 +470,7 @@ export class AuditState {
     try {
       return this.#statement(sql).all(...values) as readonly Row[];
     } catch (cause) {
+      if (isFull(cause)) throw notWritten(this.#name, cause);
       throw new StateError("unusable", `read the state "${this.#name}": ${reasonOf(cause)}`, { cause });
     }
   }
@@ -473,8 +499,22 @@ function entryIn(row: Row): KeptEntry {
     what: String(what),
     ...(at !== null && { at: new Date(String(at)) }),
     ...(statement !== null && { statement: JSON.parse(String(statement)) as FoundStatement }),
-    shown: shown === 1,
+    shown: shown === SHOWN,
+    isRepeated: shown === REPEATED,
   };
+}
+
+/** SQLITE_FULL: a file of the state, or one that SQLite made beside it for the time being, had no room. */
+function isFull(error: unknown): boolean {
+  return error instanceof Error && "errcode" in error && error.errcode === 13;
+}
+
+const GO_ON = "run the audit again: it goes on from what was kept";
+const BEGIN_AGAIN = "begin again with --from-scratch";
+
+function notWritten(name: string, cause: unknown, advice = GO_ON): StateError {
+  const why = isFull(cause) ? `the disk is full; make room and ${advice}` : reasonOf(cause);
+  return new StateError("not-written", `write the state "${name}": ${why}`, { cause });
 }
 
 function hexOf({ hashes }: CompactRange): string {

@@ -86,7 +86,7 @@ export async function build(start: BuildStart, setup: Setup): Promise<Uint8Array
   }
   if (request === "history") {
     const { showHistory } = await import("./judging.ts");
-    return showHistory(setup.commands.image, await open());
+    return showHistory(setup.commands, await open());
   }
   const converted = await converting;
   if (conversion.isTextRequest) {

@@ -2,7 +2,7 @@
 import { excerpt } from "../log/excerpt.ts";
 import { ignoredEntries, logHost, signerOf } from "../report/phrases.ts";
 import { aligned } from "../report/report-text.ts";
-import type { ToldDiff, ToldHistory, ToldPlace } from "./told.ts";
+import type { ToldDiff, ToldHistory, ToldPlace } from "./format.ts";
 
 /** What a text is laid out for when nobody says how wide it may be, in columns; digests end in the last of them. */
 export const NARROW = 80;

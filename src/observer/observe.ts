@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Turns } from "../courier/server/turns.ts";
-import type { Digest } from "../image/digest.ts";
+import { type Digest, sha256 } from "../image/digest.ts";
 import { parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { LedgerError } from "../ledger/error.ts";
+import { headStatement, type LedgerHead, parseHead } from "../ledger/head.ts";
 import { shardOf } from "../ledger/layout.ts";
 import type { TagLines } from "../ledger/lines.ts";
 import type { HeadContext } from "../ledger/proven-head.ts";
@@ -579,7 +580,7 @@ class Run {
 
   /** Pushes once; undefined when somebody else was faster. */
   async #push(base: KeptLedger, planned: number): Promise<KeptLedger | undefined> {
-    const { configuration, io, recorder, pending } = this.#parts;
+    const { configuration, io, pending } = this.#parts;
     const fresh = [...this.#fresh.values()].flat().length;
     const lines = Math.max(planned, (base.head?.lines ?? 0) + fresh);
     const parts = partsFor(lines, base.shards.length);
@@ -594,28 +595,22 @@ class Run {
       },
     });
     if (!(await isCurrent(this.#place, base))) return undefined;
+    await this.#settleHead(base);
     const made = pending?.state().head;
     // A head that was logged and never pushed is gone on from too: nobody may take it for a fork.
     const isLater = made !== undefined && made.sequence > (base.head?.sequence ?? 0);
     const sequence = (isLater ? made.sequence : (base.head?.sequence ?? 0)) + 1;
     const previous = isLater ? made.statement : base.head?.statement;
-    const { bundle, proven } = await recorder.head(
-      {
-        ledger: this.#context.repository,
-        sequence,
-        ...(previous !== undefined && { previous }),
-        content: prepared.content,
-        tags: prepared.tags,
-        lines: prepared.lines,
-        madeAt: io.now(),
-      },
-      { signal: this.#ending.signal },
-    );
-    pending?.keepState({
-      ...pending.state(),
-      gone: this.#gone,
-      head: { sequence, statement: proven.statement },
-    });
+    const head: LedgerHead = {
+      ledger: this.#context.repository,
+      sequence,
+      ...(previous !== undefined && { previous }),
+      content: prepared.content,
+      tags: prepared.tags,
+      lines: prepared.lines,
+      madeAt: io.now(),
+    };
+    const { bundle, proven } = await this.#logHead(head);
     const digest = await pushLedger(this.#place, prepared, { base, bundle });
     if (digest === undefined) return undefined;
     return {
@@ -624,6 +619,62 @@ class Run {
       text: prepared.isInline ? prepared.text : undefined,
       shards: prepared.isInline ? [undefined] : prepared.shards,
     };
+  }
+
+  /** Logs a head. Should this end before the log has answered, the next run knows what to ask it for. Throws NotRecordedError. */
+  async #logHead(head: LedgerHead): Promise<Awaited<ReturnType<Recorder["head"]>>> {
+    const { recorder, pending } = this.#parts;
+    pending?.keepState({
+      ...pending.state(),
+      gone: this.#gone,
+      logging: Buffer.from(headStatement(head)).toString("base64"),
+    });
+    try {
+      const logged = await recorder.head(head, { signal: this.#ending.signal });
+      this.#keepLogged(head);
+      return logged;
+    } catch (error) {
+      // One that proves nothing, because its time is not that of the log, is in the log all the same.
+      if (error instanceof NotRecordedError && error.isLogged) this.#keepLogged(head);
+      throw error;
+    }
+  }
+
+  /** Remembers that the log has a head, so that the next one goes on from it. */
+  #keepLogged(head: LedgerHead): void {
+    const { pending } = this.#parts;
+    if (pending === undefined) return;
+    const { logging: _, ...state } = pending.state();
+    const { sequence } = head;
+    pending.keepState({
+      ...state,
+      gone: this.#gone,
+      head: { sequence, statement: sha256(headStatement(head)) },
+    });
+  }
+
+  /**
+   * Sees to it that a head of which no log's answer is known is in the log: another one of its number would be taken for a fork.
+   * Throws NotRecordedError while the log does not answer.
+   */
+  async #settleHead({ head }: KeptLedger): Promise<void> {
+    const { pending } = this.#parts;
+    const { logging, ...state } = pending?.state() ?? {};
+    if (logging === undefined) return;
+    const unsettled = parseHead(
+      Buffer.from(logging, "base64"),
+      (why) => new NotRecordedError(`"logging" in "state.json" is no head: ${why}; remove it`),
+    );
+    const isNext =
+      unsettled.ledger === this.#context.repository && unsettled.sequence > (head?.sequence ?? 0);
+    if (!isNext) return;
+    try {
+      await this.#logHead(unsettled);
+    } catch (error) {
+      if (!(error instanceof NotRecordedError) || error.mayPass) throw error;
+      // Refused: no log will ever have it, so that its number is free.
+      if (!error.isLogged) pending?.keepState({ ...state, gone: this.#gone });
+    }
   }
 
   #settle(ledger: KeptLedger): KeptLedger {

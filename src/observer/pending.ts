@@ -38,6 +38,8 @@ type Entry = v.InferOutput<typeof Entry>;
 const State = v.object({
   /** The last head that was signed. */
   head: v.exactOptional(v.object({ sequence: v.number(), statement: v.string() })),
+  /** The statement of a head that a log may have, and of which no log's answer is known; base64. */
+  logging: v.exactOptional(v.string()),
   /** The number of the last head that was seen in the ledger. */
   seen: v.exactOptional(v.number()),
   /** Tags that were not there when they were last asked for, and what they had named. */
@@ -48,6 +50,8 @@ const State = v.object({
 export interface ObserverState {
   /** The last head that was signed; it may never have come into the ledger. */
   readonly head?: { readonly sequence: number; readonly statement: Sha256 };
+  /** The statement of a head that a log may have, and of which no log's answer is known; base64. */
+  readonly logging?: string;
   /** The number of the last head that was seen in the ledger. */
   readonly seen?: number;
   readonly gone: Readonly<Record<string, string>>;

@@ -23,9 +23,15 @@ export class NotRecordedError extends Error {
   override readonly name = "NotRecordedError";
   /** Whether a log gave no answer, so that it may have the statement, or take it later. */
   readonly mayPass: boolean;
-  constructor(message: string, options?: ErrorOptions & { readonly mayPass?: boolean }) {
+  /** Whether the log has it: what it answered does not prove it. */
+  readonly isLogged: boolean;
+  constructor(
+    message: string,
+    options?: ErrorOptions & { readonly mayPass?: boolean; readonly isLogged?: boolean },
+  ) {
     super(message, options);
     this.mayPass = options?.mayPass ?? false;
+    this.isLogged = options?.isLogged ?? false;
   }
 }
 
@@ -109,8 +115,11 @@ export function openRecorder({
     prove: (bundle: unknown) => T,
   ): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
+      let isLogged = false;
       try {
-        return prove(await bundleOf(statement, signal, keeping));
+        const bundle = await bundleOf(statement, signal, keeping);
+        isLogged = true;
+        return prove(bundle);
       } catch (error) {
         const isPassing =
           (error instanceof LogError || error instanceof Failure) && error.code === "unreachable";
@@ -119,7 +128,8 @@ export function openRecorder({
           continue;
         }
         if (!(error instanceof Error)) throw error;
-        throw new NotRecordedError(error.message, { cause: error, mayPass: isPassing || signal.aborted });
+        const mayPass = isPassing || signal.aborted;
+        throw new NotRecordedError(error.message, { cause: error, mayPass, isLogged });
       }
     }
   };

@@ -14,8 +14,11 @@ export interface Commands {
   readonly reason?: string;
   /** What happens with the lock file besides reading it. */
   readonly lock?: "update" | "check";
-  /** The image whose evidence is verified. */
+  /** The image whose evidence is verified, or the tag whose history is shown. */
   readonly image?: Reference;
+  /** Of a history: the day or time that is asked about, and the two digests that are compared, as they were written. */
+  readonly at?: string;
+  readonly diff?: string;
 }
 
 /** Build arguments by name. */
@@ -25,7 +28,15 @@ export type Args = Readonly<Record<string, string>>;
 export const TRACE = "TLOG_TRACE";
 
 /** The build arguments that are commands. */
-export const COMMANDS = ["TLOG_APPROVE", "TLOG_REASON", "TLOG_LOCK", "TLOG_IMAGE", TRACE] as const;
+export const COMMANDS = [
+  "TLOG_APPROVE",
+  "TLOG_REASON",
+  "TLOG_LOCK",
+  "TLOG_IMAGE",
+  "TLOG_AT",
+  "TLOG_DIFF",
+  TRACE,
+] as const;
 
 /** Reads an argument: undefined for one that is not given, or is refused, which is a problem. */
 export type ReadArg = <T>(name: string, reader: (value: string) => T) => Setting<T> | undefined;
@@ -72,6 +83,8 @@ export function readCommands(args: Args): Commands {
   });
   const lock = read("TLOG_LOCK", (value) => choose(value, ["update", "check"]));
   const image = read("TLOG_IMAGE", parseReference);
+  // Read where they are answered.
+  const [at, diff] = [read("TLOG_AT", String), read("TLOG_DIFF", String)];
   // Who shows it looks for it before anything is read.
   read(TRACE, (value) => choose(value, ["0", "1"]));
   if (args["TLOG_REASON"] !== undefined && args["TLOG_APPROVE"] === undefined) {
@@ -84,5 +97,7 @@ export function readCommands(args: Args): Commands {
     ...(reason && { reason: reason.value }),
     ...(lock && { lock: lock.value }),
     ...(image && { image: image.value }),
+    ...(at && { at: at.value }),
+    ...(diff && { diff: diff.value }),
   };
 }

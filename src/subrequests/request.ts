@@ -49,7 +49,11 @@ export const TEXT_REQUESTS = {
   history: {
     id: "frontend.tlog.history",
     description: "Show what a tag named when, by the lock file, the ledgers and the log",
-    options: [{ name: "build-arg:TLOG_IMAGE", description: "Tag to show the history of" }],
+    options: [
+      { name: "build-arg:TLOG_IMAGE", description: "Tag to show the history of" },
+      { name: "build-arg:TLOG_AT", description: "Day or time that is asked about: 2026-03-01" },
+      { name: "build-arg:TLOG_DIFF", description: "Two digests to compare: sha256:…,sha256:…" },
+    ],
   },
   sourcePolicy: {
     id: "frontend.tlog.source-policy",
@@ -80,7 +84,10 @@ export class RequestError extends Error {
  * The request of ours among a build's options; undefined for a build, or a request of the standard frontend. Throws
  * RequestError for commands that have no place in it: nothing is approved by the way, and nothing updated unseen.
  */
-export function ownRequest(options: Options, { approve, lock, image }: Commands): OwnRequest | undefined {
+export function ownRequest(
+  options: Options,
+  { approve, lock, image, at, diff }: Commands,
+): OwnRequest | undefined {
   const id = options["requestid"];
   const [request] = Object.entries(TEXT_REQUESTS).find(([, each]) => each.id === id) ?? [];
   const own = request as OwnRequest | undefined;
@@ -93,6 +100,8 @@ export function ownRequest(options: Options, { approve, lock, image }: Commands)
     throw new RequestError(
       'TLOG_IMAGE is for "docker buildx build --call tlog.verify" and "--call tlog.history" alone',
     );
+  if ((at ?? diff) !== undefined && own !== "history")
+    throw new RequestError('TLOG_AT and TLOG_DIFF are for "docker buildx build --call tlog.history" alone');
   if (lock === "update" && id !== undefined)
     throw new RequestError(
       'TLOG_LOCK=update is for "docker buildx build --build-arg TLOG_LOCK=update -o . ." without --call',

@@ -6,6 +6,7 @@ import { openRegistries } from "../../src/observer/opening.ts";
 import { parseTrustedRoot } from "../../src/trust/trusted-root.ts";
 import { observer } from "../../src/observer/observe.ts";
 import { readConfiguration } from "../../src/observer/configuration.ts";
+import type { ConfigurationParts } from "../observer/observing.ts";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { main } from "../../src/main.ts";
@@ -81,6 +82,87 @@ describe("nothing is found", () => {
   });
 });
 
+describe("an observer that was ended before it had written its ledger hides nothing", () => {
+  /** The log does what it is asked for by a run that sees nothing new, and the observer does not hear of it. */
+  const loseHead = () =>
+    at.sigstore.misbehave({ method: "POST", path: /log\/entries$/, fault: { kind: "lose" } });
+
+  test.for([2, 1] as const)(
+    "a head that Rekor v%i took, and of which the observer heard nothing",
+    async (api) => {
+      const parts = api === 2 ? at.v2 : {};
+      at.registry.image("team/app", "1.0", "one");
+      await at.run(parts);
+      const lift = loseHead();
+      expect((await at.run(parts)).summary).toMatchObject({ notRecorded: 1 });
+      lift();
+      expect(at.head()?.sequence).toBe(1);
+      at.registry.image("team/app", "1.0", "two");
+      expect((await at.run(parts)).summary).toMatchObject({ notRecorded: 0, moved: 1 });
+      expect(at.head()?.sequence).toBe(3);
+      const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+      const { status, result } = await at.audit({ logs }, FIRST);
+      expect({ status, findings: result.findings }).toEqual({ status: 0, findings: [] });
+    },
+  );
+});
+
+describe("an observer that lost its state before it had written its ledger", () => {
+  const later = (minutes: number) => () => new Date(Date.now() + minutes * 60_000);
+
+  /** Two runs, of which the first cannot write the ledger, and the second knows nothing of it. */
+  async function losing(
+    parts: ConfigurationParts,
+    [first, second]: readonly [string, string],
+  ): Promise<void> {
+    at.registry.image("team/app", "1.0", "one");
+    await at.run(parts);
+    at.registry.image("team/app", "1.0", first);
+    const path = /log\/entries$/;
+    const lifts = [
+      // The sighting, and then the head.
+      at.sigstore.misbehave({ method: "POST", path, times: 1, fault: { kind: "delay", ms: 0 } }),
+      at.sigstore.misbehave({ method: "POST", path, fault: { kind: "answer", status: 403, body: "" } }),
+    ];
+    expect((await at.run(parts)).summary).toMatchObject({ moved: 1, notRecorded: 1 });
+    for (const lift of lifts) lift();
+    at.registry.image("team/app", "1.0", second);
+    const again = await at.run({ ...parts, state: "another" }, { now: later(2) });
+    expect(again.summary).toMatchObject({ moved: 1, notRecorded: 0 });
+  }
+
+  test.for([
+    [1, "which the log says"],
+    [2, "which only its hash tells"],
+  ] as const)("signs a sighting of the same number again in Rekor v%i, %s: a note", async ([api]) => {
+    const parts = api === 1 ? {} : at.v2;
+    const first = api === 1 ? 1000 : 0;
+    const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+    await losing(parts, ["two", "two"]);
+    const { status, result } = await at.audit({ logs }, FIRST);
+    expect(status).toBe(0);
+    const reference = `${at.registry.host}/team/app:1.0`;
+    expect(result.findings).toMatchObject([
+      { kind: "repeated-sighting", level: "note", reference, indexes: [first + 2] },
+    ]);
+    expect(result.findings[0]?.message).toContain(`signed sighting 2 of "${reference}"`);
+    // It is no other thing once the ledger no longer keeps the line that says the same.
+    at.registry.image("team/app", "1.0", "three");
+    await at.run({ ...parts, state: "another", more: "keep: 1" }, { now: later(4) });
+    expect(await at.audit({ logs })).toMatchObject({ status: 0, kinds: ["repeated-sighting"] });
+  });
+
+  test.for([1, 2] as const)(
+    "hides what the tag named meanwhile, if that is another image by then: Rekor v%i",
+    async (api) => {
+      await losing(api === 1 ? {} : at.v2, ["two", "three"]);
+      const logs = `[{ url: ${at.sigstore.url}, api: ${api} }]`;
+      const { status, kinds } = await at.audit({ logs }, FIRST);
+      expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
+    },
+  );
+});
+
 describe("a ledger that leaves something out is found", () => {
   test("an entry that no line shows", async () => {
     await observed();
@@ -119,8 +201,11 @@ describe("a ledger that leaves something out is found", () => {
     at.registry.tags.get("team/ledger")?.set("v1", old);
     at.registry.image("team/app", "1.0", "three");
     await at.run({ ...at.v2, state: "another" });
-    const { kinds } = await at.audit();
+    const { kinds, result } = await at.audit();
     expect(kinds).toContain("head-forked");
+    expect(result.findings.find(({ kind }) => kind === "head-forked")?.message).toMatch(
+      /has 2 heads of number 2, .*: two observers write it with one key or identity, or one lost its state, or /,
+    );
     // What the first head 2 showed is not there any more.
     expect(kinds).toContain("line-gone");
   });
@@ -141,6 +226,32 @@ describe("a ledger that leaves something out is found", () => {
     expect(kinds).toEqual(["line-gone"]);
     expect(result.findings[0]?.reference).toBe(`${at.registry.host}/team/app:1.1`);
   });
+
+  test.for([
+    ["whose signature is another one", "/app:1.1", (text) => text.replace(/("sig":")(.)/, flipped)],
+    [
+      "whose columns say something else than its bundle",
+      "/app:1.1",
+      (text) => text.replace(/ sha256:\S+ /, OTHER),
+    ],
+    ["that is another tag's", "/app:1.2", (text) => text.replaceAll("team/app:1.1 ", "team/app:1.2 ")],
+    ["that is none", "nothing", () => "nothing of use"],
+  ] as const satisfies readonly (readonly [string, string, (text: string) => string])[])(
+    "a line %s",
+    async ([, reference, change]) => {
+      await observed();
+      await pushHead((sequence) => sequence + 1, { changed: { tag: "1.1", change } });
+      const { status, result } = await at.audit({}, FIRST);
+      expect(status).toBe(1);
+      const found = result.findings.find(({ kind }) => kind === "line-not-proven");
+      expect(found).toMatchObject({
+        level: "error",
+        reference: expect.stringMatching(new RegExp(`${reference}$`)),
+        ledger: `${at.registry.host}/team/ledger`,
+      });
+      expect(found?.message).toMatch(/^line 1 of ".*" in the ledger ".*": /);
+    },
+  );
 
   test("a ledger that somebody else signed", async () => {
     await observed();
@@ -205,6 +316,24 @@ describe("a log that lies is found, and nothing that it says is kept", () => {
     expect((await at.audit({}, FIRST)).kinds).toEqual(["log-inconsistent"]);
     at.sigstore.logV2.answer = honest;
     expect(await at.audit()).toMatchObject({ status: 0, result: { logs: [{ size: 1024, read: 1024 }] } });
+  });
+
+  test("it serves another bundle to an audit that was interrupted and goes on", async () => {
+    at.replaceLog(at.lyingLog(strangers(20_000)));
+    const honest = at.sigstore.logV2.answer;
+    const ending = new AbortController();
+    at.sigstore.logV2.answer = (request) => {
+      if (request.path.endsWith("/072")) ending.abort();
+      return honest(request);
+    };
+    expect((await at.audit({}, FIRST, { signal: ending.signal })).status).toBe(3);
+    at.sigstore.logV2.answer = (request) =>
+      honest({ ...request, path: request.path.replace("entries/074", "entries/000") });
+    const before = at.sigstore.requests.length;
+    expect((await at.audit()).kinds).toEqual(["log-inconsistent"]);
+    expect(at.sigstore.requests.slice(before)).not.toContain("GET /api/v2/tile/entries/000");
+    at.sigstore.logV2.answer = honest;
+    expect(await at.audit()).toMatchObject({ status: 0, result: { logs: [{ size: 20_000, read: 20_000 }] } });
   });
 
   test("it answers a checkpoint that it has not signed", async () => {
@@ -422,10 +551,19 @@ test("a registry that does not answer is no finding, and no clean audit", async 
   expect(await at.audit({}, FIRST)).toMatchObject({ status: 3, result: { findings: [] } });
 });
 
-/** Signs and pushes a head over the ledger's lines as they are, or without one tag. */
+/** What becomes of the lines of a tag. */
+interface ChangedLine {
+  readonly tag: string;
+  readonly change: (text: string) => string;
+}
+
+const OTHER = ` sha256:${"f".repeat(64)} `;
+const flipped = (_: string, before: string, first: string) => `${before}${first === "M" ? "N" : "M"}`;
+
+/** Signs and pushes a head over the ledger's lines as they are, without one tag, or with another one's changed. */
 async function pushHead(
   numbered: (sequence: number) => number,
-  { leftOut }: { readonly leftOut?: string } = {},
+  { leftOut, changed }: { readonly leftOut?: string; readonly changed?: ChangedLine } = {},
 ): Promise<void> {
   const repository = { registry: at.registry.host, repository: "team/ledger" };
   const name = `${at.registry.host}/team/ledger`;
@@ -447,7 +585,14 @@ async function pushHead(
     parts: base.shards.length,
     isChanged: () => true,
     change: (_, tags) =>
-      new Map([...tags].filter(([tag]) => leftOut === undefined || !tag.endsWith(`:${leftOut}`))),
+      new Map(
+        [...tags]
+          .filter(([tag]) => leftOut === undefined || !tag.endsWith(`:${leftOut}`))
+          .map(([tag, of]) => {
+            const isChanged = changed !== undefined && tag.endsWith(`:${changed.tag}`);
+            return [tag, isChanged ? { ...of, lines: of.lines.map(changed.change) } : of];
+          }),
+      ),
   });
   const { content, tags, lines } = prepared;
   const sequence = numbered(base.head?.sequence ?? 0);

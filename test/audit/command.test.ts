@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { beforeEach, expect, onTestFinished, test } from "vitest";
 import { AUDIT_SCHEMA, type AuditResult, auditText } from "../../src/audit/finding.ts";
 import { AuditState } from "../../src/audit/state.ts";
-import { type Auditing, startAuditing, strangers } from "./auditing.ts";
+import { type Auditing, keyText, startAuditing, strangers } from "./auditing.ts";
 
 let at: Auditing;
 beforeEach(async () => {
@@ -75,6 +75,19 @@ test("SARIF has each finding under its rule, at the configuration's file", async
   });
   const [{ tool, results }] = sarif.runs;
   for (const { ruleId, ruleIndex } of results) expect(tool.driver.rules[ruleIndex]?.id).toBe(ruleId);
+});
+
+test("a SARIF file that cannot be written keeps no finding back, and is no clean audit", async () => {
+  const { status, err, kinds } = await found(["--sarif", "nowhere/audit.sarif"]);
+  expect({ status, kinds }).toEqual({ status: 1, kinds: ["hidden-entry"] });
+  expect(err).toMatch(/^tlog-dockerfile audit: write "nowhere\/audit\.sarif": ENOENT[^\n]*\n$/);
+  const signers = `[{ key: ${keyText(at.newKey("nobody.pem"))} }]`;
+  const none = await at.audit({ signers, ledgers: "[]" }, [
+    "--from-scratch",
+    "--sarif",
+    "nowhere/audit.sarif",
+  ]);
+  expect(none.status).toBe(3);
 });
 
 test("progress shows how many entries of how many, with rate and time left", async () => {

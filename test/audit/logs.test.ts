@@ -171,6 +171,17 @@ test("a shard that closes is read to its end, and the observer's entries go on i
       { size: 2, read: 2 },
     ],
   });
+  // Which logs there are, the trusted root says.
+  const shards = root.tlogs.filter((log) => JSON.stringify(log).includes("ED25519"));
+  writeFileSync(
+    join(at.directory, "sigstore", "trusted_root.json"),
+    JSON.stringify({ ...root, tlogs: shards }),
+  );
+  writeFileSync(join(at.directory, "whole.yaml"), at.auditText().replace(/^logs:.*$/m, ""));
+  expect(await at.audit({}, [...FIRST, "--config", "whole.yaml"])).toMatchObject({
+    status: 0,
+    result: { entries: 6, findings: [], logs: [{ url: at.sigstore.url }, { url: next.url }] },
+  });
   // Whoever reads the new one alone is told what is lacking.
   const alone = await at.audit({ logs: `[{ url: ${next.url}, api: 2 }]` }, FIRST);
   expect(alone.kinds).toEqual(["head-missing"]);

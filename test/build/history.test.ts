@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { describe, expect, test } from "vitest";
 import { CourierError } from "../../src/courier/client/channel.ts";
 import { readResult } from "../../src/gateway/result.ts";
-import { HistoryShape } from "../../src/history/told.ts";
+import { HistoryDiffShape, HistoryShape } from "../../src/history/format.ts";
 import { joinLines, parseLockFile, recordLine } from "../../src/lock/file.ts";
 import { historyIn } from "../check/sample-history.ts";
 import type { LedgerSource } from "../../src/ledger/source.ts";
@@ -16,7 +16,10 @@ const LEDGER = "ghcr.io/acme/tlog-ledger";
 function ask(
   image: string | undefined,
   setting: Setting = {},
-  more: Pick<Case, "lock" | "log"> = {},
+  {
+    args = {},
+    ...more
+  }: Pick<Case, "lock" | "log"> & { readonly args?: Readonly<Record<string, string>> } = {},
 ): Promise<Built> {
   return start({
     ...more,
@@ -24,6 +27,7 @@ function ask(
     options: {
       requestid: "frontend.tlog.history",
       ...(image !== undefined && { "build-arg:TLOG_IMAGE": image }),
+      ...args,
     },
     setting: { policy: { trust: [{ signer: key.signer, may: new Set(["record", "approve"]) }] }, ...setting },
   });
@@ -37,12 +41,15 @@ function withLedger(content: Content): Setting {
   };
 }
 
-async function answerOf({ done }: Built) {
+async function answerOf(
+  { done }: Built,
+  shape: typeof HistoryShape | typeof HistoryDiffShape = HistoryShape,
+) {
   const { metadata } = readResult(await done);
   const text = (name: string) => Buffer.from(metadata[name] ?? []).toString();
   return {
     text: text("result.txt"),
-    json: v.parse(HistoryShape, JSON.parse(text("result.json"))),
+    json: v.parse(shape, JSON.parse(text("result.json"))),
     status: text("result.statuscode"),
   };
 }
@@ -110,6 +117,41 @@ describe("the request for a tag's history", () => {
       status: "1",
       json: { events: [], places: [{ answer: "failed", detail: "the log is down" }] },
     });
+  });
+
+  test("is answered as of a day", async () => {
+    const args = { "build-arg:TLOG_AT": "2020-01-01" };
+    const { status, json, text } = await answerOf(await ask("good:1", {}, { args }));
+    expect({ status, json }).toMatchObject({ status: "3", json: { at: "2020-01-01T23:59:59Z", events: [] } });
+    expect(text).toContain("no record of the tag counts by then");
+  });
+
+  test("compares two images of the tag", async () => {
+    const args = { "build-arg:TLOG_DIFF": `${OLD},${good.digest}` };
+    const { status, json, text } = await answerOf(await ask("moved:1", {}, { args }), HistoryDiffShape);
+    // The record of one names no platforms, and of the other there is none.
+    expect({ status, json }).toMatchObject({
+      status: "3",
+      json: { from: { digest: OLD, trusted: true }, to: { digest: good.digest, platforms: 0 } },
+    });
+    expect(text).toContain("no record of the tag has this digest");
+  });
+
+  test.for<[Readonly<Record<string, string>>, RegExp]>([
+    [
+      { TLOG_AT: "yesterday" },
+      /TLOG_AT="yesterday" is neither a day nor a time; write a day as in 2026-03-01/,
+    ],
+    [{ TLOG_AT: "9999-01-01" }, /TLOG_AT="9999-01-01" is in the future/],
+    [{ TLOG_DIFF: OLD }, /is not two digests, as in sha256:…,sha256:…/],
+    [{ TLOG_DIFF: `${OLD},${OLD},${OLD}` }, /is not two digests/],
+    [{ TLOG_DIFF: `${OLD},x` }, /is not two digests/],
+    [{ TLOG_DIFF: `${OLD},${OLD}`, TLOG_AT: "2020-01-01" }, /TLOG_AT is not for TLOG_DIFF/],
+  ])("with %o is refused", async ([given, why]) => {
+    const args = Object.fromEntries(
+      Object.entries(given).map(([name, value]) => [`build-arg:${name}`, value]),
+    );
+    await expect((await ask("good:1", {}, { args })).done).rejects.toThrow(why);
   });
 
   test.for<[string | undefined, RegExp]>([

@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
-import { HistoryDiffShape, HistoryShape, type ToldDiff, type ToldHistory } from "../../src/history/told.ts";
+import { HistoryDiffShape, HistoryShape, type ToldDiff, type ToldHistory } from "../../src/history/format.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { joinLines, recordLine } from "../../src/lock/file.ts";
 import { main } from "../../src/main.ts";

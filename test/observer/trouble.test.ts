@@ -251,8 +251,9 @@ describe("the log", () => {
     restore();
     const sizeBefore = logSize();
     expect((await at.run()).events).toMatchObject([{ event: "first-seen" }]);
-    // The head is new.
-    expect(logSize() - sizeBefore).toBe(1);
+    // The head that was not heard of, once more, and one that follows it.
+    expect(logSize() - sizeBefore).toBe(2);
+    expect(at.head()).toMatchObject({ sequence: 2 });
     expect((await at.read("1.0")).records).toHaveLength(1);
   });
 

@@ -35,6 +35,8 @@ test("commands are no part of the policy, and known to it", async () => {
     TLOG_REASON: "x",
     TLOG_LOCK: "check",
     TLOG_IMAGE: "app",
+    TLOG_AT: "2026-03-01",
+    TLOG_DIFF: "x",
   };
   expect((await policyOf({ args })).sources).toEqual((await policyOf({})).sources);
 });

@@ -54,6 +54,17 @@ describe("a command in the wrong place is refused, and says where its place is",
       says: '"docker buildx build --call tlog"',
     },
     {
+      row: "a day in a build",
+      commands: { at: "2026-03-01" },
+      says: 'TLOG_AT and TLOG_DIFF are for "docker buildx build --call tlog.history" alone',
+    },
+    {
+      row: "two digests in another question",
+      id: "frontend.tlog.verify",
+      commands: { image, diff: "sha256:…,sha256:…" },
+      says: 'TLOG_AT and TLOG_DIFF are for "docker buildx build --call tlog.history" alone',
+    },
+    {
       row: "an image to verify in a build",
       commands: { image },
       says: 'TLOG_IMAGE is for "docker buildx build --call tlog.verify" and "--call tlog.history" alone',
