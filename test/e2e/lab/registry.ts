@@ -19,6 +19,8 @@ export interface Registry {
   /** `hostname:port`, as image references begin. */
   readonly address: string;
   readonly logFile: string;
+  /** Its process; undefined while it is stopped. */
+  pid(): number | undefined;
   /** What was asked so far, oldest first: `HEAD /v2/base/manifests/1.0`; without the checks whether it is up and without queries. */
   requests(): readonly string[];
   /** Connections are refused from then on; what was pushed is kept. */
@@ -32,21 +34,31 @@ const USUAL_PORT = 5000;
 /** `198.18.1.2 - - [time] "HEAD /v2/base/manifests/1.0 HTTP/1.1" 200 …` */
 const ACCESS_LINE = /^\S+ \S+ \S+ \[[^\]]*\] "([A-Z]+ [^\s?]+)\S* HTTP\/[0-9.]+"/;
 
-/** Starts a registry on this address and waits until it answers. Throws LabError NOT_STARTED. */
-export async function startRegistry(chroot: Chroot, run: RunDirectory, hostname: string): Promise<Registry> {
+/**
+ * Starts a registry on this address and waits until it answers; a pull-through cache of another one when `cacheOf` has that one's
+ * URL. Throws LabError NOT_STARTED.
+ */
+export async function startRegistry(
+  chroot: Chroot,
+  run: RunDirectory,
+  hostname: string,
+  { cacheOf }: { readonly cacheOf?: string } = {},
+): Promise<Registry> {
   const port = (await freePort(hostname, USUAL_PORT)) ?? (await freePort(hostname));
   if (port === undefined) throw new LabError("NOT_STARTED", `the registry cannot listen on "${hostname}"`);
-  const logFile = join(chroot.labDir, "logs", `${run.id}-registry.log`);
-  const config = join(run.data, "registry.json");
-  await mkdir(join(run.data, "registry"), { recursive: true });
+  const kind = cacheOf === undefined ? "registry" : "cache";
+  const logFile = join(chroot.labDir, "logs", `${run.id}-${kind}.log`);
+  const config = join(run.data, `${kind}.json`);
+  await mkdir(join(run.data, kind), { recursive: true });
   await writeFile(
     config,
     // YAML, of which JSON is a part.
     JSON.stringify({
       version: 0.1,
       log: { level: "warn", accesslog: { disabled: false } },
-      storage: { filesystem: { rootdirectory: join(run.data, "registry") }, delete: { enabled: true } },
+      storage: { filesystem: { rootdirectory: join(run.data, kind) }, delete: { enabled: true } },
       http: { addr: `${hostname}:${port}`, secret: run.id },
+      ...(cacheOf !== undefined && { proxy: { remoteurl: cacheOf } }),
     }),
   );
 
@@ -94,6 +106,7 @@ export async function startRegistry(chroot: Chroot, run: RunDirectory, hostname:
     port,
     address: `${hostname}:${port}`,
     logFile,
+    pid: () => child?.pid,
     requests: () => requestsIn(readFileSync(logFile, "utf8")),
     stop,
     start,
