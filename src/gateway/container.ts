@@ -133,23 +133,22 @@ async function start(bridge: Bridge, options: ContainerOptions): Promise<Contain
   };
 }
 
-/** What comes on standard output. Ends with the process, or with the error that ended it. */
+/** What comes on standard output. Ends with the process, or with the error that ended it, after all that came before. */
 function outputOf(stream: ExecStream, name: string, onEndOfOutput: () => void): Readable {
-  const output = new Readable({ read: () => undefined });
-  // Whoever reads hears of it; whoever has stopped reading does not have to.
-  output.on("error", () => undefined);
+  const chunks: Uint8Array[] = [];
   let stderr = "";
-  let isOver = false;
+  let over: { readonly error?: Error | undefined } | undefined;
+  let wake = (): void => undefined;
   const end = (error?: Error): void => {
-    if (isOver) return;
-    isOver = true;
-    if (error === undefined) output.push(null);
-    else output.destroy(error);
+    over ??= { error };
+    wake();
   };
   stream.listen({
     message({ File: file, Exit: exit, Done: done }: ExecMessage) {
-      if (file?.Fd === STDOUT && file.Data?.length && !isOver) output.push(file.Data);
-      else if (file?.Fd === STDERR && file.Data)
+      if (file?.Fd === STDOUT && file.Data?.length && over === undefined) {
+        chunks.push(file.Data);
+        wake();
+      } else if (file?.Fd === STDERR && file.Data)
         stderr = (stderr + Buffer.from(file.Data).toString()).slice(-MAX_STDERR_BYTES);
       else if (file?.Fd === STDOUT && file.EOF) onEndOfOutput();
       else if (exit) end(exitError(exit, name, stderr));
@@ -157,6 +156,19 @@ function outputOf(stream: ExecStream, name: string, onEndOfOutput: () => void): 
     },
     end,
   });
+  async function* read(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      yield* chunks.splice(0);
+      if (chunks.length > 0) continue;
+      if (over?.error !== undefined) throw over.error;
+      if (over !== undefined) return;
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  }
+  // It takes the next chunk, or the error, when all before it is read: an error drops what is not.
+  const output = Readable.from(read(), { objectMode: false, highWaterMark: 1 });
+  // Whoever reads hears of it; whoever has stopped reading does not have to.
+  output.on("error", () => undefined);
   return output;
 }
 
