@@ -18,49 +18,50 @@ export function frameOf(message: Uint8Array): Buffer {
 
 /** Takes the bytes of a gRPC stream as they come, and gives the messages in them. */
 export class FrameReader {
-  #chunks: Uint8Array[] = [];
+  /** What has come of a message, with room behind it: many small pieces would take more than they hold. */
+  #bytes = Buffer.alloc(0);
   #size = 0;
 
   /** The messages that these bytes complete. Throws CallError for a compressed message, and for one that is too large. */
   push(chunk: Uint8Array): Uint8Array[] {
-    this.#chunks.push(chunk);
-    this.#size += chunk.length;
+    let rest = this.#size > 0 ? this.#with(chunk) : chunk;
     const messages: Uint8Array[] = [];
-    for (let length = this.#nextLength(); length !== undefined; length = this.#nextLength()) {
-      if (this.#size < HEADER_BYTES + length) break;
-      const bytes = this.#joined();
-      messages.push(bytes.subarray(HEADER_BYTES, HEADER_BYTES + length));
-      const rest = bytes.subarray(HEADER_BYTES + length);
-      this.#chunks = rest.length > 0 ? [rest] : [];
-      this.#size = rest.length;
+    let end = endOfMessage(rest);
+    for (; end <= rest.length; end = endOfMessage(rest)) {
+      messages.push(rest.subarray(HEADER_BYTES, end));
+      rest = rest.subarray(end);
+      // Whoever has the message has its memory.
+      this.#bytes = Buffer.alloc(0);
+      this.#size = 0;
     }
+    if (this.#size === 0 && rest.length > 0) this.#with(rest);
     return messages;
   }
 
-  /** Whether a message has begun and not ended. */
-  get isInside(): boolean {
-    return this.#size > 0;
+  /** All that has come of the message. */
+  #with(chunk: Uint8Array): Uint8Array {
+    const size = this.#size + chunk.length;
+    if (size > this.#bytes.length) {
+      const larger = Buffer.allocUnsafe(Math.max(size, 2 * this.#size));
+      larger.set(this.#bytes.subarray(0, this.#size));
+      this.#bytes = larger;
+    }
+    this.#bytes.set(chunk, this.#size);
+    this.#size = size;
+    return this.#bytes.subarray(0, size);
   }
+}
 
-  #nextLength(): number | undefined {
-    if (this.#size < HEADER_BYTES) return undefined;
-    const [first] = this.#chunks;
-    const bytes = first !== undefined && first.length >= HEADER_BYTES ? first : this.#joined();
-    const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
-    if (view.getUint8(0) !== 0) throw new CallError(INTERNAL, "the message is compressed");
-    const length = view.getUint32(1);
-    if (length > MAX_MESSAGE_BYTES)
-      throw new CallError(
-        RESOURCE_EXHAUSTED,
-        `the message has ${length} bytes, and the limit is ${MAX_MESSAGE_BYTES}`,
-      );
-    return length;
-  }
-
-  #joined(): Uint8Array {
-    const bytes =
-      this.#chunks.length === 1 ? (this.#chunks[0] ?? new Uint8Array()) : Buffer.concat(this.#chunks);
-    this.#chunks = [bytes];
-    return bytes;
-  }
+/** Where the message ends that these bytes begin with; infinity as long as they do not say. */
+function endOfMessage(bytes: Uint8Array): number {
+  if (bytes.length < HEADER_BYTES) return Infinity;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, HEADER_BYTES);
+  if (view.getUint8(0) !== 0) throw new CallError(INTERNAL, "the message is compressed");
+  const length = view.getUint32(1);
+  if (length > MAX_MESSAGE_BYTES)
+    throw new CallError(
+      RESOURCE_EXHAUSTED,
+      `the message has ${length} bytes, and the limit is ${MAX_MESSAGE_BYTES}`,
+    );
+  return HEADER_BYTES + length;
 }
