@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type ClientHttp2Session, connect } from "node:http2";
 import type { Duplex } from "node:stream";
 import { moby } from "../../gen/gateway.js";
 import { type ExecStream, openExec } from "./exec-stream.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import type { Headers, Http2Stream, StreamListener } from "./http2-stream.ts";
 import { FrameReader, frameOf, MAX_MESSAGE_BYTES } from "./grpc-frame.ts";
 import { CallError, failureIn, INTERNAL, UNAVAILABLE } from "./status.ts";
 import { encodeWarning, type Warning } from "./warning.ts";
@@ -13,9 +14,6 @@ const api = moby.buildkit.v1.frontend;
 export const SERVICE = "moby.buildkit.v1.frontend.LLBBridge";
 
 const IMAGE_SCHEME = "docker-image://";
-
-/** As much of an answer may be on its way at once, in bytes. */
-const WINDOW_BYTES = 4 * 1024 * 1024;
 
 export type SolveRequest = moby.buildkit.v1.frontend.SolveRequest.$Properties;
 export type ResolveImageConfigRequest = moby.buildkit.v1.frontend.ResolveImageConfigRequest.$Properties;
@@ -42,7 +40,7 @@ export interface DirectoryEntry {
  */
 export class Bridge {
   readonly #stream: Duplex;
-  #session: ClientHttp2Session | undefined;
+  #connection: Http2Connection | undefined;
 
   constructor(stream: Duplex) {
     this.#stream = stream;
@@ -53,39 +51,40 @@ export class Bridge {
   /** The encoded answer to an encoded request, to pass on what somebody else asks. `method` is such as `Solve`. */
   forward(method: string, request: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
-      const call = this.#open(method);
       const reader = new FrameReader();
       let answer: Uint8Array | undefined;
       let failure: CallError | undefined;
       let isAnswered = false;
-      const trailers = (headers: Parameters<typeof failureIn>[0]): void => {
-        if (headers["grpc-status"] === undefined) return;
-        isAnswered = true;
-        failure = failureIn(headers);
-      };
-      call.on("response", trailers);
-      call.on("trailers", trailers);
-      call.on("data", (chunk: Buffer) => {
-        try {
-          const [message] = reader.push(chunk);
-          answer ??= message;
-        } catch (error) {
-          reject(error as Error);
-          call.close();
-        }
+      const call = this.#open(method, {
+        headers(headers: Headers) {
+          if (headers["grpc-status"] === undefined) return;
+          isAnswered = true;
+          failure = failureIn(headers);
+        },
+        data(chunk) {
+          try {
+            const [message] = reader.push(chunk);
+            answer ??= message;
+          } catch (error) {
+            reject(error as Error);
+            call.reset("CANCEL");
+          }
+        },
+        over(cause) {
+          // An answer that comes before BuildKit has taken all of the request needs no more of it.
+          call.reset("CANCEL");
+          if (cause !== undefined)
+            reject(new CallError(UNAVAILABLE, `BuildKit does not answer ${method}: ${cause.message}`));
+          else if (failure !== undefined) reject(failure);
+          else if (!isAnswered)
+            reject(new CallError(UNAVAILABLE, `BuildKit hung up before it answered ${method}`));
+          else if (answer === undefined)
+            reject(new CallError(INTERNAL, `BuildKit answered ${method} with nothing`));
+          else resolve(answer);
+        },
       });
-      call.on("error", (cause: Error) =>
-        reject(new CallError(UNAVAILABLE, `BuildKit does not answer ${method}: ${cause.message}`)),
-      );
-      call.on("close", () => {
-        if (failure !== undefined) reject(failure);
-        else if (!isAnswered)
-          reject(new CallError(UNAVAILABLE, `BuildKit hung up before it answered ${method}`));
-        else if (answer === undefined)
-          reject(new CallError(INTERNAL, `BuildKit answered ${method} with nothing`));
-        else resolve(answer);
-      });
-      call.end(frameOf(request));
+      call.write(frameOf(request));
+      call.end();
     });
   }
 
@@ -175,31 +174,26 @@ export class Bridge {
 
   /** Opens a stream of messages about a process in a container. */
   execProcess(): ExecStream {
-    return openExec(this.#open("ExecProcess"));
+    return openExec((listener) => this.#open("ExecProcess", listener));
   }
 
   close(): void {
-    this.#session?.destroy();
+    this.#connection?.destroy();
   }
 
-  #connect(): ClientHttp2Session {
-    const session = connect("http://buildkit", {
-      createConnection: () => this.#stream,
-      settings: { enablePush: false, initialWindowSize: WINDOW_BYTES, maxHeaderListSize: MAX_MESSAGE_BYTES },
-    });
-    session.on("error", () => undefined);
-    session.once("connect", () => session.setLocalWindowSize(WINDOW_BYTES * 4));
-    return session;
-  }
-
-  #open(method: string): ReturnType<ClientHttp2Session["request"]> {
-    this.#session ??= this.#connect();
-    return this.#session.request({
-      ":method": "POST",
-      ":path": `/${SERVICE}/${method}`,
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
+  #open(method: string, listener: StreamListener): Http2Stream {
+    this.#connection ??= new Http2Connection(this.#stream, { maxHeaderBytes: MAX_MESSAGE_BYTES }).start();
+    return this.#connection.request(
+      [
+        [":method", "POST"],
+        [":scheme", "http"],
+        [":authority", "buildkit"],
+        [":path", `/${SERVICE}/${method}`],
+        ["content-type", "application/grpc"],
+        ["te", "trailers"],
+      ],
+      listener,
+    );
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ClientHttp2Stream } from "node:http2";
 import { moby } from "../../gen/gateway.js";
 import { FrameReader, frameOf } from "./grpc-frame.ts";
+import type { Http2Stream, StreamListener } from "./http2-stream.ts";
 import { CallError, failureIn, UNAVAILABLE } from "./status.ts";
 
 const { ExecMessage } = moby.buildkit.v1.frontend;
@@ -14,50 +14,55 @@ export interface ExecStream {
   /** Says that nothing more is written. */
   end(): void;
   cancel(): void;
-  /** Calls `message` for each one that comes, and `end` once, with the failure if there is one. */
+  /** Calls `message` for each one that comes, and `end` once, with the failure if there is one. To be called in the turn that opened it. */
   listen(listener: {
     readonly message: (message: ExecMessage) => void;
     readonly end: (error?: Error) => void;
   }): void;
 }
 
-/** The messages on an opened gRPC call. */
-export function openExec(call: ClientHttp2Stream): ExecStream {
+/** The messages on a gRPC call that `open` opens. */
+export function openExec(open: (listener: StreamListener) => Http2Stream): ExecStream {
+  const reader = new FrameReader();
+  let heard: Parameters<ExecStream["listen"]>[0] | undefined;
+  let failure: Error | undefined;
+  let isOver = false;
+  // It has nothing more to say, whether or not we have.
+  const over = (): void => {
+    if (!isOver) heard?.end(failure);
+    isOver = true;
+  };
+  const cancel = (): void => {
+    call.reset("CANCEL");
+    over();
+  };
+  const call = open({
+    headers(headers) {
+      if (headers["grpc-status"] !== undefined) failure ??= failureIn(headers);
+    },
+    data(chunk) {
+      try {
+        for (const bytes of reader.push(chunk)) heard?.message(ExecMessage.decode(bytes));
+      } catch (error) {
+        failure ??= error as Error;
+        cancel();
+      }
+    },
+    over(cause) {
+      if (cause !== undefined) failure ??= new CallError(UNAVAILABLE, cause.message);
+      over();
+    },
+  });
   return {
     write(message) {
-      if (!call.destroyed && !call.writableEnded) call.write(frameOf(ExecMessage.encode(message).finish()));
+      call.write(frameOf(ExecMessage.encode(message).finish()));
     },
     end() {
       call.end();
     },
-    cancel() {
-      call.close();
-    },
-    listen({ message, end }) {
-      const reader = new FrameReader();
-      let failure: Error | undefined;
-      const trailers = (headers: Parameters<typeof failureIn>[0]): void => {
-        if (headers["grpc-status"] !== undefined) failure ??= failureIn(headers);
-      };
-      call.on("response", trailers);
-      call.on("trailers", trailers);
-      call.on("data", (chunk: Buffer) => {
-        try {
-          for (const bytes of reader.push(chunk)) message(ExecMessage.decode(bytes));
-        } catch (error) {
-          failure ??= error as Error;
-          call.close();
-        }
-      });
-      call.on("error", ({ message: said }: Error) => (failure ??= new CallError(UNAVAILABLE, said)));
-      let isOver = false;
-      const over = (): void => {
-        if (!isOver) end(failure);
-        isOver = true;
-      };
-      // It has nothing more to say, whether or not we have.
-      call.on("end", over);
-      call.on("close", over);
+    cancel,
+    listen(listener) {
+      heard = listener;
     },
   };
 }

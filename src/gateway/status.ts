@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from "node:http2";
 import { moby } from "../../gen/gateway.js";
+import type { Headers } from "./http2-stream.ts";
 
 const { Status } = moby.buildkit.v1.frontend;
 
@@ -73,21 +73,21 @@ export function prefixedStatus(status: Uint8Array, words: string): Uint8Array {
 }
 
 /** The failure that gRPC's trailers tell of, or undefined when the call succeeded. */
-export function failureIn(trailers: IncomingHttpHeaders): CallError | undefined {
+export function failureIn(trailers: Headers): CallError | undefined {
   const code = Number(trailers["grpc-status"] ?? INTERNAL);
   if (code === 0) return undefined;
   const details = trailers["grpc-status-details-bin"];
-  const status = typeof details === "string" ? Buffer.from(details, "base64") : undefined;
-  const message = messageIn(status) ?? unescaped(String(trailers["grpc-message"] ?? ""));
+  const status = details === undefined ? undefined : Buffer.from(details, "base64");
+  const message = messageIn(status) ?? unescaped(trailers["grpc-message"] ?? "");
   return new CallError(code, message || `gRPC status ${code}`, status);
 }
 
 /** The trailers that tell of a failed call, or of a successful one when there is no error. */
-export function trailersOf(error?: CallError): OutgoingHttpHeaders {
+export function trailersOf(error?: CallError): Readonly<Record<string, string>> {
   if (error === undefined) return { "grpc-status": "0" };
   return {
     "grpc-status": String(error.code),
-    "grpc-message": encodeURIComponent(error.message),
+    "grpc-message": encodeURIComponent(error.message.toWellFormed()),
     "grpc-status-details-bin": Buffer.from(error.status).toString("base64"),
   };
 }
