@@ -96,6 +96,8 @@ export class Http2Connection {
   #isFlushPlanned = false;
   #hasSentFields = false;
   #queuedBytes = 0;
+  /** How many answers are in `#out`, and how many wait behind it. */
+  #newAnswers = 0;
   #waitingAnswers = 0;
   #idleFrames = 0;
 
@@ -228,7 +230,7 @@ export class Http2Connection {
 
   #answer(bytes: Uint8Array): void {
     this.#out.push(bytes);
-    this.#waitingAnswers++;
+    this.#newAnswers++;
   }
 
   // Sending.
@@ -271,7 +273,8 @@ export class Http2Connection {
     const out = Buffer.concat(this.#out);
     this.#out = [];
     const unread = this.#stream.writableLength;
-    if (unread === 0) this.#waitingAnswers = 0;
+    this.#waitingAnswers = this.#newAnswers + (unread === 0 ? 0 : this.#waitingAnswers);
+    this.#newAnswers = 0;
     if (
       this.#waitingAnswers > MAX_WAITING_ANSWERS ||
       unread + out.length + this.#queuedBytes > MAX_QUEUED_BYTES

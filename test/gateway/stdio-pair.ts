@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 /** Two ends of one connection. */
-async function socketPair(): Promise<[Socket, Socket]> {
+export async function socketPair(): Promise<[Socket, Socket]> {
   const directory = mkdtempSync(join(tmpdir(), "pair-"));
   const path = join(directory, "s");
   const server = createServer({ allowHalfOpen: true });
