@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/2 (RFC 9113) with prior knowledge on any stream of bytes, as far as gRPC takes it. It is ours because Node's cannot be in a
-// snapshot and takes longer to load than most builds' other calls.
+// HTTP/2 (RFC 9113) with prior knowledge on any stream of bytes, as far as gRPC needs it. It is ours because Node's cannot be in a
+// snapshot, and loading it delays the first call of each build.
 import type { Duplex } from "node:stream";
 import { encodeFields, type Field, HpackDecoder, NO_DYNAMIC_TABLE } from "./hpack.ts";
 import {
@@ -86,8 +86,9 @@ export class Http2Connection {
   readonly #streams = new Map<number, Http2Stream>();
   /** Streams that have something to send. */
   readonly #sending = new Set<Http2Stream>();
-  /** Streams of a client that are not open yet, with the block that opens each. */
+  /** Streams of a client that are not open yet, with the header fields that open each. */
   readonly #waiting = new Map<Http2Stream, readonly Field[]>();
+  /** The numbers of streams that we gave up, the latest ones. */
   readonly #reset = new Set<number>();
   /** The highest number of a stream that was opened. */
   #lastId = 0;
@@ -139,6 +140,7 @@ export class Http2Connection {
     };
   }
 
+  /** Says how HTTP/2 begins (3.4), and listens. */
   start(): this {
     if (!this.#isServer) this.#out.push(PREFACE);
     this.#out.push(
@@ -198,7 +200,7 @@ export class Http2Connection {
     this.#stream.end(last, () => this.#stream.destroy());
   }
 
-  /** Ends a stream for us. Its listener hears of it unless it heard everything. */
+  /** Forgets a stream. Its listener hears of it unless it has heard everything. */
   #close(stream: Http2Stream, reason?: Error): void {
     if (stream.isClosed) return;
     stream.isClosed = true;
@@ -242,7 +244,7 @@ export class Http2Connection {
     queueMicrotask(() => this.#guarded(() => undefined));
   }
 
-  /** Does this, then sends what there is to send. */
+  /** Does this, then sends what there is to send. Nothing is thrown: a mistake of the other side's ends the connection. */
   #guarded(work: () => void): void {
     this.#isFlushPlanned = true;
     try {
