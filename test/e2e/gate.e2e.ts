@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { MOVING_TAGS, type MovingTag, type Names, scanner } from "./cases/moving-tags.ts";
 import { expectBuilt, expectNothingRan, expectRefusal, markedLines, verdictLines } from "./cases/refusal.ts";
 import { FRONTEND_CONTEXT, type Site, startSite } from "./cases/site.ts";
+import { copyContext } from "./lab/frontend-image.ts";
 
 let site: Site;
 /** A frontend like ours that does everything but refuse. */
@@ -217,7 +218,7 @@ async function contentOf({
 }
 
 /** Where the gate hears what is said of an image; the bundler names what it hears it from. */
-const HEARING = /this\.#judge ?= ?(\w+)([;,])/g;
+const HEARING = /this\.#judge ?= ?(\w+)([;,}])/g;
 /** What is left of that in a frontend that refuses nothing. */
 const DEAF =
   'this.#judge = async (image) => { const said = await $1(image); return said.outcome === "refuse" ? { ...said, outcome: "pass" } : said; }$2';
@@ -226,15 +227,11 @@ const DEAF =
 async function openFrontend(): Promise<string> {
   const context = await mkdtemp(join(tmpdir(), "open-frontend-"));
   try {
-    const dist = join(context, "dist");
-    await cp(join(FRONTEND_CONTEXT, "dist"), dist, { recursive: true });
-    let opened = 0;
-    for (const name of (await readdir(dist)).filter((each) => each.endsWith(".js"))) {
-      const text = await readFile(join(dist, name), "utf8");
-      opened += [...text.matchAll(HEARING)].length;
-      await writeFile(join(dist, name), text.replace(HEARING, DEAF));
-    }
-    expect(opened).toBe(1);
+    await copyContext(FRONTEND_CONTEXT, context);
+    const program = join(context, "dist/frontend.cjs");
+    const text = await readFile(program, "utf8");
+    expect([...text.matchAll(HEARING)]).toHaveLength(1);
+    await writeFile(program, text.replace(HEARING, DEAF));
     return await site.derive({ context });
   } finally {
     await rm(context, { recursive: true });

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mustRun } from "./lab/command.ts";
 import { parseReference } from "../../src/image/reference.ts";
-import { REPOSITORY } from "./lab/frontend-image.ts";
+import { copyContext, REPOSITORY } from "./lab/frontend-image.ts";
 import { httpRequest } from "./lab/http-request.ts";
 import { type Lab, startLab } from "./lab/lab.ts";
 import { rekorCli } from "./lab/rekor-cli.ts";
@@ -160,9 +160,7 @@ describe("the legacy engine", () => {
 describe("the frontend image", () => {
   test("has Node, its labels and what is put on top of it", async () => {
     const context = await mkdtemp(join(tmpdir(), "frontend-"));
-    await mkdir(join(context, "dist"));
-    for (const name of ["rehearsal", "scripts/image-root.ts"])
-      await cp(join(REPOSITORY, name), join(context, name), { recursive: true });
+    await copyContext(REPOSITORY, context);
     await writeFile(
       join(context, "dist/frontend.cjs"),
       `require("v8").startupSnapshot.setDeserializeMainFunction(() => console.error("the frontend runs on " + process.version));\n`,
@@ -199,8 +197,7 @@ describe("the frontend image", () => {
     expect(megabytes[2]).toBeLessThan(6);
 
     const context = await mkdtemp(join(tmpdir(), "frontend-"));
-    for (const name of ["dist", "rehearsal", "scripts/image-root.ts"])
-      await cp(join(REPOSITORY, name), join(context, name), { recursive: true });
+    await copyContext(REPOSITORY, context);
     await writeFile(join(context, "dist/news.txt"), "a release\n");
     const next = await layersOf(await lab.buildFrontend({ context, isRelease: true }));
     await rm(context, { recursive: true });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { cp, readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import { type Chroot, MULTIARCH } from "./chroot.ts";
@@ -55,6 +55,12 @@ function nodeBinary(): string {
     throw new LabError("NOT_MADE", `the npm package "${name}" is not installed, run npm ci`, { cause });
   }
   return join(packageFile, "../bin/node");
+}
+
+/** Copies what `Dockerfile.frontend` takes from a context to another one, where a test may change it. */
+export async function copyContext(from: string, to: string): Promise<void> {
+  for (const name of ["dist", "rehearsal", "scripts/image-root.ts"])
+    await cp(join(from, name), join(to, name), { recursive: true });
 }
 
 /** Throws LabError NOT_MADE when the context has no bundle to put into the image. */
