@@ -92,7 +92,9 @@ export function scaleReport(
       .map(({ size, peakBytes }) => `${size.toLocaleString("en")} ${scale.unit}: ${mega(peakBytes)} MB`),
   );
   const memory = `The deciding process is to stay below ${mega(MAX_PEAK_BYTES)} MB: ${over.length === 0 ? "it does in all of these" : `it does not with ${over.join(", ")}`}.`;
-  const foot = describeMachine(machine, [`medians of ${rounds} ${rounds === 1 ? "run" : "runs"}`]);
+  const foot = describeMachine(machine, [
+    rounds === 1 ? "one run of each size" : `medians of ${rounds} runs, of fewer where one takes seconds`,
+  ]);
   return [foot, memory, ...pictures, ...tables].join("\n\n");
 }
 
@@ -194,7 +196,7 @@ function growthText({ milliseconds, processorMs, peakBytes }: Growth): string {
     ["memory", peakBytes],
   ] as const;
   const said = measures.map(([name, exponent]) => {
-    if (exponent === undefined) return `${name}: none to be seen`;
+    if (exponent === undefined) return `${name}: too little to fit`;
     return `${name}: ${exponent.toFixed(2)}${exponent > MAX_GROWTH ? " (more than linear)" : ""}`;
   });
   return `Growth, ${said.join("; ")}.`;

@@ -222,7 +222,7 @@ async function runJoined(
     return { ...answered, heard: fake.heard };
   } finally {
     child?.kill("SIGKILL");
-    socket.destroy();
+    for (const stream of [socket, child?.stdin, child?.stdout, child?.stderr]) stream?.destroy();
     fake.close();
     rmSync(temporary, { recursive: true, force: true });
   }

@@ -39,6 +39,7 @@ export interface OpenedScale {
 }
 
 const IMAGE = "registry.example/base:1.0";
+const STEPS_OF_A_STAGE = 100;
 const LOG_HOST = "rekor.example.org";
 
 /** A row for each scale, in the order of the tables. */
@@ -66,7 +67,7 @@ export const SCALES: readonly Scale[] = [
     name: "strangers",
     title: "Entries by strangers about one tag in the log",
     unit: "entries",
-    sizes: [0, 1_000, 10_000],
+    sizes: [0, 100, 1_000, 10_000],
     open: (size) => logged({ approvals: 0, strangers: size }),
   },
   {
@@ -84,10 +85,18 @@ export const SCALES: readonly Scale[] = [
     name: "operations",
     title: "Operations in the definition",
     unit: "operations",
-    sizes: [1_000, 10_000, 50_000],
+    sizes: [1_000, 2_000, 5_000, 10_000, 50_000],
     open: async (size) => {
-      const steps = Array.from({ length: size - 1 }, (_, index) => `RUN ${index}\n`);
-      return locked(`FROM ${IMAGE}\n${steps.join("")}`, [IMAGE]);
+      // BuildKit's conversion takes quadratic time for the steps of one stage, so that there are many.
+      const stages = Array.from({ length: size / STEPS_OF_A_STAGE }, (_, stage) => {
+        const steps = Array.from(
+          { length: STEPS_OF_A_STAGE - 1 },
+          (_step, index) => `RUN ${stage} ${index}\n`,
+        );
+        return `FROM ${IMAGE} AS s${stage}\n${steps.join("")}`;
+      });
+      const copies = stages.map((_, stage) => `COPY --from=s${stage} /file /${stage}\n`);
+      return locked(`${stages.join("")}FROM ${IMAGE}\n${copies.join("")}`, [IMAGE]);
     },
   },
 ];
