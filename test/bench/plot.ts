@@ -118,7 +118,7 @@ function drawPanel({ title, x, y, series, limit }: LinePanel, width: number, hei
   parts.push(text((left + width - right) / 2, height - bottom + 34, x, "middle"));
   if (limit !== undefined) {
     parts.push(line(left, atY(limit.y), width - right, atY(limit.y), "limit"));
-    parts.push(text(width - right, atY(limit.y) - 4, limit.label, "end"));
+    parts.push(text(left + 4, atY(limit.y) - 4, limit.label));
   }
   const legend: string[] = [];
   for (const [index, each] of shown.entries()) {
