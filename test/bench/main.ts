@@ -24,7 +24,9 @@ async function bench(options: BenchOptions): Promise<void> {
     const tables: Results["tables"][number][] = [];
     for (const images of options.images) {
       const one = await setting.bench(images);
-      say(`timing ${rounds} rounds of ${kinds.length} builds with ${images} images …`);
+      say(
+        `timing ${rounds} rounds of ${kinds.length} builds with ${images} ${images === 1 ? "image" : "images"} …`,
+      );
       const measured = await measure(one, {
         kinds,
         rounds,

@@ -86,7 +86,7 @@ try {
   if (options === "help") process.stdout.write(`${SCALE_USAGE}\n`);
   else await bench(options);
 } catch (error) {
-  process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
   if (error instanceof UsageError) {
     process.stderr.write(`\n${SCALE_USAGE}\n`);

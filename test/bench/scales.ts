@@ -85,7 +85,7 @@ export const SCALES: readonly Scale[] = [
     name: "operations",
     title: "Operations in the definition",
     unit: "operations",
-    sizes: [1_000, 2_000, 5_000, 10_000, 50_000],
+    sizes: [1_000, 5_000, 10_000, 30_000, 50_000],
     open: async (size) => {
       // BuildKit's conversion takes quadratic time for the steps of one stage, so that there are many.
       const stages = Array.from({ length: size / STEPS_OF_A_STAGE }, (_, stage) => {
