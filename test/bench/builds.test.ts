@@ -33,15 +33,20 @@ const OURS = `#2 resolve image config for docker-image://${frontend}
 #12 CACHED
 `;
 
-const ours = { kind: "ours", images, frontend } as const;
+const ours = { kind: { frontend: {} }, images, frontend } as const;
 
 test("a fully cached build through the frontend, with every image unchanged, is what is to be timed", () => {
   expect(deviation(OURS, ours)).toBeUndefined();
 });
 
+test("a line that the progress comes back to is one line", () => {
+  const [verdict = ""] = /^#7 \[tlog\].*\n/m.exec(OURS) ?? [];
+  expect(deviation(OURS.replace("#9 [stage-0", `${verdict}#9 [stage-0`), ours)).toBeUndefined();
+});
+
 test("without a syntax line, no frontend and no verdict is to be seen", () => {
   const output = OURS.slice(OURS.indexOf("#9 "));
-  expect(deviation(output, { kind: "none", images, frontend: undefined })).toBeUndefined();
+  expect(deviation(output, { kind: { frontend: "none" }, images, frontend: undefined })).toBeUndefined();
 });
 
 test.for([
@@ -66,8 +71,18 @@ test.for([
   expect(deviation(output, ours)).toContain(why);
 });
 
+test("a first recording is one in which every image was recorded", () => {
+  const records = { ...ours, kind: { frontend: {}, records: true } } as const;
+  expect(deviation(OURS, records)).toContain("found nothing recorded instead of");
+  expect(
+    deviation(OURS.replaceAll(/unchanged since [\d-]+:/g, "first seen, recorded:"), records),
+  ).toBeUndefined();
+});
+
 test("a build without a syntax line that goes through a frontend is not timed", () => {
-  expect(deviation(OURS, { kind: "none", images, frontend: undefined })).toContain("instead of nothing");
+  expect(deviation(OURS, { kind: { frontend: "none" }, images, frontend: undefined })).toContain(
+    "instead of nothing",
+  );
 });
 
 test("the Dockerfile takes a file of every image, and differs only in its first line", () => {

@@ -1,36 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // How much longer a fully cached build takes with our frontend: npm run bench -- --help
-import { cpus, loadavg } from "node:os";
-import { KINDS } from "./builds.ts";
+import { KINDS, RECORDING_KINDS } from "./kinds.ts";
+import { currentLoad, thisMachine } from "./machine.ts";
 import { measure } from "./measurement.ts";
 import { type BenchOptions, USAGE, UsageError, readOptions } from "./options.ts";
-import { jsonReport, textReport } from "./report.ts";
+import { writeSection } from "./page.ts";
+import { jsonReport, markdownReport, plotReport, type Results, textReport } from "./report.ts";
 import { openSetting } from "./setting.ts";
+
+const PLOT = "cached-builds.svg";
 
 function say(text: string): void {
   process.stderr.write(`bench: ${text}\n`);
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  const { rounds, images } = options;
-  const setting = await openSetting(options, say);
+  const { rounds } = options;
+  const kinds = options.recording ? [...KINDS, ...RECORDING_KINDS] : KINDS;
+  say("making an engine, a registry, a log, images and frontends …");
+  const setting = await openSetting(options, kinds);
   try {
-    say(`timing ${rounds} rounds of ${KINDS.length} builds …`);
-    const before = loadavg()[0] ?? 0;
-    const samples = await measure(setting, {
-      rounds,
-      onRound: (round) => round % 5 === 0 && say(`  ${round} of ${rounds}`),
-    });
-    const results = {
-      samples,
-      rounds,
-      images,
-      engine: setting.engine,
-      upstream: setting.upstream,
-      cores: cpus().length,
-      load: [before, loadavg()[0] ?? 0],
-    } as const;
+    const before = currentLoad();
+    const tables: Results["tables"][number][] = [];
+    for (const images of options.images) {
+      const one = await setting.bench(images);
+      say(
+        `timing ${rounds} rounds of ${kinds.length} builds with ${images} ${images === 1 ? "image" : "images"} …`,
+      );
+      const measured = await measure(one, {
+        kinds,
+        rounds,
+        onRound: (round) => round % 5 === 0 && say(`  ${round} of ${rounds}`),
+      });
+      tables.push({ images, measured });
+    }
+    const { engine, upstream } = setting;
+    const results = { kinds, tables, rounds, engine, upstream, machine: thisMachine(before) };
     process.stdout.write(options.json ? jsonReport(results) : textReport(results));
+    if (options.writeDocs)
+      writeSection({
+        name: "cached-builds",
+        text: markdownReport(results, `images/${PLOT}`),
+        plots: new Map([[PLOT, plotReport(results)]]),
+      });
   } finally {
     await setting.close();
   }
