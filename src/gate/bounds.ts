@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 /** The most images that a build may ask for: a Dockerfile of hundreds of stages has fewer. */
-export const MAX_IMAGES = 256;
+export const MAX_IMAGES = 512;
 
 /** The largest configuration of an image, in bytes. Docker's own limit for one is 4 MiB. */
 export const MAX_CONFIG_BYTES = 4 * 1024 * 1024;

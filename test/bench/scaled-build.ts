@@ -109,7 +109,7 @@ async function build(
     join(metadata, "frontend.bin"),
     pb.Definition.encode({ def: [pb.Op.encode({}).finish()] }).finish(),
   );
-  const node = [process.execPath, "--snapshot-blob", blob, "--"];
+  const node = [process.execPath, "--max-semi-space-size=4", "--snapshot-blob", blob, "--"];
   const before = given.requests?.() ?? 0;
   const { heard, ...cost } = await runJoined(behaviourOf(given), ({ env }) =>
     spawn("unshare", ["--mount", "sh", "-c", IN_ITS_PLACE, "sh", root, ...node], { env }),
