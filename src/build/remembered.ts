@@ -16,14 +16,16 @@ export interface RememberingOptions extends CourierOptions {
   readonly now: () => Date;
   /** The time that one question to a log has, in milliseconds. */
   readonly timeoutMs: number;
+  /** How long BuildKit has for one answer, in milliseconds. */
+  readonly answerMs?: number;
 }
 
 /** How often one question is asked anew on one day, when the answers before were not enough. */
 const MAX_TIMES = 3;
 /** A log that takes longer is asked by a courier, which has the time that the policy says. */
 const LOG_MS = 5_000;
-/** How long BuildKit has to start the step besides. */
-const START_MS = 10_000;
+/** BuildKit may have to start the step besides. */
+const ANSWER_MS = LOG_MS + 10_000;
 /** The longest variable that Linux gives a process is 128 KiB. */
 const MAX_QUESTIONS_BYTES = 96 * 1024;
 const TITLE = "[internal] ask the log";
@@ -33,7 +35,11 @@ const TITLE = "[internal] ask the log";
  * keeps like that of any step. Its key is the question, the day (UTC) and how often it was asked on that day; so the next day
  * asks anew, and so does a build for which what is kept is not enough, up to MAX_TIMES.
  */
-export function rememberedBy(bridge: Pick<Bridge, "solve" | "readFile">, options: RememberingOptions): Remembered {
+export function rememberedBy(
+  bridge: Pick<Bridge, "solve" | "readFile">,
+  options: RememberingOptions,
+): Remembered {
+  const { answerMs = ANSWER_MS } = options;
   const begun = options.now();
   const askedOn = dayOf(begun);
   let image: Promise<Uint8Array> | undefined;
@@ -56,7 +62,7 @@ export function rememberedBy(bridge: Pick<Bridge, "solve" | "readFile">, options
   return async function* (searches) {
     for (let time = 1; time <= MAX_TIMES; time++) {
       const reading = read(searches, time).catch(() => undefined);
-      const bytes = await within(START_MS + LOG_MS, reading, () => undefined);
+      const bytes = await within(answerMs, reading, () => undefined);
       if (bytes === undefined) return;
       const { askedAt, found } = await answersIn(bytes, searches);
       if (found !== undefined) yield { found, askedOn } satisfies RememberedAnswer;

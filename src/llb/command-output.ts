@@ -21,10 +21,7 @@ export interface Command {
  * which it cannot write to. It has the network that RUN steps have, and no secrets. Equal commands give equal bytes. Throws
  * DefinitionError for an image that cannot be read.
  */
-export function commandOutput(
-  image: Uint8Array,
-  { args, env, proxies, output, title }: Command,
-): Uint8Array {
+export function commandOutput(image: Uint8Array, { args, env, proxies, output, title }: Command): Uint8Array {
   const { steps, metadata, root, platform } = readImage(image);
   const exec = pb.ExecOp.encode({
     meta: {
