@@ -20,8 +20,11 @@ export interface RememberingOptions extends CourierOptions {
   readonly answerMs?: number;
 }
 
-/** How often one question is asked anew on one day, when the answers before were not enough. */
-const MAX_TIMES = 3;
+/** How often one question is asked on one day, when the answer before was not enough. */
+const MAX_TIMES = 2;
+/** Each step that has to run is a process of its own, and a courier would ask for all images of a build in one. */
+const AT_ONCE = 8;
+const MAX_MADE = 8;
 /** A log that takes longer is asked by a courier, which has the time that the policy says. */
 const LOG_MS = 5_000;
 /** BuildKit may have to start the step besides. */
@@ -34,6 +37,8 @@ const TITLE = "[internal] ask the log";
  * What the builder remembers: a search is a step of our own image, with the network and without secrets, whose output BuildKit
  * keeps like that of any step. Its key is the question, the day (UTC) and how often it was asked on that day; so the next day
  * asks anew, and so does a build for which what is kept is not enough, up to MAX_TIMES.
+ *
+ * A build makes few answers itself, and none once the builder or the log failed to give one: a courier is faster then.
  */
 export function rememberedBy(
   bridge: Pick<Bridge, "solve" | "readFile">,
@@ -42,15 +47,18 @@ export function rememberedBy(
   const { answerMs = ANSWER_MS } = options;
   const begun = options.now();
   const askedOn = dayOf(begun);
+  const inTurn = turns(AT_ONCE);
   let image: Promise<Uint8Array> | undefined;
   let room: number = MAX_FOUND.build.bytes;
+  let made = 0;
+  let isGivenUp = false;
 
   const read = async (searches: readonly Search[], time: number): Promise<Uint8Array | undefined> => {
     image ??= options.image();
     const definition = stepOf(await image, searches, { ...options, askedOn, time });
-    const ref = definition && readResult(await bridge.solve({ Definition: definition })).refs[0]?.id;
-    if (!ref) return undefined;
-    const bytes = await bridge.readFile(ref, {
+    if (definition === undefined) return undefined;
+    const [ref] = readResult(await bridge.solve({ Definition: definition })).refs;
+    const bytes = await bridge.readFile(ref?.id ?? "", {
       path: `/${REMEMBERED.file}`,
       offset: 0,
       length: MAX_REMEMBERED_BYTES + 1,
@@ -58,16 +66,49 @@ export function rememberedBy(
     room -= bytes.length;
     return bytes.length > MAX_REMEMBERED_BYTES || room < 0 ? undefined : bytes;
   };
+  /** What is kept, or was just made; undefined where there is nothing to be had. */
+  const answer = async (searches: readonly Search[], time: number): Promise<Answer | undefined> => {
+    if (isGivenUp || made >= MAX_MADE) return undefined;
+    const failed = (): undefined => void (isGivenUp = true);
+    const bytes = await within(answerMs, read(searches, time).catch(failed), failed);
+    if (bytes === undefined) return undefined;
+    const { askedAt, found } = await answersIn(bytes, searches);
+    const isKept = askedAt < begun;
+    if (!isKept) made += 1;
+    if (!isKept && found === undefined) isGivenUp = true;
+    return { isKept, found };
+  };
 
   return async function* (searches) {
     for (let time = 1; time <= MAX_TIMES; time++) {
-      const reading = read(searches, time).catch(() => undefined);
-      const bytes = await within(answerMs, reading, () => undefined);
-      if (bytes === undefined) return;
-      const { askedAt, found } = await answersIn(bytes, searches);
-      if (found !== undefined) yield { found, askedOn } satisfies RememberedAnswer;
-      // This build made it, so the log says no more now.
-      if (!(askedAt < begun)) return;
+      const answered = await inTurn(() => answer(searches, time));
+      if (answered?.found !== undefined) yield { found: answered.found, askedOn };
+      // What this build made is all that the log says now.
+      if (answered?.isKept !== true) return;
+    }
+  };
+}
+
+interface Answer {
+  /** Whether it was there before this build. */
+  readonly isKept: boolean;
+  /** Undefined when a search has none. */
+  readonly found: RememberedAnswer["found"] | undefined;
+}
+
+/** Lets so many work at once; the others wait in their order. */
+function turns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
+  let free = atOnce;
+  const waiting: (() => void)[] = [];
+  return async (work) => {
+    if (free > 0) free -= 1;
+    else await new Promise<void>((resolve) => waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = waiting.shift();
+      if (next === undefined) free += 1;
+      else next();
     }
   };
 }

@@ -181,6 +181,8 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs, isLive }: Ask
       const looked = await judgeRemembered(one, { ...broughtBy(answers), known: atHand, trust });
       const lookup = looked && compare(looked);
       if (lookup !== undefined && isUnchanged(one, lookup)) return said({ ...lookup, askedOn });
+      // A later answer could only say that it moved, or that it was approved just now: both are the log's to say.
+      if (lookup?.standing !== undefined) break;
     }
   }
   // It starts while the trusted root is read.

@@ -149,7 +149,7 @@ const ReportedImage = described(
     ),
     remembered: v.exactOptional(
       described(
-        v.pipe(v.string(), v.isoDate()),
+        v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/)),
         "The day (UTC) on which the log was asked, where the builder remembered what it said",
       ),
     ),

@@ -178,6 +178,12 @@ describe("what is remembered lets a tag be unchanged, and nothing else", () => {
     expect(around.questions.length).toBeGreaterThan(0);
   });
 
+  test("a tag that is remembered otherwise is asked about at once, and no later answer is waited for", async () => {
+    const around = building({ log: logOf([owner, OTHER]), remembered: [1, 1] });
+    expect((await judge(around)).verdict.kind).toBe("moved");
+    expect(around.answers()).toBe(1);
+  });
+
   test("the log cannot be asked, and what is remembered does not do: unknown", async () => {
     const around = building({ log: logOf([owner, OTHER]), remembered: [1], setting: { courier: DOWN } });
     expect(await judge(around)).toMatchObject({
