@@ -119,8 +119,12 @@ function stepOf(
   searches: readonly Search[],
   { askedOn, time, ...options }: RememberingOptions & { readonly askedOn: string; readonly time: number },
 ): Uint8Array | undefined {
-  const questions = searches.map((what, index) => JSON.stringify({ id: index + 1, ask: "find", ...what }));
-  const text = questions.join("\n");
+  // The tag only says which searches belong together. Without it the definition has no image's name, as the log has none.
+  const questions = searches.map((search, index) => {
+    const { tag: _, ...what } = search;
+    return { id: index + 1, ask: "find", ...what };
+  });
+  const text = questions.map((each) => JSON.stringify(each)).join("\n");
   if (Buffer.byteLength(text) > MAX_QUESTIONS_BYTES) return undefined;
   const proxies = proxyArgs(options);
   const proxy = (name: string): string =>

@@ -202,10 +202,8 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs, isLive }: Ask
  * What remembered evidence says; undefined where a newer trusted root could say something else of it. Then the log is asked, as if
  * nothing had been remembered.
  */
-async function judgeRemembered(
-  { context: { newerRoot: _, ...context }, ...one }: ImageCheck,
-  brought: BroughtToJudge,
-): Promise<Lookup | undefined> {
+async function judgeRemembered(one: ImageCheck, brought: BroughtToJudge): Promise<Lookup | undefined> {
+  const { newerRoot: _, ...context } = one.context;
   const { history, lookup } = await judgeBrought({ ...one, context }, brought);
   return countOf(history.rejected, STRANGERS_APART) === 0 ? lookup : undefined;
 }

@@ -99,8 +99,16 @@ describe("a search is a step", () => {
     expect(builder.asked.map(({ TLOG_ASKED }) => TLOG_ASKED)).toEqual(["2026-11-21 1", "2026-11-21 2"]);
     for (const { TLOG_QUESTIONS = "" } of builder.asked) {
       const questions = TLOG_QUESTIONS.split("\n").map((line) => JSON.parse(line) as object);
-      expect(questions).toEqual(SEARCHES.map((each, index) => ({ id: index + 1, ask: "find", ...each })));
+      expect(questions).toEqual(
+        SEARCHES.map(({ log, hash }, index) => ({ id: index + 1, ask: "find", log, hash })),
+      );
     }
+  });
+
+  test("which names no image: its log gets no name either", async () => {
+    const builder = fakeBuilder(() => file(NOW));
+    await taken(builder);
+    expect(JSON.stringify(builder.asked)).not.toContain("alpine");
   });
 
   test("of our own program, with what it needs and nothing else", async () => {
@@ -183,7 +191,7 @@ describe("there is no answer, and a courier is asked", () => {
     {
       row: "the question is longer than a variable may be",
       step: () => file(NOW),
-      searches: SEARCHES.map((each) => ({ ...each, tag: "x".repeat(60_000) })),
+      searches: SEARCHES.map((each) => ({ ...each, identity: "x".repeat(60_000) })),
     },
   ])("when $row", async ({ step, change, searches }) => {
     expect(await taken(fakeBuilder(step, change), searches)).toEqual([]);
@@ -194,13 +202,14 @@ describe("a build is bounded", () => {
   const each = async (builder: ReturnType<typeof fakeBuilder>, tags: number): Promise<number> => {
     const answers = await Promise.all(
       Array.from({ length: tags }, async (_, tag) => {
-        for await (const _answer of builder.remembered(searchesOf(tag))) return 1;
-        return 0;
+        const { done } = await builder.remembered(searchesOf(tag))[Symbol.asyncIterator]().next();
+        return done === true ? 0 : 1;
       }),
     );
     return answers.reduce<number>((sum, one) => sum + one, 0);
   };
-  const searchesOf = (tag: number) => SEARCHES.map((search) => ({ ...search, tag: `alpine:${tag}` }));
+  const searchesOf = (tag: number) =>
+    SEARCHES.map((search) => ({ ...search, hash: sha256(`alpine:${tag}`) }));
 
   test("in what all answers together hold", async () => {
     const large = file(YESTERDAY, [

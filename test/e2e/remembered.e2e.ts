@@ -69,6 +69,15 @@ describe("the second build of a day with an unchanged tag", () => {
     expect(table).toContain(`  asked  on ${today}; remembered by the builder\n`);
   });
 
+  test("asks nothing on an engine with the legacy image store either", async () => {
+    const { reference } = await recorded("legacy:1.0");
+    const engine = "legacy" as const;
+    expectBuilt(await build(reference, { engine }));
+    const second = await build(reference, { engine });
+    expectBuilt(second);
+    expect(second.asked).toBe(0);
+  });
+
   test("needs no log: it may be down", async () => {
     const { reference } = await recorded("log-down:1.0");
     expectBuilt(await build(reference));
