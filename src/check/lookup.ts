@@ -178,11 +178,10 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs, isLive }: Ask
   if (!isLive && signers.areNamed && context.remembered !== undefined) {
     const asked = context.remembered(searches(await context.trustedRoot()));
     for await (const { found: answers, askedOn } of asked) {
-      const looked = await judgeRemembered(one, { ...broughtBy(answers), known: atHand, trust });
-      const lookup = looked && compare(looked);
-      if (lookup !== undefined && isUnchanged(one, lookup)) return said({ ...lookup, askedOn });
+      const lookup = compare(await judgeRemembered(one, { ...broughtBy(answers), known: atHand, trust }));
+      if (isUnchanged(one, lookup)) return said({ ...lookup, askedOn });
       // A later answer could only say that it moved, or that it was approved just now: both are the log's to say.
-      if (lookup?.standing !== undefined) break;
+      if (lookup.standing !== undefined) break;
     }
   }
   // It starts while the trusted root is read.
@@ -198,14 +197,10 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs, isLive }: Ask
   return said(compare(looked));
 }
 
-/**
- * What remembered evidence says; undefined where a newer trusted root could say something else of it. Then the log is asked, as if
- * nothing had been remembered.
- */
-async function judgeRemembered(one: ImageCheck, brought: BroughtToJudge): Promise<Lookup | undefined> {
+/** What remembered evidence says by the trusted root that is there. Where a newer one is needed, the log is asked as well. */
+async function judgeRemembered(one: ImageCheck, brought: BroughtToJudge): Promise<Lookup> {
   const { newerRoot: _, ...context } = one.context;
-  const { history, lookup } = await judgeBrought({ ...one, context }, brought);
-  return countOf(history.rejected, STRANGERS_APART) === 0 ? lookup : undefined;
+  return judgeEvidence({ ...one, context }, brought);
 }
 
 /** Whether the record that stands, or of a followed tag the newest, names the image, and is as old as the rule wants. */

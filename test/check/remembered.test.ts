@@ -215,6 +215,18 @@ describe("what is remembered lets a tag be unchanged, and nothing else", () => {
     expect(around.asked).toContain("find");
   });
 
+  test("beside an entry of a trusted signer in a log that the trusted root does not have, the log is asked", async () => {
+    const log = logOf([owner, GOOD], [owner, OTHER]);
+    const later = log.log.entries.at(-1)?.uuid;
+    const change = ({ uuid, entry }: RawEntry): RawEntry => ({
+      uuid,
+      entry: uuid === later ? { ...(entry as object), logID: "ab".repeat(32) } : entry,
+    });
+    const around = building({ log, remembered: [2], change });
+    expect(await judge(around)).not.toHaveProperty("askedOn");
+    expect(around.asked).toContain("find");
+  });
+
   test("no newer trusted root is fetched for it", async () => {
     const log = logOf([owner, GOOD]);
     let fetched = 0;
