@@ -25,6 +25,7 @@ import { lockedRecords, proveAhead } from "../check/brought-records.ts";
 import { openRoots } from "../check/roots.ts";
 import { dayOf } from "./day.ts";
 import { openLedgers } from "./ledgers.ts";
+import { rememberedBy } from "./remembered.ts";
 import type { BuildStart, OpenedCheck } from "./setup.ts";
 import { type BuildTrust, openTrust, OWN_CONFIGURATION } from "../trust/build-trust.ts";
 import type { FetchFile } from "../trust/trusted-root-update.ts";
@@ -73,12 +74,13 @@ export function startChecking(
   const baking = readBakedPolicy(own);
   // Whoever opens the check hears of their failures.
   for (const early of [trusting, baking]) early.catch(() => undefined);
-  const couriers = couriersOf(bridge, {
+  const courierOptions = {
     image: readOwnImage,
     command: courierCommand(join(shipped, "courier.js")),
     buildArgs: args,
     environment,
-  });
+  };
+  const couriers = couriersOf(bridge, courierOptions);
 
   return {
     async open(files) {
@@ -103,11 +105,15 @@ export function startChecking(
         : files.all.inContext(policy.lock, MAX_LOCK_BYTES));
       const lock = file && parseLockFile(file.bytes, file.place);
       const courier = (signing: boolean) => couriers.open({ signing, deadlineMs: policy.timeoutMs });
-      // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
-      // convert. One with secrets is never started ahead; and where there are ledgers, mostly none is needed.
-      const isAsked = policy.trust.length > 0 && policy.ledgers.length === 0 && lock === undefined;
-      if (isAsked && !("requestid" in options)) void courier(false);
       const context = contextOf({ policy, commands, isLockRequest, trust, courier, now });
+      const isLive = context.recheck || policy.recheck === "always" || options["no-cache"] === "";
+      const { timeoutMs } = policy;
+      const remembered = isLive ? undefined : rememberedBy(bridge, { ...courierOptions, now, timeoutMs });
+      // Nearly every build has a tag to ask about, and a container takes longer to start than the Dockerfile to
+      // convert. One with secrets is never started ahead; and where there are ledgers, or the builder may remember, mostly
+      // none is needed.
+      const isAsked = policy.trust.length > 0 && policy.ledgers.length === 0 && lock === undefined;
+      if (isAsked && isLive && !("requestid" in options)) void courier(false);
       const locked = lock && lockedRecords(lock, context);
       if (lock && locked) void proveAhead(lock, locked, policy.trust);
       const recheck =
@@ -120,7 +126,13 @@ export function startChecking(
       return {
         policy,
         lock,
-        context: { ...context, recheck, ledgers, ...(locked && { locked }) },
+        context: {
+          ...context,
+          recheck,
+          ledgers,
+          ...(locked && { locked }),
+          ...(remembered && { remembered }),
+        },
         notes: hidden ? [HIDDEN_POLICY] : [],
       };
     },

@@ -56,8 +56,9 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
   const { reference } = image;
   const rule = ruleFor(context.policy, reference);
   const { decision, lookup } = await settle({ ...check, image, rule });
-  const { history, standing, unread, contradiction } = lookup;
-  if (standing !== undefined) known.set(taggedName(reference), lookup);
+  const { history, standing, unread, contradiction, askedOn } = lookup;
+  // What was remembered says nothing of another image of the tag.
+  if (standing !== undefined && askedOn === undefined) known.set(taggedName(reference), lookup);
   const verdict: Verdict =
     decision.kind === "unseen" ? { kind: "unrecorded", reason: "policy", detail: "" } : decision;
   const records = standing === undefined ? [] : restsOn(history, standing, rule);
@@ -76,6 +77,7 @@ async function judge(check: Check, image: ConsumedImage): Promise<Judgement> {
     records,
     ...(unread && { unread }),
     ...(contradiction && { contradiction }),
+    ...(askedOn !== undefined && { askedOn }),
   };
 }
 
@@ -151,7 +153,7 @@ async function recordTag(one: ImageCheck, asked: AskedResult): Promise<DecisionR
   await signers.signing();
   // The build's own signer may be trusted only since the log was asked, and its records may have been there all along.
   if (signers.trusted() !== asked.trust) {
-    const again = await ask(one);
+    const again = await ask(one, { isLive: true });
     if (again.decision.kind !== "unseen") return act(one, again);
   }
   const wrote = await recordSighting(one, asked);
@@ -176,7 +178,7 @@ async function follow(one: ImageCheck, asked: DecisionResult, moved: Moved): Pro
   // A lock file does not know what was recorded since, and each change is recorded once.
   if (!asked.lookup.isOffline || (await one.signers.signing()) === undefined)
     return recordMoved(one, asked, moved);
-  const again = await ask(one, { recheck: true });
+  const again = await ask(one, { recheck: true, isLive: true });
   return again.decision.kind === "moved" ? recordMoved(one, again, again.decision) : again;
 }
 

@@ -5,7 +5,7 @@ import type { EffectivePolicy } from "../policy/policy.ts";
 import type { History } from "../record/history.ts";
 import type { Trust } from "../record/signer.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
-import type { Courier } from "./courier.ts";
+import type { Courier, Found } from "./courier.ts";
 
 /** An image that a build consumes. */
 export interface ConsumedImage {
@@ -15,6 +15,22 @@ export interface ConsumedImage {
   /** Whether the digest is written in the Dockerfile, so that the registry was not asked for it. */
   readonly claimed: boolean;
 }
+
+/** What a courier is asked for a tag. */
+export type Search = Parameters<Courier["find"]>[0];
+
+/** Answers that a log gave to searches, one for each, and that were kept. */
+export interface RememberedAnswer {
+  readonly found: readonly Found[];
+  /** The day on which they were asked for (UTC), `2026-11-21`. */
+  readonly askedOn: string;
+}
+
+/**
+ * What the builder remembers of these searches: the answers it has, the oldest first; where it has none, or those before are not
+ * enough, it asks. Ends where a courier has to ask. Never throws.
+ */
+export type Remembered = (searches: readonly Search[]) => AsyncIterable<RememberedAnswer>;
 
 /** Everything that the check of a build needs from outside, made once. */
 export interface CheckContext {
@@ -31,6 +47,8 @@ export interface CheckContext {
   readonly locked?: (reference: Reference, trust: readonly Trust[]) => Promise<History | undefined>;
   /** The policy's ledgers, one each. */
   readonly ledgers?: readonly Ledger[];
+  /** What the builder remembers of searches; not given where a log is to be asked in any case. It lets a tag be unchanged, and no more. */
+  readonly remembered?: Remembered;
   /** Whether images are judged by those records alone: then no ledger and no log is asked, and nothing is signed. */
   readonly onlyBrought?: true;
   /** Whether ledgers and the log are asked although records were brought along. */

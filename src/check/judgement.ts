@@ -27,6 +27,8 @@ export interface Judgement extends LedgerFindings {
   readonly foreign: readonly TagRecord[];
   /** The records that the verdict rests on, in log order; empty when there is none. */
   readonly records: readonly TagRecord[];
+  /** Where the builder remembered them: the day on which the log was asked for them (UTC), `2026-11-21`. */
+  readonly askedOn?: string;
 }
 
 /** What becomes of a build that consumes an image with this verdict. The profile `observe` never stops one. */

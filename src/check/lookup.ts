@@ -10,7 +10,7 @@ import { subjectHash } from "../record/statement.ts";
 import { tlogistrySubjectHash } from "../record/tlogistry.ts";
 import type { TrustedRoot } from "../trust/trusted-root.ts";
 import type { Rule } from "../policy/rule.ts";
-import type { CheckContext, ConsumedImage } from "./context.ts";
+import type { CheckContext, ConsumedImage, Search } from "./context.ts";
 import { countingOf } from "./counting.ts";
 import type { Found } from "./courier.ts";
 import type { Signers } from "./signers.ts";
@@ -61,14 +61,18 @@ export interface AskedResult extends DecisionResult {
 export const NOTHING: Lookup = { history: { records: [], rejected: new Map(), foreign: [] } };
 
 /**
- * Looks for the tag's records in all places, and decides; `recheck` asks ledgers and the log even if a lock file has the answer.
+ * Looks for the tag's records in all places, and decides; `recheck` asks ledgers and the log even if a lock file has the answer,
+ * and `isLive` the log even if the builder remembers what it said.
  *
  * Where the policy names no signers and has ledgers, those of the ledgers are enough for what they know: this build's own, and so
  * its secrets, are looked for when no ledger has the tag.
  */
 export async function ask(
   one: ImageCheck,
-  { recheck = one.context.recheck }: { readonly recheck?: boolean } = {},
+  {
+    recheck = one.context.recheck,
+    isLive = false,
+  }: { readonly recheck?: boolean; readonly isLive?: boolean } = {},
 ): Promise<AskedResult> {
   const { signers } = one;
   const asked = async (how: Asking): Promise<AskedResult> => {
@@ -76,15 +80,16 @@ export async function ask(
     return { lookup, decision: decideOn(one, lookup), trust: how.trust };
   };
   // An approval is of no use beside one that the lock file does not know.
-  const asksAll = recheck || isToBeApproved(one) !== false;
+  const approves = isToBeApproved(one) !== false;
+  const asksAll = recheck || approves;
   let early: AskedResult | undefined;
   if (!asksAll && signers.areOfLedgersAlone() && !(await hasOthersLines(one))) {
-    early = await asked({ trust: signers.trusted(), recheck: false, asksLogs: false });
+    early = await asked({ trust: signers.trusted(), recheck: false, asksLogs: false, isLive });
     if (early.lookup.standing !== undefined || early.lookup.failure !== undefined) return early;
   }
   const trust = await signers.known();
   if (early !== undefined && !signers.areInLogs()) return early;
-  return asked({ trust, recheck: asksAll, asksLogs: signers.areInLogs() });
+  return asked({ trust, recheck: asksAll, asksLogs: signers.areInLogs(), isLive: isLive || approves });
 }
 
 /** How the places are asked. */
@@ -93,6 +98,8 @@ interface Asking {
   readonly recheck: boolean;
   /** Whether anybody's records in a log may count. */
   readonly asksLogs: boolean;
+  /** Whether nothing that the builder remembers counts. */
+  readonly isLive: boolean;
 }
 
 /** Whether the lock file has lines of the tag by others than those that count so far: they may be this build's own. */
@@ -106,7 +113,7 @@ async function hasOthersLines({ context, signers, image, known }: ImageCheck): P
 const OF_OTHERS: ReadonlySet<RecordErrorCode> = new Set(["untrusted-signer"]);
 
 /** The history of a tag out of all places that know it. Never throws for what a ledger or a log says or does not say. */
-async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Promise<Lookup> {
+async function lookUp(one: ImageCheck, { trust, recheck, asksLogs, isLive }: Asking): Promise<Lookup> {
   const { signers, context, known } = one;
   const { reference } = one.image;
   const { logs } = context.policy;
@@ -149,21 +156,34 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Pr
   const identity = onlyIdentity(trust);
   // With a single trusted identity, only its own entries are of use, and no tlogistry ones.
   const hashes = identity === undefined ? searchHashes(reference) : [subjectHash(reference)];
-  const search = async (root: TrustedRoot): Promise<Brought> => {
+  const searches = (root: TrustedRoot): readonly Search[] => {
     const counting = countingOf(trust, root);
     const what = {
       tag: taggedName(reference),
       ...(identity !== undefined && { identity }),
       ...(counting && { counting }),
     };
+    return searchable.flatMap(({ url }) => hashes.map((hash) => ({ log: url, hash, ...what })));
+  };
+  const search = async (root: TrustedRoot): Promise<Brought> => {
     const courier = await signers.asking();
     const asked = await Promise.all(
-      searchable.flatMap(({ url }) =>
-        hashes.map(async (hash) => courier.find({ log: url, hash, ...what }, { signal: context.deadline() })),
-      ),
+      searches(root).map((each) => courier.find(each, { signal: context.deadline() })),
     );
     return broughtBy(asked);
   };
+  const compare = (looked: Lookup): Lookup =>
+    locked === undefined ? looked : withoutContradiction(looked, locked, "log");
+  // Where this build's own signer was looked for, its courier runs already.
+  if (!isLive && signers.areNamed && context.remembered !== undefined) {
+    const asked = context.remembered(searches(await context.trustedRoot()));
+    for await (const { found: answers, askedOn } of asked) {
+      const lookup = compare(await judgeRemembered(one, { ...broughtBy(answers), known: atHand, trust }));
+      if (isUnchanged(one, lookup)) return said({ ...lookup, askedOn });
+      // A later answer could only say that it moved, or that it was approved just now: both are the log's to say.
+      if (lookup.standing !== undefined) break;
+    }
+  }
   // It starts while the trusted root is read.
   signers.asking().catch(() => undefined);
   const root = await context.trustedRoot();
@@ -174,7 +194,19 @@ async function lookUp(one: ImageCheck, { trust, recheck, asksLogs }: Asking): Pr
     return said(failed({ reason: "unreachable", detail: messageOf(error) }));
   }
   const looked = await judgeEvidence(one, { ...entries, known: atHand, trust, again: search });
-  return said(locked === undefined ? looked : withoutContradiction(looked, locked, "log"));
+  return said(compare(looked));
+}
+
+/** What remembered evidence says by the trusted root that is there. Where a newer one is needed, the log is asked as well. */
+async function judgeRemembered(one: ImageCheck, brought: BroughtToJudge): Promise<Lookup> {
+  const { newerRoot: _, ...context } = one.context;
+  return judgeEvidence({ ...one, context }, brought);
+}
+
+/** Whether the record that stands, or of a followed tag the newest, names the image, and is as old as the rule wants. */
+function isUnchanged(one: ImageCheck, lookup: Lookup): boolean {
+  const decision = decideOn(one, lookup);
+  return decision.kind === "unchanged" && decision.note === undefined;
 }
 
 /**

@@ -27,6 +27,8 @@ export interface Signers {
   readonly known: () => Promise<readonly Trust[]>;
   /** Whether those of ledgers are the only ones so far, and nobody has looked for this build's own. */
   readonly areOfLedgersAlone: () => boolean;
+  /** Whether the policy names signers, so that no secret is needed to know whose records count. */
+  readonly areNamed: boolean;
   /** Whether anybody signs whose records are in a log: a signer of the policy, or this build's own. */
   readonly areInLogs: () => boolean;
   /** A courier to ask with; one without secrets, if they decide nothing. */
@@ -79,6 +81,7 @@ export function openSigners({ policy, courier, deadline, onlyBrought }: CheckCon
       return trusted;
     },
     areOfLedgersAlone: () => !isNamed && trusted.length > 0 && signing === undefined && !onlyBrought,
+    areNamed: isNamed,
     areInLogs: () => isNamed || hasOwn,
     async asking() {
       const areKnown = isNamed || (trusted.length > 0 && signing === undefined);

@@ -116,6 +116,8 @@ export interface Lookup extends LedgerFindings {
   readonly failure?: { readonly reason: UnknownReason; readonly detail: string };
   /** Whether no log was asked, because the records at hand were enough. */
   readonly isOffline?: true;
+  /** Of records that the builder remembered: the day on which the log was asked for them (UTC), `2026-11-21`. */
+  readonly askedOn?: string;
   /** The ledgers, none of which has a record that stands, where nobody's records in a log count. */
   readonly unwatched?: readonly string[];
 }

@@ -25,6 +25,20 @@ export const SECRET_NAMES = {
 /** The largest secret that is read, in bytes; web servers take no larger tokens in their headers. */
 export const MAX_SECRET_BYTES = 64 * 1024;
 
+/**
+ * Where a courier's answers are kept by the builder: what the program is called with, the variable with its requests (a line
+ * each), the directory that it fills and the file in it. The file begins with a line that says when it was made (`askedAt`);
+ * what follows are the courier's lines.
+ */
+export const REMEMBERED = {
+  argument: "remember",
+  questions: "TLOG_QUESTIONS",
+  directory: "/run/tlog-dockerfile",
+  file: "answers",
+} as const;
+/** The longest such file, in bytes: a hundred records. */
+export const MAX_REMEMBERED_BYTES = 1024 * 1024;
+
 /** The longest line either side accepts, in bytes without the LF. */
 export const MAX_LINE_BYTES = 8 * 1024 * 1024;
 /** The most entries of a log's index that are looked at for one search; those of strangers are dropped as they come. */

@@ -37,7 +37,7 @@ import { choose, whyRefused, WrongValue } from "./policy-error.ts";
 import { PART_KEYS, type PatternRule, PROFILES, type RuleParts, type Setting, type Source } from "./rule.ts";
 import { readSigners, SIGNER, trustObjection } from "./trust.ts";
 
-/** When the log is asked whether it contradicts the lock file, the loosest first. */
+/** When the log is asked about what a lock file has already, or the builder remembers, the loosest first. */
 const RECHECKS = ["never", "daily", "always"] as const;
 export type Recheck = (typeof RECHECKS)[number];
 
@@ -150,7 +150,7 @@ export const KEYS = {
     at: ["recheck"],
     schema: choice(
       RECHECKS,
-      "how often the log is asked whether it contradicts the lock file; `never` when not given",
+      "how often the log is asked about a tag that the lock file has; `never` when not given. `always` also asks about what the builder remembers of the same day",
     ),
     read: same,
     floor: ordered("recheck", RECHECKS),

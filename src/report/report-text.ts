@@ -68,7 +68,7 @@ export function aligned(rows: readonly (readonly string[])[], gap: string): stri
 
 function details(image: ReportedImage): string[] {
   const { message, digest, record, newer, served, superseded, until, detail, rule, namedBy } = image;
-  const { foreign = [], ledgers = [], unread = [], rejected } = image;
+  const { foreign = [], ledgers = [], unread = [], remembered, rejected } = image;
   // No rule is about an image without a tag or a digest.
   const isRuled = image.verdict !== "by-digest" && image.verdict !== "unpinned";
   const rows: [label: string, text: string | undefined][] = [
@@ -100,6 +100,7 @@ function details(image: ReportedImage): string[] {
       ["unread", `${ledger} (${reason})`],
       ["", why],
     ]),
+    ["asked", remembered && `on ${remembered}; remembered by the builder`],
     ["log", ignoredEntries(Object.entries(rejected))],
   ];
   return rows.flatMap(([label, text]) => (text ? [`  ${label.padEnd(LABEL_WIDTH)} ${text}`] : []));

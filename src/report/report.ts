@@ -147,6 +147,12 @@ const ReportedImage = described(
         "Ledgers that could not be read, besides one that is the reason of the verdict",
       ),
     ),
+    remembered: v.exactOptional(
+      described(
+        v.pipe(v.string(), v.regex(/^\d{4}-\d{2}-\d{2}$/)),
+        "The day (UTC) on which the log was asked, where the builder remembered what it said",
+      ),
+    ),
     rejected: described(
       v.record(v.string(), v.number()),
       "Log entries under the tag's name that do not count, by reason",
@@ -233,7 +239,7 @@ export function makeReport(
 }
 
 function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined): ReportedImage {
-  const { reference, verdict, rule, outcome, foreign, rejected, unread, contradiction } = judgement;
+  const { reference, verdict, rule, outcome, foreign, rejected, unread, contradiction, askedOn } = judgement;
   const by = namedBy(judgement);
   const { registry, repository, tag, digest } = reference;
   return {
@@ -251,6 +257,7 @@ function reportImage(judgement: PlacedJudgement, image: NamedImage | undefined):
     ...(foreign.length > 0 && { foreign: foreign.map(reportRecord) }),
     ...(contradiction && { ledgers: contradiction.ledgers.map(reportLedger) }),
     ...(unread && { unread: unread.map((each) => ({ ...each })) }),
+    ...(askedOn !== undefined && { remembered: askedOn }),
     rejected: Object.fromEntries(rejected),
   };
 }

@@ -203,6 +203,17 @@ test("what goes in beside the images and is not judged has a line in the text, a
   );
 });
 
+test("records that the builder remembered are told with the day on which the log was asked", () => {
+  const judgement = { ...JUDGEMENTS.unchanged, askedOn: "2022-07-01" };
+  const report = makeReport([judgement], { images: [named(judgement, [2, 2])], policy });
+  expect(report.images[0]).toMatchObject({ verdict: "unchanged", remembered: "2022-07-01" });
+  expect(reportText(report, [judgement], TOLD)).toContain(
+    "\n  asked  on 2022-07-01; remembered by the builder\n",
+  );
+  const asked = makeReport([JUDGEMENTS.unchanged], { images: [], policy });
+  expect(asked.images[0]).not.toHaveProperty("remembered");
+});
+
 test("references are matched with their digests", () => {
   const { moved, unchanged } = JUDGEMENTS;
   expect(formatReference(moved.reference)).not.toBe(formatReference(unchanged.reference));

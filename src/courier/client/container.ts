@@ -105,8 +105,19 @@ async function startCourier(
   }
 }
 
-function courierEnvironment({ buildArgs, environment }: CourierOptions, deadlineMs: number): string[] {
-  const proxies = Object.entries(buildArgs).filter(([name]) => PROXY_ARGS.includes(name.toUpperCase()));
+function courierEnvironment(options: CourierOptions, deadlineMs: number): string[] {
+  return [
+    ...programEnvironment(options, deadlineMs),
+    `TLOG_SECRETS_DIR=${SECRETS_DIRECTORY}`,
+    ...proxyArgs(options).map(([name, value]) => `${name}=${value}`),
+  ];
+}
+
+/** What a courier's program needs to run, whatever it runs in: `NAME=value` each. */
+export function programEnvironment(
+  { environment }: Pick<CourierOptions, "environment">,
+  deadlineMs: number,
+): string[] {
   const certificates = CERTIFICATE_VARIABLES.flatMap((name) => {
     const value = environment[name];
     return value === undefined ? [] : [[name, value] as const];
@@ -114,8 +125,11 @@ function courierEnvironment({ buildArgs, environment }: CourierOptions, deadline
   return [
     ["PATH", environment["PATH"] ?? "/usr/local/bin:/usr/bin:/bin"] as const,
     ["TLOG_DEADLINE_MS", String(deadlineMs)] as const,
-    ["TLOG_SECRETS_DIR", SECRETS_DIRECTORY] as const,
-    ...proxies,
     ...certificates,
   ].map(([name, value]) => `${name}=${value}`);
+}
+
+/** The build args that name proxies, and their values, which may have passwords in them. */
+export function proxyArgs({ buildArgs }: Pick<CourierOptions, "buildArgs">): [name: string, value: string][] {
+  return Object.entries(buildArgs).filter(([name]) => PROXY_ARGS.includes(name.toUpperCase()));
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { excerpt } from "../../log/excerpt.ts";
-import { ProtocolError, splitLines } from "../protocol.ts";
+import { ProtocolError, REMEMBERED, splitLines } from "../protocol.ts";
 import { useProxies } from "./proxies.ts";
+import { remember } from "./remember.ts";
 import { serve } from "./service.ts";
 import { readSigningSecret } from "./signing-secret.ts";
 
@@ -10,12 +11,17 @@ import { readSigningSecret } from "./signing-secret.ts";
  * The courier's process. Requests on standard input, answers on standard output (protocol.ts), nothing else on
  * either; one line on standard error when it dies. Ends with its input, or on SIGTERM or SIGINT, with 0.
  *
+ * With the argument "remember" it asks what TLOG_QUESTIONS says, writes the answers to a file and ends with 0 (remember.ts).
+ *
  * TLOG_DEADLINE_MS: the time one request has (default 30000). TLOG_SECRETS_DIR: where the build's secrets are.
  * HTTP_PROXY, HTTPS_PROXY, NO_PROXY (also in lower case): as usual.
  */
 const { env } = process;
+const isRemembered = process.argv[2] === REMEMBERED.argument;
 
 function die(what: string): never {
+  // A step of a build that fails is shown in red, and here nobody has to read why: the same is asked again.
+  if (isRemembered) process.exit(0);
   process.stderr.write(`courier: ${what}\n`);
   process.exit(1);
 }
@@ -47,6 +53,10 @@ function drained(): Promise<void> {
 const deadlineMs = deadlineOf(env["TLOG_DEADLINE_MS"] || "30000");
 const noProxy = useProxies(env);
 if (noProxy !== undefined) die(noProxy);
+if (isRemembered) {
+  await remember(env, deadlineMs);
+  process.exit(0);
+}
 const secret = readSigningSecret(env["TLOG_SECRETS_DIR"] || "/run/secrets/tlog-dockerfile", {
   now: () => new Date(),
   signal: AbortSignal.timeout(deadlineMs),

@@ -47,7 +47,7 @@ export type SiteRequest = Omit<BuildRequest, "syntax"> & {
   readonly syntax?: string | undefined;
   readonly engine?: EngineName;
   /** False: the build gets no signing key. */
-  readonly sign?: false;
+  readonly sign?: false | undefined;
 };
 
 /** Where the frontend's dist/ is: the repository, or another directory, to try these tests on a frontend that was changed. */
