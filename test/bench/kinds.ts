@@ -34,6 +34,9 @@ export type Target =
 /** How long the slow log waits before each answer, in milliseconds. */
 export const SLOW_MS = 100;
 
+/** The log is asked in each build, whatever the builder remembers. */
+const ANEW = "recheck: always\n";
+
 /** A row for each kind; the first builds of a round are those of one row after the other. */
 export const KINDS: readonly Kind[] = [
   { name: "none", label: "no syntax line", frontend: "none" },
@@ -46,11 +49,12 @@ export const KINDS: readonly Kind[] = [
     target: { toUpstream: 1.22 },
   },
   { name: "ledger", label: "tlog-dockerfile, ledger", frontend: "ledger", target: { toUpstream: 1.25 } },
-  { name: "log", label: "tlog-dockerfile, log", frontend: {}, target: { toUpstream: 1.5 } },
+  { name: "remembered", label: "tlog-dockerfile, remembered", frontend: {}, target: { toUpstream: 1.3 } },
+  { name: "log", label: "tlog-dockerfile, log", frontend: { policy: ANEW }, target: { toUpstream: 1.5 } },
   {
     name: "slow-log",
     label: `tlog-dockerfile, log at ${SLOW_MS} ms`,
-    frontend: { delayMs: SLOW_MS },
+    frontend: { delayMs: SLOW_MS, policy: ANEW },
     target: { roundTrips: 2, above: "log" },
   },
 ];
