@@ -10,6 +10,7 @@ const measured = new Map(
     upstream: { samples: [400, 420, 380], traffic: [] },
     locked: { samples: [440, 430, 460], traffic: [] },
     ledger: { samples: [524, 500, 530], traffic: [] },
+    remembered: { samples: [480, 470, 490], traffic: [] },
     log: { samples: [500, 700, 480], traffic: [] },
     "slow-log": { samples: [700, 690, 720], traffic },
   }),
@@ -46,6 +47,7 @@ no syntax line                     300  295 to 305  290 to 310        0.75
 upstream frontend                  400  390 to 410  380 to 420        1.00
 tlog-dockerfile, lock file         440  435 to 450  430 to 460        1.10          1.22
 tlog-dockerfile, ledger            524  512 to 527  500 to 530        1.31  1.25, missed
+tlog-dockerfile, remembered        480  475 to 485  470 to 490        1.20          1.30
 tlog-dockerfile, log               500  490 to 600  480 to 700        1.25          1.50
 tlog-dockerfile, log at 100 ms     700  695 to 710  690 to 720        1.75  500 + 200 ms         3            2`);
   expect(second).toMatch(/^50 images, ms .*\n(.*\n)*tlog-dockerfile, ledger .* 1\.30, missed\n/);
