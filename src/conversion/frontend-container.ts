@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Duplex } from "node:stream";
+import { Writable } from "node:stream";
 import * as v from "valibot";
 import { pb } from "../../gen/gateway.js";
 import type { Bridge } from "../gateway/bridge.ts";
 import { ContainerError, type ContainerOptions, startContainer } from "../gateway/container.ts";
 import { serveGateway } from "../gateway/server.ts";
+import { joined } from "../gateway/stdio.ts";
 import { sha256 } from "../image/digest.ts";
 import { formatReference, type Reference } from "../image/reference.ts";
 import { type Conversion, ConversionError } from "./conversion.ts";
@@ -57,15 +58,18 @@ export async function startFrontendContainer(
   const container = await startContainer(bridge, options, startMs).catch((cause: unknown) => {
     throw cause instanceof ContainerError ? new ConversionError(cause.message, { cause }) : cause;
   });
-  const stream = Duplex.from({
-    readable: container.output,
-    writable: async (written: AsyncIterable<Uint8Array>) => {
-      for await (const bytes of written) container.write(bytes);
+  const input = new Writable({
+    write(bytes: Uint8Array, _, done) {
+      container.write(bytes);
+      done();
     },
   });
-  stream.on("error", () => undefined);
+  const stream = joined(container.output, input);
   const ended = new Promise<ConversionError>((resolve) => {
-    container.output.once("error", ({ message }) => resolve(new ConversionError(`${name}: ${message}`)));
+    const failed = ({ message }: Error): void => resolve(new ConversionError(`${name}: ${message}`));
+    container.output.once("error", failed);
+    // It does not keep to the protocol.
+    stream.once("error", failed);
     container.output.once("end", () => resolve(new ConversionError(`${name} ended without an answer`)));
   });
   return {

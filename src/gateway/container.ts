@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { randomUUID } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { type moby, pb } from "../../gen/gateway.js";
 import { Readable } from "node:stream";
@@ -82,8 +82,7 @@ async function start(bridge: Bridge, options: ContainerOptions): Promise<Contain
   const rootfs = readResult(await bridge.solve({ Definition: options.rootfs }));
   const resultID = rootfs.refs[0]?.id;
   if (!resultID) throw new ContainerError(`BuildKit did not give the root filesystem of ${options.name}`);
-  // BuildKit takes letters and digits alone.
-  const containerId = randomUUID().replaceAll("-", "");
+  const containerId = newId();
   await bridge.newContainer({
     ContainerID: containerId,
     Network: options.network ? pb.NetMode.UNSET : pb.NetMode.NONE,
@@ -98,7 +97,7 @@ async function start(bridge: Bridge, options: ContainerOptions): Promise<Contain
       })),
     ],
   });
-  const processId = randomUUID().replaceAll("-", "");
+  const processId = newId();
   const stream = bridge.execProcess();
   let closed = false;
   // BuildKit says that the process has ended, and how, only after its input has been ended.
@@ -133,6 +132,11 @@ async function start(bridge: Bridge, options: ContainerOptions): Promise<Contain
   };
 }
 
+/** BuildKit takes letters and digits alone. Node draws UUIDs ahead, and all processes of one snapshot would have the same. */
+function newId(): string {
+  return randomBytes(16).toString("hex");
+}
+
 /** What comes on standard output. Ends with the process, or with the error that ended it, after all that came before. */
 function outputOf(stream: ExecStream, name: string, onEndOfOutput: () => void): Readable {
   const chunks: Uint8Array[] = [];
@@ -146,7 +150,8 @@ function outputOf(stream: ExecStream, name: string, onEndOfOutput: () => void): 
   stream.listen({
     message({ File: file, Exit: exit, Done: done }: ExecMessage) {
       if (file?.Fd === STDOUT && file.Data?.length && over === undefined) {
-        chunks.push(file.Data);
+        // Nobody reads any more what comes after that.
+        if (!output.destroyed) chunks.push(file.Data);
         wake();
       } else if (file?.Fd === STDERR && file.Data)
         stderr = (stderr + Buffer.from(file.Data).toString()).slice(-MAX_STDERR_BYTES);

@@ -189,7 +189,7 @@ export class Http2Connection {
     for (const stream of open) this.#close(stream, reason);
   }
 
-  /** Says why (6.8), and hangs up when that has been sent. */
+  /** Says why (6.8), and hangs up when that has been sent. Whoever has the stream hears the reason too. */
   #fail(code: Http2Code, reason: Error): void {
     if (this.#isOver) return;
     this.#out.push(goawayFrame(this.#isServer ? this.#lastId : 0, code));
@@ -197,7 +197,7 @@ export class Http2Connection {
     this.#out = [];
     this.#end(reason);
     this.#stream.pause();
-    this.#stream.end(last, () => this.#stream.destroy());
+    this.#stream.end(last, () => this.#stream.destroy(reason));
   }
 
   /** Forgets a stream. Its listener hears of it unless it has heard everything. */
