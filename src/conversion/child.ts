@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ChildProcess, spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
+import { Http2Error } from "../gateway/http2-frame.ts";
 import { serveGateway } from "../gateway/server.ts";
 import { joined } from "../gateway/stdio.ts";
 import { type Conversion, ConversionError } from "./conversion.ts";
@@ -34,7 +35,10 @@ export function startChild(program: string, environment: Readonly<Record<string,
   const watching = watchMemory(child, () => {
     excess = `it took more than ${MAX_MEMORY_BYTES / 1024 / 1024} MiB of memory`;
   });
+  const stream = joined(child.stdout, child.stdin);
   const ended = new Promise<ConversionError>((resolve) => {
+    const without = (how: string): void =>
+      resolve(new ConversionError(`the Dockerfile conversion ended without an answer: ${how}`));
     child.once("error", (cause) => {
       resolve(
         new ConversionError(`cannot start the Dockerfile conversion "${program}": ${cause.message}`, {
@@ -45,15 +49,15 @@ export function startChild(program: string, environment: Readonly<Record<string,
     child.once("exit", (code, signal) => {
       const how = excess ?? (signal ? `signal ${signal}` : `exit code ${code}`);
       const said = stderr.trim();
-      resolve(
-        new ConversionError(
-          `the Dockerfile conversion ended without an answer: ${how}${said && `: ${said}`}`,
-        ),
-      );
+      without(`${how}${said && `: ${said}`}`);
+    });
+    // It does not keep to the protocol. A pipe that breaks is of a process that ends, which says more.
+    stream.on("error", (error) => {
+      if (error instanceof Http2Error) without(error.message);
     });
   }).finally(() => clearInterval(watching));
   return {
-    serve: (answer) => serveGateway(joined(child.stdout, child.stdin), answer),
+    serve: (answer) => serveGateway(stream, answer),
     ended,
     async end() {
       child.kill("SIGKILL");

@@ -4,6 +4,7 @@ import * as v from "valibot";
 import { pb } from "../../gen/gateway.js";
 import type { Bridge } from "../gateway/bridge.ts";
 import { ContainerError, type ContainerOptions, startContainer } from "../gateway/container.ts";
+import { Http2Error } from "../gateway/http2-frame.ts";
 import { serveGateway } from "../gateway/server.ts";
 import { joined } from "../gateway/stdio.ts";
 import { sha256 } from "../image/digest.ts";
@@ -69,7 +70,9 @@ export async function startFrontendContainer(
     const failed = ({ message }: Error): void => resolve(new ConversionError(`${name}: ${message}`));
     container.output.once("error", failed);
     // It does not keep to the protocol.
-    stream.once("error", failed);
+    stream.on("error", (error) => {
+      if (error instanceof Http2Error) failed(error);
+    });
     container.output.once("end", () => resolve(new ConversionError(`${name} ended without an answer`)));
   });
   return {

@@ -2,7 +2,10 @@
 import { moby } from "../../gen/gateway.js";
 import { FrameReader, frameOf } from "./grpc-frame.ts";
 import type { Http2Stream, StreamListener } from "./http2-stream.ts";
-import { CallError, failureIn, UNAVAILABLE } from "./status.ts";
+import { CallError, failureIn, RESOURCE_EXHAUSTED, UNAVAILABLE } from "./status.ts";
+
+/** As much may wait for a process that does not read its input, in bytes: other calls need room beside it. */
+const MAX_UNREAD_BYTES = 128 * 1024 * 1024;
 
 const { ExecMessage } = moby.buildkit.v1.frontend;
 
@@ -56,6 +59,9 @@ export function openExec(open: (listener: StreamListener) => Http2Stream): ExecS
   return {
     write(message) {
       call.write(frameOf(ExecMessage.encode(message).finish()));
+      if (call.queuedBytes <= MAX_UNREAD_BYTES) return;
+      failure ??= new CallError(RESOURCE_EXHAUSTED, "the process does not read its input");
+      cancel();
     },
     end() {
       call.end();

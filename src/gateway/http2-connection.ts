@@ -206,7 +206,8 @@ export class Http2Connection {
     stream.isClosed = true;
     this.#streams.delete(stream.id);
     this.#sending.delete(stream);
-    for (const { length } of stream.queue) this.#queuedBytes -= length;
+    this.#queuedBytes -= stream.queuedBytes;
+    stream.queuedBytes = 0;
     stream.queue.length = 0;
     if (!stream.isReceived) {
       stream.isReceived = true;
@@ -303,6 +304,7 @@ export class Http2Connection {
     if (length < next.length) stream.queue[0] = next.subarray(length);
     else stream.queue.shift();
     this.#queuedBytes -= length;
+    stream.queuedBytes -= length;
     this.#sendWindow -= length;
     stream.sendWindow -= length;
     this.#idleFrames = 0;

@@ -34,6 +34,8 @@ export class Http2Stream {
   receiveWindow: number;
   /** What is to be sent: data, and then nothing more (`isEnding`), after the trailers if there are any. */
   readonly queue: Uint8Array[] = [];
+  /** How many bytes are in it. */
+  queuedBytes = 0;
   isEnding = false;
   trailers: Buffer | undefined;
   /** What has been said. */
@@ -59,6 +61,7 @@ export class Http2Stream {
   write(bytes: Uint8Array): void {
     if (this.isClosed || this.isEnding || bytes.length === 0) return;
     this.queue.push(bytes);
+    this.queuedBytes += bytes.length;
     this.#owner.send(this, bytes.length);
   }
 

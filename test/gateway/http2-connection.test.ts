@@ -226,6 +226,20 @@ describe("our client", () => {
     expect(await closed.promise).toBe(constants.NGHTTP2_CANCEL);
     expect(await ended).toBeUndefined();
   });
+
+  test("gives up a process that does not read 128 MiB of its input, and goes on with others", async () => {
+    const { bridge } = await clientTo((call, headers) => {
+      if (headers[":path"]?.endsWith("Ping")) echo(call);
+    }, SMALL);
+    const stream = bridge.execProcess();
+    const ended = new Promise((resolve) => stream.listen({ message: () => undefined, end: resolve }));
+    const message = { ProcessID: "a", File: { Fd: 0, Data: LARGE } };
+    for (let nth = 0; nth < 8; nth++) stream.write(message);
+    expect(await bridge.forward("Ping", new Uint8Array())).toHaveLength(0);
+    stream.write(message);
+    expect(await ended).toEqual(new CallError(8, "the process does not read its input"));
+    expect(await bridge.forward("Ping", new Uint8Array())).toHaveLength(0);
+  });
 });
 
 describe("our server", () => {
