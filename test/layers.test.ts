@@ -235,6 +235,13 @@ test.for(files.filter((file) => WITHOUT_NETWORK.includes(floorOf(file))))(
   },
 );
 
+test.for(files.filter((file) => ["gateway", ...WITHOUT_NETWORK].includes(floorOf(file))))(
+  "%s draws no UUID, which would be the same in all processes of one snapshot",
+  (file) => {
+    expect(readFileSync(file, "utf8")).not.toMatch(/\brandomUUID\b/);
+  },
+);
+
 function floorOf(file: string): string {
   const [floor = "", room = ""] = relative("src", file).split("/");
   return `${floor}/${room}` in MAY_IMPORT ? `${floor}/${room}` : floor;
