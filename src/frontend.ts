@@ -47,8 +47,14 @@ async function run(
   const bridge = trace === undefined ? new Bridge(stream) : new TracedBridge(stream, trace);
   const start = { bridge, buildOptions, environment: process.env, program: PROGRAM, started, trace };
   const answer = await answerBuild(start, SHIPPED);
-  if ("result" in answer) await bridge.returnResult(answer.result);
-  else await bridge.returnError(answer.error);
+  try {
+    if ("result" in answer) await bridge.returnResult(answer.result);
+    else await bridge.returnError(answer.error);
+  } catch (error) {
+    // BuildKit shows it in its log alone. Node would print our whole bundle with it.
+    process.stderr.write(`tlog-dockerfile: ${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(1);
+  }
   process.exit(0);
 }
 

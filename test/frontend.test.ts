@@ -259,7 +259,7 @@ describe("when there is nobody to answer, the frontend ends at once and not with
   });
 
   test("BuildKit takes no answer", async () => {
-    const { ended, heard } = await startJoined({
+    const { ended, heard, complained } = await startJoined({
       ...withoutImages,
       return() {
         throw new FakeFailure("return is not taken");
@@ -267,17 +267,28 @@ describe("when there is nobody to answer, the frontend ends at once and not with
     });
     expect(await ended).not.toBe(0);
     expect(heard.returned.length).toBeGreaterThan(0);
+    expect(complained()).toBe("tlog-dockerfile: return is not taken\n");
   });
 
   test.for([
-    { row: "garbage", input: "garbage\n".repeat(1000) },
-    { row: "another protocol", input: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n" },
-    { row: "nothing", input: "" },
-  ])("there is $row on its standard input", async ({ input }) => {
-    const { child, ended } = start({ BUILDKIT_WORKERS: WORKERS });
+    {
+      row: "garbage",
+      input: "garbage\n".repeat(1000),
+      says: /: a frame has 6775154 bytes, and the limit is 16384\n$/,
+    },
+    {
+      row: "another protocol",
+      input: "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n",
+      says: /: a frame has 4740180 bytes, and the limit is 16384\n$/,
+    },
+    { row: "nothing", input: "", says: /^/ },
+  ])("there is $row on its standard input, and it says so", async ({ input, says }) => {
+    const { child, ended, complained } = start({ BUILDKIT_WORKERS: WORKERS });
     child.stdout?.resume();
     child.stdin?.end(input);
     expect(await ended).not.toBe(0);
+    expect(complained()).toMatch(says);
+    expect(complained().length).toBeLessThan(200);
   });
 });
 
