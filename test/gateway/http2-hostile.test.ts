@@ -361,6 +361,24 @@ describe("the stream ends, and others go on:", () => {
   });
 });
 
+test("a window that is made smaller than what was sent already gives nothing until it has been paid back", async () => {
+  const wire = await server(async () => Buffer.alloc(95, "answer"));
+  const sent = (): number =>
+    wire.frames.reduce((sum, { type, payload }) => sum + (type === DATA ? payload.length : 0), 0);
+  await wire.say(settingsFrame([[4, 60]]), call(1));
+  expect(sent()).toBe(60);
+  await wire.say(settingsFrame([[4, 10]]));
+  await wire.say(numbersFrame(WINDOW_UPDATE, 1, 50));
+  expect(sent()).toBe(60);
+  await wire.say(numbersFrame(WINDOW_UPDATE, 1, 1));
+  expect(sent()).toBe(61);
+  await wire.say(settingsFrame([[4, 0]]), settingsFrame([[4, 20]]));
+  expect(sent()).toBe(71);
+  await wire.say(settingsFrame([[4, 2 ** 31 - 1]]));
+  expect(sent()).toBe(100);
+  expect(wire.errors).toEqual([]);
+});
+
 describe("what a client asks for is bounded:", () => {
   /** The status of each answered call. */
   const statuses = (wire: Wire): number =>
