@@ -32,8 +32,8 @@ export interface Setting {
 
 /** The builds of one Dockerfile. */
 export interface Bench {
-  /** Builds the Dockerfile as this kind does. */
-  build(kind: Kind): Promise<TimedBuild>;
+  /** Builds the Dockerfile as this kind does; `args` are more for `docker buildx build`. */
+  build(kind: Kind, args?: readonly string[]): Promise<TimedBuild>;
 }
 
 /** A build, and what it was to go through. */
@@ -137,7 +137,7 @@ async function furnish(options: BenchOptions, parts: Parts): Promise<Setting> {
         await build(file, ["--build-arg", "TLOG_LOCK=update", "--output", place(kind)]);
     }
     return {
-      async build(kind) {
+      async build(kind, args = []) {
         const file = join(place(kind), "Dockerfile");
         const frontend = frontends.get(kind.name);
         let built = named;
@@ -151,7 +151,7 @@ async function furnish(options: BenchOptions, parts: Parts): Promise<Setting> {
         }
         const log = logOf(parts, kind);
         log?.take();
-        const outcome = await build(file, kind.records === true ? signing : []);
+        const outcome = await build(file, [...(kind.records === true ? signing : []), ...args]);
         return { outcome, images: built, frontend, traffic: log?.take() };
       },
     };
