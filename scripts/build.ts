@@ -35,7 +35,7 @@ const modules: BuildOptions = {
 };
 
 /** Modules of Node's that a snapshot cannot have (their objects are not JavaScript's alone), or that nearly no build needs. */
-const LOADED_LATE = new Set(["http", "https", "tls", "dns", "vm", "sqlite", "os", "child_process"]);
+const LOADED_LATE = new Set(["http", "https", "tls", "dns", "vm", "sqlite", "os"]);
 
 /** A snapshot is made from one file, and these modules of Node's load when something of them is first used. */
 const forSnapshot: Plugin = {
