@@ -48,7 +48,7 @@ export const SCALES: readonly Scale[] = [
     name: "images",
     title: "Images in one build",
     unit: "images",
-    sizes: [1, 10, 50, 100, 200, MAX_IMAGES, 500],
+    sizes: [1, 10, 50, 100, 200, 500, MAX_IMAGES],
     open: async (size) => {
       const names = Array.from({ length: size }, (_, index) => `registry.example/base-${index + 1}:1.0`);
       const [first, ...others] = names;
