@@ -149,6 +149,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "policy",
     "check",
     "report",
+    "courier",
     "courier/server",
     "registry",
     "standalone",

@@ -4,6 +4,7 @@ import type { Remembered, RememberedAnswer, Search } from "../check/context.ts";
 import { CourierChannel } from "../courier/client/channel.ts";
 import { type CourierOptions, programEnvironment, proxyArgs } from "../courier/client/container.ts";
 import { MAX_FOUND, MAX_REMEMBERED_BYTES, REMEMBERED, splitLines } from "../courier/protocol.ts";
+import { Turns } from "../courier/turns.ts";
 import type { Bridge } from "../gateway/bridge.ts";
 import { within } from "../gateway/container.ts";
 import { readResult } from "../gateway/result.ts";
@@ -47,7 +48,9 @@ export function rememberedBy(
   const { answerMs = ANSWER_MS } = options;
   const begun = options.now();
   const askedOn = dayOf(begun);
-  const inTurn = turns(AT_ONCE);
+  const places = new Turns(AT_ONCE);
+  // Each answer has its own deadline.
+  const { signal } = new AbortController();
   let image: Promise<Uint8Array> | undefined;
   let room: number = MAX_FOUND.build.bytes;
   let made = 0;
@@ -81,7 +84,7 @@ export function rememberedBy(
 
   return async function* (searches) {
     for (let time = 1; time <= MAX_TIMES; time++) {
-      const answered = await inTurn(() => answer(searches, time));
+      const answered = await places.take("", signal, () => answer(searches, time));
       if (answered?.found !== undefined) yield { found: answered.found, askedOn };
       // What this build made is all that the log says now.
       if (answered?.isKept !== true) return;
@@ -94,23 +97,6 @@ interface Answer {
   readonly isKept: boolean;
   /** Undefined when a search has none. */
   readonly found: RememberedAnswer["found"] | undefined;
-}
-
-/** Lets so many work at once; the others wait in their order. */
-function turns(atOnce: number): <T>(work: () => Promise<T>) => Promise<T> {
-  let free = atOnce;
-  const waiting: (() => void)[] = [];
-  return async (work) => {
-    if (free > 0) free -= 1;
-    else await new Promise<void>((resolve) => waiting.push(resolve));
-    try {
-      return await work();
-    } finally {
-      const next = waiting.shift();
-      if (next === undefined) free += 1;
-      else next();
-    }
-  };
 }
 
 /** The definition of the step that asks; undefined when the question is too long for one. */

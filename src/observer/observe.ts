@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Turns } from "../courier/server/turns.ts";
+import { Turns } from "../courier/turns.ts";
 import { type Digest, sha256 } from "../image/digest.ts";
 import { parseReference, type Reference, taggedName } from "../image/reference.ts";
 import { LedgerError } from "../ledger/error.ts";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { Turns } from "../courier/server/turns.ts";
+import { Turns } from "../courier/turns.ts";
 import { ProxyError } from "./error.ts";
 
 /** Places for each party, so that none keeps the others waiting: a client's address, a registry. */

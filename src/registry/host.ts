@@ -14,7 +14,7 @@ import {
 } from "../courier/server/http.ts";
 import { MAX_RETRY_AFTER } from "../courier/protocol.ts";
 import { openReach, type Reach } from "../courier/server/reach.ts";
-import { Turns } from "../courier/server/turns.ts";
+import { Turns } from "../courier/turns.ts";
 import { asRegistryError, RegistryError } from "./error.ts";
 
 /** One HTTP request that was sent, for figures. */

@@ -5,10 +5,10 @@ import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { layersOf } from "./cases/registry-content.ts";
 import { mustRun } from "./lab/command.ts";
 import { parseReference } from "../../src/image/reference.ts";
 import { copyContext, REPOSITORY } from "./lab/frontend-image.ts";
-import { httpRequest } from "./lab/http-request.ts";
 import { type Lab, startLab } from "./lab/lab.ts";
 import { rekorCli } from "./lab/rekor-cli.ts";
 import { removeLab } from "./lab/remove.ts";
@@ -27,18 +27,10 @@ const withVersion = (version: string): { files: Files } => ({
   files: { ...system, version: `${version}\n` },
 });
 
-/** The layers of a frontend image, the lowest first. */
-async function layersOf(
-  reference: string,
-): Promise<readonly { readonly digest: string; readonly size: number }[]> {
-  const { repository, tag = "" } = parseReference(reference);
-  const { hostname, port } = lab.registry;
-  const headers = {
-    accept: "application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json",
-  };
-  const path = `/v2/${repository}/manifests/${tag}`;
-  const { body } = await httpRequest({ hostname, port, path, headers, timeoutMs: 10_000 });
-  return (JSON.parse(body.toString()) as { layers: { digest: string; size: number }[] }).layers;
+/** The layers of the frontend image as it is released. */
+async function frontendLayers(options: { readonly context?: string }): ReturnType<typeof layersOf> {
+  const { repository, tag = "" } = parseReference(await lab.buildFrontend({ ...options, isRelease: true }));
+  return layersOf(lab.registry, repository, tag);
 }
 
 describe("an engine and a registry of the lab", () => {
@@ -190,7 +182,7 @@ describe("the frontend image", () => {
   });
 
   test("has 55 MB at most as it is released, and a new release of ours is its last layer", async () => {
-    const layers = await layersOf(await lab.buildFrontend({ isRelease: true }));
+    const layers = await frontendLayers({});
     const megabytes = layers.map(({ size }) => size / 1e6);
     expect(megabytes.reduce((sum, each) => sum + each)).toBeLessThan(55);
     expect(megabytes).toHaveLength(3);
@@ -199,7 +191,7 @@ describe("the frontend image", () => {
     const context = await mkdtemp(join(tmpdir(), "frontend-"));
     await copyContext(REPOSITORY, context);
     await writeFile(join(context, "dist/news.txt"), "a release\n");
-    const next = await layersOf(await lab.buildFrontend({ context, isRelease: true }));
+    const next = await frontendLayers({ context });
     await rm(context, { recursive: true });
     expect(next.slice(0, 2)).toEqual(layers.slice(0, 2));
     expect(next[2]).not.toEqual(layers[2]);

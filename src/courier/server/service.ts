@@ -21,7 +21,7 @@ import { fieldsOf } from "./json-fields.ts";
 import { sieveOf } from "./sieve.ts";
 import type { SignerFor } from "./signers.ts";
 import type { SigningSecret } from "./signing-secret.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../turns.ts";
 
 /** What serving needs. */
 export interface Service {

@@ -2,18 +2,19 @@
 import { httpRequest } from "../lab/http-request.ts";
 import type { Registry } from "../lab/registry.ts";
 
-/** The digests of the layers that a tag's manifest names, as the registry has it. */
+/** The layers that a manifest names, the lowest first, as the registry has it by this tag or digest; sizes in bytes, compressed. */
 export async function layersOf(
   { hostname, port }: Registry,
   repository: string,
-  tag: string,
-): Promise<readonly string[]> {
-  const path = `/v2/${repository}/manifests/${tag}`;
-  const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
+  reference: string,
+): Promise<readonly { readonly digest: string; readonly size: number }[]> {
+  const path = `/v2/${repository}/manifests/${reference}`;
+  const headers = {
+    accept: "application/vnd.oci.image.manifest.v1+json,application/vnd.docker.distribution.manifest.v2+json",
+  };
   const { status, body } = await httpRequest({ hostname, port, path, headers, timeoutMs: 10_000 });
   if (status !== 200) throw new Error(`the registry answered ${status} to GET ${path}`);
-  const manifest = JSON.parse(body.toString()) as { readonly layers: readonly { readonly digest: string }[] };
-  return manifest.layers.map(({ digest }) => digest);
+  return (JSON.parse(body.toString()) as { layers: { digest: string; size: number }[] }).layers;
 }
 
 /** Pushes an index of manifests that are in the same repository already, under `repository:tag`. */

@@ -4,9 +4,9 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type LabObserver, openObserver } from "../cases/observer.ts";
+import { layersOf } from "../cases/registry-content.ts";
 import { atExit } from "../lab/at-exit.ts";
 import { type Outcome, run } from "../lab/command.ts";
-import { httpRequest } from "../lab/http-request.ts";
 import type { PushedImage } from "../lab/images.ts";
 import { type Lab, startLab } from "../lab/lab.ts";
 import { LabError, lastLines } from "../lab/lab-error.ts";
@@ -147,14 +147,6 @@ async function deriveFrontend(
 }
 
 async function layers(lab: Lab, name: string, image: PushedImage): Promise<readonly string[]> {
-  const { hostname, port } = lab.registry;
   const [repository = ""] = name.split(":");
-  const path = `/v2/${repository}/manifests/${image.digest}`;
-  const headers = { accept: "application/vnd.oci.image.manifest.v1+json" };
-  const { status, body } = await httpRequest({ hostname, port, path, headers, timeoutMs: 10_000 });
-  if (status !== 200) throw new LabError("REGISTRY", `GET ${path} answered ${status}`);
-  const manifest = JSON.parse(body.toString("utf8")) as {
-    readonly layers: readonly { readonly digest: string }[];
-  };
-  return manifest.layers.map(({ digest }) => digest);
+  return (await layersOf(lab.registry, repository, image.digest)).map(({ digest }) => digest);
 }

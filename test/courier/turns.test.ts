@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { expect, test } from "vitest";
-import { Turns } from "../../../src/courier/server/turns.ts";
+import { Turns } from "../../src/courier/turns.ts";
 
 const { signal } = new AbortController();
 
